@@ -1,0 +1,100 @@
+"""Bytes in, typed requests out; typed answers in, bytes out. Numbers keep every digit in both directions."""
+
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from litestar import Request, Response
+from litestar.enums import MediaType
+from msgspec import Struct
+
+from winkel.model.errors import InvalidError, UnsupportedTypeError
+
+T = TypeVar("T")
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+class Data(Struct, Generic[T]):
+    """The envelope of a single object (metronome-api.md §1)."""
+
+    data: T
+
+
+class Page(Struct, Generic[T]):
+    """The envelope of a list: `next_page` is null on the last page (metronome-api.md §2)."""
+
+    data: list[T]
+    next_page: str | None = None
+
+
+class CursorPage(Struct, Generic[T]):
+    """The envelope of the lists that page by `cursor` (contracts/list, metronome-api.md §2)."""
+
+    data: list[T]
+    cursor: str | None = None
+
+
+class Id(Struct):
+    """An object that is only its id."""
+
+    id: str
+
+
+class Message(Struct):
+    """The body of every error."""
+
+    message: str
+
+
+class JsonResponse(Response[Any]):
+    """Encodes answers with exact decimals: amounts are JSON numbers with all their digits."""
+
+    def render(self, content: Any, media_type: str, enc_hook: Any = None) -> bytes:  # noqa: ARG002
+        """Return the body."""
+        if isinstance(content, bytes):
+            return content
+        if content is None or content == "":
+            return b""
+        return _encoder.encode(content)
+
+
+def empty() -> Response[Any]:
+    """Return the empty 200 that fifteen operations answer with (metronome-api.md §2)."""
+    return JsonResponse(None, status_code=200, media_type=MediaType.JSON)
+
+
+async def body(request: Request[Any, Any, Any], kind: type[T]) -> T:
+    """Return the JSON body as `kind`; an empty body is `{}`, for the lists that are called without one.
+
+    Raises `InvalidError` that names the place of the fault, and `UnsupportedTypeError` for anything but JSON.
+    """
+    content_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    data = await request.body()
+    if data and content_type not in {"application/json", "text/json"}:
+        raise UnsupportedTypeError(f"this route reads application/json, not {content_type}")
+    return decode(data or b"{}", kind)
+
+
+def decode(data: bytes, kind: type[T]) -> T:
+    """Return the JSON text as `kind`. Raises `InvalidError` that names the place of the fault."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidError(
+            f"the body is not UTF-8: byte {error.start} does not begin or continue a character"
+        ) from None
+    if b"\\u0000" in data:
+        raise InvalidError("the body contains the character NUL (\\u0000), which no text may hold")
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        raise InvalidError(_place(str(error))) from None
+    except msgspec.DecodeError as error:
+        raise InvalidError(f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise InvalidError("the body is nested too deeply") from None
+
+
+def _place(message: str) -> str:
+    """Return msgspec's message with a place even where it leaves the outermost one out."""
+    return message if " - at `" in message else f"{message} - at `$`"

@@ -1,0 +1,1 @@
+"""Stage 4: charges → invoices. Balances are drawn down, drafts computed, periods closed."""

@@ -1,0 +1,1 @@
+"""The winkel command: one file per command."""

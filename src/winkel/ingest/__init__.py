@@ -1,0 +1,1 @@
+"""Stage 1: request → log. Is an event acceptable, and how does it become durable?"""

@@ -1,0 +1,1 @@
+"""The event log: where accepted events are durable before anything else happens to them."""

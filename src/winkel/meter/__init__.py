@@ -1,0 +1,1 @@
+"""Stage 2: log → usage. What counts, once, and how much?"""

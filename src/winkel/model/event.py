@@ -1,0 +1,33 @@
+"""Event: one thing that happened and that somebody may have to pay for."""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+OLDEST = timedelta(days=34)
+"""How far back an event's timestamp may lie (metronome-api.md §4.1)."""
+NEWEST = timedelta(hours=24)
+"""How far ahead an event's timestamp may lie (metronome-api.md §4.1)."""
+PROPERTIES_MAX = 2000
+"""The most properties that one event may carry (metronome-api.md §2)."""
+
+Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class Event(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """A usage event as it arrives (metronome-api.md §4.1).
+
+    `properties` stays the JSON text of an object: digits are never seen by a float, and only what a billable metric
+    asks for is parsed, once, in the meter.
+    """
+
+    transaction_id: Identifier
+    """Its identity, together with `source`: the first one with it wins for 34 days, whatever the timestamp."""
+    customer_id: Identifier
+    """A customer's id or one of its ingest aliases; the customer may be created later."""
+    event_type: Annotated[str, Meta(min_length=1)]
+    timestamp: Annotated[datetime, Meta(tz=True)]
+    properties: Raw | UnsetType = UNSET
+    source: str = ""
+    """The CloudEvents source; empty for events in Winkel's own shape."""

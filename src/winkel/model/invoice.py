@@ -1,0 +1,97 @@
+"""Invoice and line item."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct
+
+from winkel.model.money import total
+
+
+class InvoiceStatus(StrEnum):
+    """DRAFT → FINALIZED → VOID, and never back (metronome-api.md §4.9)."""
+
+    DRAFT = "DRAFT"
+    FINALIZED = "FINALIZED"
+    VOID = "VOID"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "InvoiceStatus | None":
+        return cls.__members__.get(str(value).upper())
+
+
+class InvoiceType(StrEnum):
+    """USAGE: a usage statement of one billing period. SCHEDULED: what commits and charges ask on a date."""
+
+    USAGE = "USAGE"
+    SCHEDULED = "SCHEDULED"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "InvoiceType | None":
+        return cls.__members__.get(str(value).upper())
+
+
+class LineType(StrEnum):
+    """What a line stands for (metronome-api.md §4.9)."""
+
+    USAGE = "usage"
+    SCHEDULED = "scheduled"
+    COMMIT_PURCHASE = "commit_purchase"
+    APPLIED = "applied_commit_or_credit"
+
+
+class TierPart(Struct, frozen=True, omit_defaults=True):
+    """Which tier a line belongs to: `level` from 1, the quantity at which it begins, and its size (None: open)."""
+
+    level: int
+    starting_at: Decimal
+    size: Decimal | None = None
+
+
+class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line: quantity × unit price = total, exactly.
+
+    Usage that a balance pays for is a positive line that names the balance, and an APPLIED line takes the same amount
+    off again; what no balance pays for is a line of its own.
+    """
+
+    type: LineType
+    name: str
+    total: Decimal
+    credit_type_id: str
+    product_id: str | None = None
+    product_type: str | None = None
+    quantity: Decimal | None = None
+    unit_price: Decimal | None = None
+    starting_at: datetime | None = None
+    ending_before: datetime | None = None
+    pricing_group_values: dict[str, str] | None = None
+    presentation_group_values: dict[str, str | None] | None = None
+    tier: TierPart | None = None
+    balance_id: str | None = None
+    balance_type: str | None = None
+    """PREPAID or CREDIT."""
+    segment_id: str | None = None
+    product_tags: tuple[str, ...] = ()
+
+
+class Invoice(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The line items of one customer for one period (USAGE) or one date (SCHEDULED)."""
+
+    id: str
+    customer_id: str
+    contract_id: str
+    type: InvoiceType
+    status: InvoiceStatus
+    credit_type_id: str
+    line_items: tuple[LineItem, ...]
+    total: Decimal
+    start: datetime | None = None
+    end: datetime | None = None
+    issued_at: datetime | None = None
+    created_at: datetime | None = None
+    net_payment_terms_days: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        assert self.total == total([line.total for line in self.line_items]), "lines sum to the total"

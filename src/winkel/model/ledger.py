@@ -1,0 +1,40 @@
+"""Ledger entry: one change of a commit's or credit's balance. Never edited, never removed."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct
+
+from winkel.model.commit import BalanceType
+
+
+class EntryKind(StrEnum):
+    """What happened to the balance (metronome-api.md §4.8); the API prefixes it with the balance's type."""
+
+    SEGMENT_START = "SEGMENT_START"
+    AUTOMATED_INVOICE_DEDUCTION = "AUTOMATED_INVOICE_DEDUCTION"
+    EXPIRATION = "EXPIRATION"
+    CANCELED = "CANCELED"
+    MANUAL = "MANUAL"
+
+
+PREFIX = {BalanceType.PREPAID: "PREPAID_COMMIT_", BalanceType.CREDIT: "CREDIT_"}
+
+
+class LedgerEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One change of one segment. `amount` is signed: positive gives, negative takes.
+
+    A deduction carries the *end* of its invoice's service period as `timestamp`, so the deductions of a draft lie in
+    the future (metronome-api.md §4.8).
+    """
+
+    id: str
+    balance_id: str
+    segment_id: str
+    kind: EntryKind
+    amount: Decimal
+    timestamp: datetime
+    invoice_id: str | None = None
+    contract_id: str | None = None
+    reason: str | None = None

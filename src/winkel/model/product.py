@@ -1,0 +1,118 @@
+"""Product: what is sold. Usage-based products point to a billable metric."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import UNSET, Struct, UnsetType, structs
+
+
+class ProductType(StrEnum):
+    """What kind of charge a product carries (metronome-api.md §4.5). More kinds follow."""
+
+    USAGE = "USAGE"
+    FIXED = "FIXED"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "ProductType | None":
+        return cls.__members__.get(str(value).upper())
+
+
+class Operation(StrEnum):
+    """How a quantity conversion applies its factor."""
+
+    MULTIPLY = "MULTIPLY"
+    DIVIDE = "DIVIDE"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Operation | None":
+        return cls.__members__.get(str(value).upper())
+
+
+class RoundingMethod(StrEnum):
+    """How a quantity is rounded before it is priced."""
+
+    ROUND_UP = "ROUND_UP"
+    ROUND_DOWN = "ROUND_DOWN"
+    ROUND_HALF_UP = "ROUND_HALF_UP"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "RoundingMethod | None":
+        return cls.__members__.get(str(value).upper())
+
+
+class QuantityConversion(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Turns metered units into sold units (for example tokens into millions of tokens), before rounding."""
+
+    conversion_factor: Decimal
+    operation: Operation
+    name: str | None = None
+
+
+class QuantityRounding(Struct, frozen=True, forbid_unknown_fields=True):
+    """Rounds a line's quantity after conversion, before pricing."""
+
+    decimal_places: int
+    rounding_method: RoundingMethod
+
+
+class ProductState(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The terms of a product from `starting_at` on (None: from ever)."""
+
+    name: str
+    created_at: datetime
+    created_by: str
+    starting_at: datetime | None = None
+    billable_metric_id: str | None = None
+    pricing_group_key: tuple[str, ...] | None = None
+    """Properties on which the price depends; part of the metric's group key."""
+    presentation_group_key: tuple[str, ...] | None = None
+    """Properties by which invoice lines are split; part of the metric's group key."""
+    quantity_conversion: QuantityConversion | None = None
+    quantity_rounding: QuantityRounding | None = None
+    tags: tuple[str, ...] = ()
+    is_refundable: bool | None = None
+    netsuite_internal_item_id: str | None = None
+    netsuite_overage_item_id: str | None = None
+
+
+class ProductUpdate(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A scheduled change: fields left UNSET stay as they are."""
+
+    created_at: datetime
+    created_by: str
+    starting_at: datetime
+    name: str | UnsetType = UNSET
+    billable_metric_id: str | None | UnsetType = UNSET
+    pricing_group_key: tuple[str, ...] | None | UnsetType = UNSET
+    presentation_group_key: tuple[str, ...] | None | UnsetType = UNSET
+    quantity_conversion: QuantityConversion | None | UnsetType = UNSET
+    quantity_rounding: QuantityRounding | None | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
+    is_refundable: bool | None | UnsetType = UNSET
+    netsuite_internal_item_id: str | None | UnsetType = UNSET
+    netsuite_overage_item_id: str | None | UnsetType = UNSET
+
+
+class Product(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A product and its versions over time (metronome-api.md §4.5). Its type never changes."""
+
+    id: str
+    type: ProductType
+    initial: ProductState
+    updates: tuple[ProductUpdate, ...] = ()
+    """In the order in which they were asked for; a later one wins from its `starting_at` on."""
+    custom_fields: dict[str, str] = {}
+    archived_at: datetime | None = None
+
+    def at(self, instant: datetime) -> ProductState:
+        """Return the terms that hold at the instant.
+
+        Updates apply in the order of their `starting_at`, those of one instant in the order they were made.
+        """
+        state = self.initial
+        for update in sorted(self.updates, key=lambda each: each.starting_at):
+            if update.starting_at <= instant:
+                changed = {name: value for name, value in structs.asdict(update).items() if value is not UNSET}
+                state = structs.replace(state, **changed)
+        return state

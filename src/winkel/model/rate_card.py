@@ -1,0 +1,49 @@
+"""Rate card: a named set of rates, over time."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from winkel.model.price import Price
+
+
+class Alias(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Another name of a rate card, for a time. A name belongs to one card at a time (metronome-api.md §4.6)."""
+
+    name: str
+    starting_at: datetime | None = None
+    ending_before: datetime | None = None
+
+
+class RateCard(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A named set of rates in one currency."""
+
+    id: str
+    name: str
+    created_at: datetime
+    created_by: str
+    fiat_credit_type_id: str
+    description: str | None = None
+    aliases: tuple[Alias, ...] = ()
+    custom_fields: dict[str, str] = {}
+    archived_at: datetime | None = None
+
+
+class Rate(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The price of a product on a rate card from `starting_at` until `ending_before`, or until a later rate begins.
+
+    `pricing_group_values` names the combination of the product's pricing group key to which it applies.
+    `number` is the order in which rates were added: where two overlap, the one that starts later wins, then the one
+    added later.
+    """
+
+    id: str
+    rate_card_id: str
+    product_id: str
+    price: Price
+    entitled: bool
+    starting_at: datetime
+    number: int
+    credit_type_id: str
+    ending_before: datetime | None = None
+    pricing_group_values: dict[str, str] = {}

@@ -1,0 +1,96 @@
+"""Usage: what was counted, by customer, metric, group and hour."""
+
+import hashlib
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Struct
+
+
+class Series(Struct, frozen=True, gc=False):
+    """What one row of hours belongs to.
+
+    `customer_key` is the identifier that the events carried (a customer's id or an ingest alias); it is resolved to a
+    customer when usage is read, so that aliases work for the past too (metronome-api.md §4.1).
+    `group_key` is the index of the metric's group key (0 when it has none); `group_values` follow that key's order,
+    None where an event had no such property.
+    """
+
+    metric_id: str
+    customer_key: str
+    group_key: int
+    group_values: tuple[str | None, ...]
+
+    def id(self, tenant_id: int) -> bytes:
+        """Return the 16 bytes that name the series: the same wherever and whenever they are computed."""
+        digest = hashlib.blake2b(digest_size=16)
+        for text in (str(tenant_id), self.metric_id, str(self.group_key), self.customer_key, *self.group_values):
+            part = b"" if text is None else text.encode()
+            digest.update(b"-" if text is None else b"%d:" % len(part))
+            digest.update(part)
+        return digest.digest()
+
+
+class Delta(Struct, frozen=True, gc=False):
+    """What one batch of events adds to one hour of one series.
+
+    | aggregation | quantity          | at                   | text                |
+    |-------------|-------------------|----------------------|---------------------|
+    | COUNT, SUM  | to be added       | –                    | –                   |
+    | MAX         | largest value     | –                    | –                   |
+    | LATEST      | value             | event time, µs       | its transaction id  |
+    | UNIQUE      | –                 | –                    | one distinct value  |
+    """
+
+    series_id: bytes
+    hour: int
+    quantity: Decimal | None = None
+    at: int | None = None
+    text: str | None = None
+
+
+class HourUsage(Struct, frozen=True, gc=False):
+    """The usage of one series in one hour, as read back: all deltas merged.
+
+    `value` is the sum (COUNT, SUM), the largest value (MAX) or the latest value (LATEST) of the hour; None for UNIQUE.
+    `at` and `text` order LATEST values across series: by event time in µs, then by transaction id.
+    `distinct` holds the hour's distinct values for UNIQUE.
+    """
+
+    customer_key: str
+    group_values: tuple[str | None, ...]
+    hour: int
+    value: Decimal | None = None
+    at: int | None = None
+    text: str | None = None
+    distinct: frozenset[str] = frozenset()
+
+
+class Quantity(Struct, frozen=True, gc=False):
+    """A quantity of one metric consumed in one hour by one group, ready to be rated.
+
+    For SUM and COUNT it is the hour's sum; for MAX, LATEST and UNIQUE the *increase* over what the billing period had
+    reached before (metronome-api.md §4.2), so that quantities of hours always add up to the period's.
+    """
+
+    hour: int
+    group: tuple[tuple[str, str | None], ...]
+    """(group key name, value) pairs, in the order of the metric's group key."""
+    quantity: Decimal
+
+
+class DeadLetter(Struct, frozen=True, gc=False):
+    """An event, or a whole record, that could not be counted, and why: never lost in silence."""
+
+    tenant_id: int
+    partition: int
+    offset: int
+    index: int
+    """Position of the event in its record; −1: the whole record."""
+    reason: str
+    """A short, fixed word: undecodable, not_a_number, number_too_long …"""
+    detail: str
+    metric_id: str | None = None
+    transaction_id: str | None = None
+    payload: bytes = b""
+    at: datetime | None = None

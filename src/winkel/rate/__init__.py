@@ -1,0 +1,1 @@
+"""Stage 3: usage → charges. All pure."""

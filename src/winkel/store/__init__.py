@@ -1,0 +1,1 @@
+"""PostgreSQL: speaks model types, knows no business rule."""

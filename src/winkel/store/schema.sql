@@ -1,0 +1,447 @@
+-- The whole schema as it is now. migrations/ is its history; tests/store/test_schema.py holds the two together.
+--
+-- Two walls between tenants: every statement names the tenant first, and row-level security hides the rows of all
+-- others from the role winkel_app, as which the API works (set_config('winkel.tenant_id', …) opens one tenant for one
+-- transaction). Workers connect as the owner of the tables, because they serve all tenants at once.
+-- Tables of the machinery below the tenants (log positions, dedupe runs) are not visible to winkel_app at all.
+
+DO $$ BEGIN
+    CREATE ROLE winkel_app NOLOGIN;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+END $$;
+
+-- Which tenant this transaction may see; NULL, and so no rows, when none was named.
+CREATE FUNCTION winkel_tenant() RETURNS integer LANGUAGE sql STABLE
+    RETURN nullif(current_setting('winkel.tenant_id', true), '')::integer;
+
+
+-- ── Tenants and tokens ──────────────────────────────────────────────────────────────────────────────────────────────
+
+CREATE TABLE tenant (
+    id          integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    name        text NOT NULL UNIQUE CHECK (name <> ''),
+    created_at  timestamptz NOT NULL
+);
+
+CREATE TABLE token (
+    tenant_id   integer NOT NULL REFERENCES tenant,
+    id          uuid NOT NULL,
+    name        text NOT NULL,
+    role        smallint NOT NULL CHECK (role BETWEEN 1 AND 4),
+    hash        bytea NOT NULL UNIQUE CHECK (length(hash) = 32),   -- SHA-256 of the secret
+    prefix      text NOT NULL,                                     -- its first characters, to recognise it by
+    created_at  timestamptz NOT NULL,
+    revoked_at  timestamptz,
+    PRIMARY KEY (tenant_id, id)
+);
+
+-- The one question that is asked before the tenant is known.
+CREATE FUNCTION winkel_authenticate(secret_hash bytea)
+    RETURNS TABLE (tenant_id integer, token_id uuid, name text, role smallint)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+    AS $$ SELECT token.tenant_id, token.id, token.name, token.role
+          FROM token WHERE token.hash = secret_hash AND token.revoked_at IS NULL $$;
+
+
+-- ── The event log (log/postgres.py) ─────────────────────────────────────────────────────────────────────────────────
+
+CREATE TABLE log_partition (
+    partition    integer PRIMARY KEY,
+    next_offset  bigint NOT NULL DEFAULT 0,
+    start_offset bigint NOT NULL DEFAULT 0      -- the oldest record still kept
+);
+
+-- One row is one block of events of one tenant. A day is a table of its own, dropped whole when its time is over.
+CREATE TABLE log_record (
+    tenant_id    integer NOT NULL,
+    partition    integer NOT NULL,
+    "offset"     bigint NOT NULL,
+    events       integer NOT NULL,
+    appended_at  timestamptz NOT NULL,
+    data         bytea NOT NULL,
+    PRIMARY KEY (partition, "offset", appended_at)
+) PARTITION BY RANGE (appended_at);
+ALTER TABLE log_record ALTER COLUMN data SET STORAGE EXTERNAL;     -- it is compressed already
+
+
+-- ── Metering (meter/worker.py) ──────────────────────────────────────────────────────────────────────────────────────
+
+-- How far each partition of a log has been metered, and by whom. The row that makes it exactly once: results and
+-- next_offset move in one transaction, and only for the holder of the epoch.
+CREATE TABLE log_progress (
+    topic        text NOT NULL,
+    partition    integer NOT NULL,
+    epoch        bigint NOT NULL DEFAULT 0,
+    next_offset  bigint NOT NULL DEFAULT 0,
+    owner        text,
+    backend_pid  integer,
+    updated_at   timestamptz,
+    PRIMARY KEY (topic, partition)
+);
+
+-- Keys of events that were counted: immutable sorted runs of 20 bytes (16 of key, 4 of fingerprint) for a range of
+-- virtual buckets and one arrival day.
+CREATE TABLE dedupe_run (
+    topic        text NOT NULL,
+    id           bigint GENERATED ALWAYS AS IDENTITY,
+    bucket_low   integer NOT NULL,
+    bucket_high  integer NOT NULL,
+    day          date NOT NULL,
+    level        smallint NOT NULL,
+    keys         integer NOT NULL,
+    data         bytea NOT NULL,
+    PRIMARY KEY (topic, id)
+);
+ALTER TABLE dedupe_run ALTER COLUMN data SET STORAGE EXTERNAL;
+
+CREATE TABLE usage_series (
+    tenant_id    integer NOT NULL REFERENCES tenant,
+    series_id    uuid NOT NULL,
+    metric_id    uuid NOT NULL,
+    customer_key text NOT NULL,
+    group_key    smallint NOT NULL,
+    group_values text[] NOT NULL,
+    PRIMARY KEY (tenant_id, series_id)
+);
+CREATE INDEX usage_series_customer ON usage_series (tenant_id, customer_key, metric_id);
+
+-- What batches added and nobody merged yet; columns as in model/usage.py, Delta. Readers add it to usage_hour.
+CREATE TABLE usage_delta (
+    tenant_id    integer NOT NULL,
+    series_id    uuid NOT NULL,
+    hour         integer NOT NULL,
+    quantity     numeric,
+    at           bigint,
+    text         text
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000, autovacuum_vacuum_insert_threshold = -1);
+CREATE INDEX usage_delta_series ON usage_delta (tenant_id, series_id);
+
+CREATE TABLE usage_hour (
+    tenant_id    integer NOT NULL,
+    series_id    uuid NOT NULL,
+    hour         integer NOT NULL,
+    quantity     numeric,
+    at           bigint,
+    text         text,
+    PRIMARY KEY (tenant_id, series_id, hour)
+) WITH (fillfactor = 80);
+
+CREATE TABLE usage_distinct (
+    tenant_id    integer NOT NULL,
+    series_id    uuid NOT NULL,
+    hour         integer NOT NULL,
+    value        text NOT NULL,
+    PRIMARY KEY (tenant_id, series_id, hour, value)
+);
+
+CREATE TABLE dead_letter (
+    tenant_id      integer NOT NULL,
+    id             bigint GENERATED ALWAYS AS IDENTITY,
+    topic          text NOT NULL,
+    partition      integer NOT NULL,
+    "offset"       bigint NOT NULL,
+    index          integer NOT NULL,
+    reason         text NOT NULL,
+    detail         text NOT NULL,
+    metric_id      uuid,
+    transaction_id text,
+    payload        bytea NOT NULL,
+    at             timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+
+-- Events by arrival hour: what came, and what became of it. One row per partition, so that workers never meet.
+CREATE TABLE event_count (
+    tenant_id    integer NOT NULL,
+    topic        text NOT NULL,
+    partition    integer NOT NULL,
+    hour         integer NOT NULL,
+    counted      bigint NOT NULL,      -- new events, whether or not any metric wanted them
+    duplicates   bigint NOT NULL,
+    conflicts    bigint NOT NULL,      -- duplicates whose content differed from the first
+    dead_letters bigint NOT NULL,
+    PRIMARY KEY (tenant_id, topic, partition, hour)
+);
+
+-- A sample of conflicting duplicates, the newest content of each.
+CREATE TABLE conflicting_duplicate (
+    tenant_id      integer NOT NULL,
+    topic          text NOT NULL,
+    key            bytea NOT NULL,
+    transaction_id text NOT NULL,
+    customer_id    text NOT NULL,
+    event_type     text NOT NULL,
+    timestamp      timestamptz NOT NULL,
+    properties     text NOT NULL,
+    times          bigint NOT NULL,
+    last_at        timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, topic, key)
+);
+
+
+-- ── Customers and catalog ───────────────────────────────────────────────────────────────────────────────────────────
+
+CREATE TABLE customer (
+    tenant_id             integer NOT NULL REFERENCES tenant,
+    id                    uuid NOT NULL,
+    name                  text NOT NULL,
+    created_at            timestamptz NOT NULL,
+    updated_at            timestamptz NOT NULL,
+    custom_fields         jsonb NOT NULL DEFAULT '{}',
+    salesforce_account_id text,
+    archived_at           timestamptz,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX customer_page ON customer (tenant_id, created_at, id);
+
+-- An alias belongs to one customer at a time; switching it moves all its usage, past and future.
+CREATE TABLE ingest_alias (
+    tenant_id    integer NOT NULL,
+    alias        text NOT NULL CHECK (length(alias) BETWEEN 1 AND 128),
+    customer_id  uuid NOT NULL,
+    position     integer NOT NULL,
+    PRIMARY KEY (tenant_id, alias),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customer
+);
+CREATE INDEX ingest_alias_customer ON ingest_alias (tenant_id, customer_id);
+
+CREATE TABLE billable_metric (
+    tenant_id         integer NOT NULL REFERENCES tenant,
+    id                uuid NOT NULL,
+    name              text NOT NULL,
+    aggregation_type  text NOT NULL,
+    aggregation_key   text,
+    event_type_filter jsonb,
+    property_filters  jsonb NOT NULL DEFAULT '[]',
+    group_keys        jsonb NOT NULL DEFAULT '[]',
+    custom_fields     jsonb NOT NULL DEFAULT '{}',
+    created_at        timestamptz NOT NULL,
+    archived_at       timestamptz,
+    PRIMARY KEY (tenant_id, id)
+);
+
+-- Counts changes of a table that workers keep in memory. Writers queue on the row, so numbers appear in commit order.
+CREATE TABLE change_counter (
+    name   text PRIMARY KEY,
+    value  bigint NOT NULL
+);
+INSERT INTO change_counter VALUES ('billable_metric', 0);
+
+CREATE FUNCTION count_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE change_counter SET value = value + 1 WHERE name = TG_TABLE_NAME;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER billable_metric_changed AFTER INSERT OR UPDATE OR DELETE ON billable_metric
+    FOR EACH STATEMENT EXECUTE FUNCTION count_change();
+
+CREATE TABLE product (
+    tenant_id      integer NOT NULL REFERENCES tenant,
+    id             uuid NOT NULL,
+    type           text NOT NULL,
+    initial        jsonb NOT NULL,                -- model/product.py, ProductState
+    updates        jsonb NOT NULL DEFAULT '[]',   -- list of ProductUpdate, in the order in which they were made
+    custom_fields  jsonb NOT NULL DEFAULT '{}',
+    created_at     timestamptz NOT NULL,
+    archived_at    timestamptz,
+    PRIMARY KEY (tenant_id, id)
+);
+
+CREATE TABLE rate_card (
+    tenant_id           integer NOT NULL REFERENCES tenant,
+    id                  uuid NOT NULL,
+    name                text NOT NULL,
+    description         text,
+    fiat_credit_type_id uuid NOT NULL,
+    custom_fields       jsonb NOT NULL DEFAULT '{}',
+    created_at          timestamptz NOT NULL,
+    created_by          text NOT NULL,
+    archived_at         timestamptz,
+    PRIMARY KEY (tenant_id, id)
+);
+
+CREATE TABLE rate_card_alias (
+    tenant_id      integer NOT NULL,
+    id             bigint GENERATED ALWAYS AS IDENTITY,
+    name           text NOT NULL,
+    rate_card_id   uuid NOT NULL,
+    starting_at    timestamptz,
+    ending_before  timestamptz,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, rate_card_id) REFERENCES rate_card
+);
+CREATE INDEX rate_card_alias_name ON rate_card_alias (tenant_id, name);
+
+CREATE TABLE rate (
+    tenant_id            integer NOT NULL,
+    id                   uuid NOT NULL,
+    number               bigint GENERATED ALWAYS AS IDENTITY,
+    rate_card_id         uuid NOT NULL,
+    product_id           uuid NOT NULL,
+    price                jsonb NOT NULL,          -- model/price.py, Price
+    entitled             boolean NOT NULL,
+    starting_at          timestamptz NOT NULL,
+    ending_before        timestamptz CHECK (ending_before > starting_at),
+    credit_type_id       uuid NOT NULL,
+    pricing_group_values jsonb NOT NULL DEFAULT '{}',
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, rate_card_id) REFERENCES rate_card,
+    FOREIGN KEY (tenant_id, product_id) REFERENCES product
+);
+CREATE INDEX rate_of_card ON rate (tenant_id, rate_card_id, number);
+
+
+-- ── Contracts, balances, ledger, invoices ───────────────────────────────────────────────────────────────────────────
+
+CREATE TABLE contract (
+    tenant_id                integer NOT NULL REFERENCES tenant,
+    id                       uuid NOT NULL,
+    customer_id              uuid NOT NULL,
+    rate_card_id             uuid,
+    name                     text,
+    starting_at              timestamptz NOT NULL,
+    ending_before            timestamptz CHECK (ending_before > starting_at),
+    usage_statement_schedule jsonb NOT NULL,      -- model/contract.py, StatementSchedule
+    net_payment_terms_days   numeric,
+    netsuite_sales_order_id  text,
+    salesforce_opportunity_id text,
+    total_contract_value     numeric,
+    uniqueness_key           text,
+    custom_fields            jsonb NOT NULL DEFAULT '{}',
+    created_at               timestamptz NOT NULL,
+    created_by               text NOT NULL,
+    archived_at              timestamptz,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
+    FOREIGN KEY (tenant_id, rate_card_id) REFERENCES rate_card
+);
+CREATE INDEX contract_customer ON contract (tenant_id, customer_id, created_at);
+
+-- A prepaid commit or a credit. What is left of it is the sum of its ledger entries, never a column.
+CREATE TABLE balance (
+    tenant_id                integer NOT NULL REFERENCES tenant,
+    id                       uuid NOT NULL,
+    type                     text NOT NULL,
+    customer_id              uuid NOT NULL,
+    contract_id              uuid,
+    product_id               uuid NOT NULL,
+    credit_type_id           uuid NOT NULL,
+    segments                 jsonb NOT NULL,      -- list of model/commit.py, Segment
+    priority                 numeric NOT NULL,
+    name                     text,
+    description              text,
+    applicable_contract_ids  jsonb NOT NULL DEFAULT '[]',
+    applicable_product_ids   jsonb NOT NULL DEFAULT '[]',
+    applicable_product_tags  jsonb NOT NULL DEFAULT '[]',
+    specifiers               jsonb NOT NULL DEFAULT '[]',
+    rate_type                text NOT NULL,
+    invoice_schedule         jsonb,
+    invoice_contract_id      uuid,
+    rollover_fraction        numeric CHECK (rollover_fraction BETWEEN 0 AND 1),
+    netsuite_sales_order_id  text,
+    salesforce_opportunity_id text,
+    uniqueness_key           text,
+    custom_fields            jsonb NOT NULL DEFAULT '{}',
+    created_at               timestamptz NOT NULL,
+    created_by               text NOT NULL,
+    archived_at              timestamptz,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
+    FOREIGN KEY (tenant_id, contract_id) REFERENCES contract,
+    FOREIGN KEY (tenant_id, product_id) REFERENCES product
+);
+CREATE INDEX balance_customer ON balance (tenant_id, customer_id, created_at);
+
+CREATE TABLE invoice (
+    tenant_id       integer NOT NULL REFERENCES tenant,
+    id              uuid NOT NULL,
+    customer_id     uuid NOT NULL,
+    contract_id     uuid NOT NULL,
+    type            text NOT NULL,
+    status          text NOT NULL CHECK (status IN ('FINALIZED', 'VOID')),   -- a draft is computed, never kept
+    start           timestamptz,
+    "end"           timestamptz,
+    issued_at       timestamptz NOT NULL,
+    created_at      timestamptz NOT NULL,
+    credit_type_id  uuid NOT NULL,
+    total           numeric NOT NULL,
+    line_items      jsonb NOT NULL,
+    net_payment_terms_days numeric,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
+    FOREIGN KEY (tenant_id, contract_id) REFERENCES contract
+);
+CREATE INDEX invoice_customer ON invoice (tenant_id, customer_id, issued_at);
+-- Two workers never invoice one period twice.
+CREATE UNIQUE INDEX invoice_once ON invoice (tenant_id, contract_id, type, start)
+    WHERE status = 'FINALIZED' AND type = 'USAGE';
+
+CREATE TABLE ledger_entry (
+    tenant_id    integer NOT NULL REFERENCES tenant,
+    id           uuid NOT NULL,
+    balance_id   uuid NOT NULL,
+    segment_id   uuid NOT NULL,
+    kind         text NOT NULL,
+    amount       numeric NOT NULL,
+    timestamp    timestamptz NOT NULL,
+    invoice_id   uuid,
+    contract_id  uuid,
+    reason       text,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, balance_id) REFERENCES balance
+);
+CREATE INDEX ledger_entry_balance ON ledger_entry (tenant_id, balance_id, timestamp);
+
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'entries of the ledger are never changed or removed: write a new one';
+END $$;
+CREATE TRIGGER ledger_entry_is_final BEFORE UPDATE OR DELETE ON ledger_entry
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+-- uniqueness_key of request bodies: one use per kind of object (metronome-api.md §2).
+CREATE TABLE uniqueness_key (
+    tenant_id  integer NOT NULL REFERENCES tenant,
+    kind       text NOT NULL,
+    key        text NOT NULL CHECK (length(key) BETWEEN 1 AND 128),
+    object_id  uuid NOT NULL,
+    PRIMARY KEY (tenant_id, kind, key)
+);
+
+-- Idempotency-Key headers and the answers that were given (metronome-api.md §2).
+CREATE TABLE idempotency_key (
+    tenant_id   integer NOT NULL REFERENCES tenant,
+    key         text NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
+    request     bytea NOT NULL,                  -- SHA-256 of method, path and body
+    status      smallint,                        -- NULL while the first request is under way
+    body        bytea,
+    created_at  timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, key)
+);
+
+
+-- ── The second wall ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+DO $$
+DECLARE name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY[
+        'token', 'log_record', 'usage_series', 'usage_delta', 'usage_hour', 'usage_distinct', 'dead_letter',
+        'event_count', 'conflicting_duplicate', 'customer', 'ingest_alias', 'billable_metric', 'product', 'rate_card',
+        'rate_card_alias', 'rate', 'contract', 'balance', 'invoice', 'ledger_entry', 'uniqueness_key',
+        'idempotency_key']
+    LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
+        EXECUTE format('CREATE POLICY own_tenant ON %I USING (tenant_id = winkel_tenant())', name);
+    END LOOP;
+    ALTER TABLE tenant ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY own_tenant ON tenant USING (id = winkel_tenant());
+END $$;
+
+GRANT SELECT ON tenant, log_record, log_partition, usage_series, usage_delta, usage_hour, usage_distinct, dead_letter,
+    event_count, conflicting_duplicate TO winkel_app;
+GRANT SELECT, INSERT, UPDATE ON token, customer, billable_metric, product, rate_card, rate_card_alias, rate, contract,
+    balance, invoice, uniqueness_key, idempotency_key TO winkel_app;
+GRANT SELECT, INSERT, DELETE ON ingest_alias TO winkel_app;
+GRANT DELETE ON idempotency_key TO winkel_app;
+GRANT SELECT, INSERT ON ledger_entry TO winkel_app;

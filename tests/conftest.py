@@ -1,0 +1,87 @@
+"""One real PostgreSQL per test process, one fresh database per test that asks for one, and a clock one can move."""
+
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from winkel.store import database, embedded, migrate
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Return the address of a running, empty PostgreSQL: the embedded one, as `winkel up` starts it."""
+    with tempfile.TemporaryDirectory(prefix="winkel-test-") as folder:
+        server = embedded.start(Path(folder) / "postgres")
+        try:
+            yield server.url
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> str:
+    """Return the name of a migrated database that others are copied from."""
+    import asyncio
+
+    name = "winkel_template"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+
+    async def run() -> None:
+        connection = await database.connect(at_database(postgres, name))
+        await migrate.migrate(connection)
+        await connection.close()
+
+    asyncio.run(run())
+    return name
+
+
+def at_database(url: str, name: str) -> str:
+    """Return the address of another database on the same server."""
+    parts = psycopg.conninfo.conninfo_to_dict(url)
+    return psycopg.conninfo.make_conninfo(**{**parts, "dbname": name})
+
+
+@pytest.fixture
+def database_url(postgres: str, template: str) -> Iterator[str]:
+    """Return the address of a fresh, migrated database, dropped after the test."""
+    name = f"winkel_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield at_database(postgres, name)
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+class MovableClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def move(self, **by: float) -> None:
+        """Move on: `clock.move(days=1)`."""
+        self.at += timedelta(**by)
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    """Return a clock that says noon on 15 January 2026, UTC."""
+    return MovableClock(datetime(2026, 1, 15, 12, tzinfo=UTC))
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Run async tests on asyncio, as the product does."""
+    return "asyncio"
