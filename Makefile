@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test check format bench lock clean
+.PHONY: help setup demo test lint check accept format bench lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,18 +20,22 @@ demo: $(READY)  ## an hour of a believable AI company's traffic in a minute, wit
 	$(BIN)/winkel demo --once
 
 test: $(READY)  ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-check: $(READY)  ## format, lint, types, import contracts, tests
+lint: $(READY)  ## format, ruff, strict types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+
+check: lint test  ## everything that must hold before a commit
 
 format: $(READY)  ## write the code as ruff would
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+accept: $(READY)  ## accept what the golden stories print now; the diff is the change in what customers pay
+	$(BIN)/python -m pytest tests/scenarios --accept
 
 bench: $(READY)  ## every figure that the README quotes
 	$(BIN)/python -m bench

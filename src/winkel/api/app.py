@@ -1,5 +1,6 @@
 """The list of routes: start here to see the whole API."""
 
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -7,11 +8,31 @@ from typing import Any
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.exceptions import LitestarDeprecationWarning
 from litestar.types import Scope
 
-from winkel.api import auth, errors, health
+from winkel.api import (
+    auth,
+    balances,
+    commits,
+    contracts,
+    credit_types,
+    customers,
+    errors,
+    events,
+    health,
+    idempotency,
+    invoices,
+    metrics,
+    products,
+    rate_cards,
+    rates,
+    services,
+    usage,
+)
 from winkel.api.state import Api
 from winkel.api.wire import JsonResponse
+from winkel.ingest.actions import Intake
 from winkel.model.tenant import Caller
 
 BODY_BYTES_MAX = 8 * 1024 * 1024
@@ -19,17 +40,39 @@ BODY_BYTES_MAX = 8 * 1024 * 1024
 
 ROUTES: list[Any] = [
     *health.routes,
+    *events.routes,
+    *customers.routes,
+    *metrics.routes,
+    *products.routes,
+    *credit_types.routes,
+    *services.routes,
+    *rate_cards.routes,
+    *rates.routes,
+    *contracts.routes,
+    *commits.routes,
+    *balances.routes,
+    *usage.routes,
+    *invoices.routes,
 ]
 
 
 def create(api: Api) -> Litestar:
     """Return the ASGI application over this outside world."""
 
-    async def give_api() -> Api:
-        return api
+    async def give_api(scope: Scope) -> Api:
+        return idempotency.api_of(scope, api)
 
     async def give_caller(scope: Scope) -> Caller:
         return auth.caller_of(scope)
+
+    intake = Intake(
+        api.log,
+        flush_seconds=api.settings.flush_milliseconds / 1000,
+        events_per_second=api.settings.tenant_events_per_second,
+    )
+
+    async def give_intake() -> Intake:
+        return intake
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -37,18 +80,22 @@ def create(api: Api) -> Litestar:
         try:
             yield
         finally:
+            await intake.close()
             await api.log.close()
             await api.database.close()
 
-    return Litestar(
-        route_handlers=ROUTES,
-        dependencies={"api": Provide(give_api), "caller": Provide(give_caller)},
-        middleware=[auth.middleware],
-        exception_handlers=errors.HANDLERS,
-        response_class=JsonResponse,
-        request_max_body_size=BODY_BYTES_MAX,
-        lifespan=[lifespan],
-        openapi_config=None,
-        logging_config=None,
-        state=State({"api": api}),
-    )
+    with warnings.catch_warnings():
+        # A handler asks for what it needs by name and type; Litestar 3 will want `NamedDependency[…]` around the type.
+        warnings.simplefilter("ignore", LitestarDeprecationWarning)
+        return Litestar(
+            route_handlers=ROUTES,
+            dependencies={"api": Provide(give_api), "caller": Provide(give_caller), "intake": Provide(give_intake)},
+            middleware=[auth.middleware, idempotency.middleware],
+            exception_handlers=errors.HANDLERS,
+            response_class=JsonResponse,
+            request_max_body_size=BODY_BYTES_MAX,
+            lifespan=[lifespan],
+            openapi_config=None,
+            logging_config=None,
+            state=State({"api": api}),
+        )

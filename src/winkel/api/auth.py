@@ -52,7 +52,7 @@ def middleware(app: ASGIApp) -> ASGIApp:
     authenticator = Authenticator()
 
     async def authenticate(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] is ScopeType.HTTP and not scope["route_handler"].opt.get("public"):
+        if scope["type"] == ScopeType.HTTP and not scope["route_handler"].opt.get("public"):
             connection: Connection = ASGIConnection(scope)
             api: Api = scope["litestar_app"].state.api
             header = connection.headers.get("authorization", "")
@@ -74,17 +74,17 @@ def _require(role: Role, connection: Connection) -> None:
         raise ForbiddenError(f"this needs a token with the role {role.name.lower()}, not {caller.role.name.lower()}")
 
 
-def reader(connection: Connection, _: BaseRouteHandler) -> None:
+async def reader(connection: Connection, _: BaseRouteHandler) -> None:
     """Let readers, writers and admins pass."""
     _require(Role.READER, connection)
 
 
-def writer(connection: Connection, _: BaseRouteHandler) -> None:
+async def writer(connection: Connection, _: BaseRouteHandler) -> None:
     """Let writers and admins pass."""
     _require(Role.WRITER, connection)
 
 
-def ingester(connection: Connection, _: BaseRouteHandler) -> None:
+async def ingester(connection: Connection, _: BaseRouteHandler) -> None:
     """Let everybody pass who may send events: ingest tokens, writers and admins."""
     caller = caller_of(connection.scope)
     if caller.role is Role.READER:

@@ -7,6 +7,7 @@ from litestar import Request, Response
 from litestar.enums import MediaType
 from msgspec import Struct
 
+from winkel.model import credit_type
 from winkel.model.errors import InvalidError, UnsupportedTypeError
 
 T = TypeVar("T")
@@ -38,6 +39,18 @@ class Id(Struct):
     """An object that is only its id."""
 
     id: str
+
+
+class Ref(Struct):
+    """An object by id and name."""
+
+    id: str
+    name: str
+
+
+def credit_type_ref(credit_type_id: str) -> Ref:
+    """Return a pricing unit by id and name."""
+    return Ref(credit_type_id, credit_type.BY_ID[credit_type_id].name)
 
 
 class Message(Struct):

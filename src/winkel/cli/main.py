@@ -1,14 +1,60 @@
-"""The list of commands."""
+"""The list of commands: start here to see them all. Each is a file of its own, which imports what it needs when run."""
+
+from typing import Annotated
 
 import typer
 
+from winkel.cli import events, invoices, tenant, token
+from winkel.cli.bill import bill
+from winkel.cli.demo.command import demo
+from winkel.cli.doctor import doctor
+from winkel.cli.gateway import gateway
+from winkel.cli.meter import meter
+from winkel.cli.migrate import migrate
+from winkel.cli.replay.command import replay
+from winkel.cli.up import up
+from winkel.cli.usage import usage
+
 app = typer.Typer(
-    name="winkel", help="Usage events in; exact live invoices out.", no_args_is_help=True, rich_markup_mode="rich"
+    name="winkel",
+    help="Usage events in; exact live invoices out.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
 )
+
+RUN, USE, ADMIN, ROLES = "Run Winkel", "Use it", "Who may use it", "One by one, for a cluster"
+
+app.command(rich_help_panel=RUN)(up)
+app.command(rich_help_panel=RUN)(demo)
+app.command(rich_help_panel=RUN)(doctor)
+app.command(rich_help_panel=USE)(replay)
+app.command(rich_help_panel=USE)(events.events)
+app.command(rich_help_panel=USE)(usage)
+app.add_typer(invoices.app, name="invoices", rich_help_panel=USE)
+app.add_typer(token.app, name="token", rich_help_panel=ADMIN)
+app.add_typer(tenant.app, name="tenant", rich_help_panel=ADMIN)
+app.command(rich_help_panel=ROLES)(gateway)
+app.command(rich_help_panel=ROLES)(meter)
+app.command(rich_help_panel=ROLES)(bill)
+app.command(rich_help_panel=ROLES)(migrate)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"winkel {version('winkel')}")
+        raise typer.Exit
 
 
 @app.callback()
-def _root() -> None:
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
     """Usage events in; exact live invoices out."""
 
 

@@ -1,6 +1,6 @@
 """The Log protocol: append, read, positions; and what an offset means."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -29,6 +29,18 @@ class Record(Struct, frozen=True, gc=False):
     data: bytes
 
 
+def whole_until(records: Iterable[Record], events: int) -> list[Record]:
+    """Return records until they hold at least `events` events: one record at least, if there is one."""
+    found: list[Record] = []
+    count = 0
+    for record in records:
+        if count >= events and found:
+            break
+        found.append(record)
+        count += record.events
+    return found
+
+
 class Log(Protocol):
     """An append-only log of records in numbered partitions.
 
@@ -39,6 +51,14 @@ class Log(Protocol):
     @property
     def partitions(self) -> int:
         """How many partitions there are, fixed while this object lives."""
+        ...
+
+    @property
+    def secret(self) -> bytes:
+        """Sixteen random bytes, made with the log and never changed: the key of event identities (`ingest/block.py`).
+
+        Every gateway of one log must hash alike, or an event that is sent again through another one is counted again.
+        """
         ...
 
     async def append(self, records: Sequence[NewRecord]) -> None:

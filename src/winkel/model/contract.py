@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from winkel.model.period import Frequency
+from winkel.model.period import Frequency, Period, cycle, cycle_at
 
 
 class StatementSchedule(Struct, frozen=True):
@@ -13,6 +13,15 @@ class StatementSchedule(Struct, frozen=True):
 
     frequency: Frequency
     billing_anchor_date: datetime
+
+
+class EndChange(Struct, frozen=True, kw_only=True):
+    """The end of a contract was moved; None means open-ended."""
+
+    changed_at: datetime
+    changed_by: str
+    old: datetime | None
+    new: datetime | None
 
 
 class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -36,4 +45,23 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
     total_contract_value: Decimal | None = None
     uniqueness_key: str | None = None
     custom_fields: dict[str, str] = {}
+    end_changes: tuple[EndChange, ...] = ()
+    """Every change of `ending_before`, oldest first."""
     archived_at: datetime | None = None
+
+    def period_at(self, instant: datetime) -> Period | None:
+        """Return the billing period in which the instant lies, or None when it lies outside the term."""
+        if instant < self.starting_at or (self.ending_before is not None and instant >= self.ending_before):
+            return None
+        when = self.usage_statement_schedule
+        number = cycle_at(when.billing_anchor_date, when.frequency, instant)
+        start, end = (cycle(when.billing_anchor_date, when.frequency, number + each) for each in (0, 1))
+        return Period(start, end).meet(self.starting_at, self.ending_before)
+
+    def end_as_of(self, instant: datetime) -> datetime | None:
+        """Return the `ending_before` that was agreed at the instant; before every change, the first one."""
+        end = self.end_changes[0].old if self.end_changes else self.ending_before
+        for change in self.end_changes:
+            if change.changed_at <= instant:
+                end = change.new
+        return end

@@ -7,6 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from winkel.model.money import total
+from winkel.model.price import Price
 
 
 class InvoiceStatus(StrEnum):
@@ -52,6 +53,9 @@ class TierPart(Struct, frozen=True, omit_defaults=True):
 class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line: quantity × unit price = total, exactly.
 
+    One exception: where a balance pays for part of a charge and the amount is not a multiple of the unit price, the
+    quantity of that part is given to 20 decimal places; its total stays exact, and quantities still add up.
+
     Usage that a balance pays for is a positive line that names the balance, and an APPLIED line takes the same amount
     off again; what no balance pays for is a line of its own.
     """
@@ -64,6 +68,8 @@ class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     product_type: str | None = None
     quantity: Decimal | None = None
     unit_price: Decimal | None = None
+    list_price: Price | None = None
+    """The whole price from which the line was rated, before any override."""
     starting_at: datetime | None = None
     ending_before: datetime | None = None
     pricing_group_values: dict[str, str] | None = None
@@ -74,6 +80,8 @@ class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """PREPAID or CREDIT."""
     segment_id: str | None = None
     product_tags: tuple[str, ...] = ()
+    schedule_item_id: str | None = None
+    """The item of an invoice schedule that a COMMIT_PURCHASE line asks for."""
 
 
 class Invoice(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,6 +6,10 @@ from enum import StrEnum
 
 from msgspec import UNSET, Struct, UnsetType, structs
 
+from winkel.model.errors import InvalidError
+from winkel.model.metric import BillableMetric
+from winkel.model.money import QUOTIENT_PLACES, fits
+
 
 class ProductType(StrEnum):
     """What kind of charge a product carries (metronome-api.md §4.5). More kinds follow."""
@@ -74,6 +78,44 @@ class ProductState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_refundable: bool | None = None
     netsuite_internal_item_id: str | None = None
     netsuite_overage_item_id: str | None = None
+
+    def check(self, kind: ProductType, metric: BillableMetric | None) -> None:
+        """Raise `InvalidError` unless these can be the terms of a product of that type (metronome-api.md §4.5).
+
+        `metric` is the billable metric that they name, None when they name none.
+        """
+        if kind is not ProductType.USAGE:
+            self._check_without_usage(kind)
+        elif metric is None:
+            raise InvalidError("billable_metric_id is required for a USAGE product")
+        else:
+            self._check_group_keys(metric)
+            _check_quantity(self.quantity_conversion, self.quantity_rounding)
+
+    def _check_without_usage(self, kind: ProductType) -> None:
+        fields = "billable_metric_id pricing_group_key presentation_group_key quantity_conversion quantity_rounding"
+        for name in fields.split():
+            if getattr(self, name) is not None:
+                raise InvalidError(f"{name} is for USAGE products only; this one is {kind.value}")
+
+    def _check_group_keys(self, metric: BillableMetric) -> None:
+        pricing, presentation = self.pricing_group_key or (), self.presentation_group_key or ()
+        for name, key in (("pricing_group_key", pricing), ("presentation_group_key", presentation)):
+            if len(key) != len(set(key)):
+                raise InvalidError(f"{name} must name each property once")
+        wanted = {*pricing, *presentation}
+        if wanted and not any(wanted <= set(key) for key in metric.group_keys):
+            raise InvalidError(
+                f"pricing_group_key and presentation_group_key together ({', '.join(sorted(wanted))}) must lie within "
+                f"one of the group_keys of the billable metric: {[list(key) for key in metric.group_keys]}"
+            )
+
+
+def _check_quantity(conversion: QuantityConversion | None, rounding: QuantityRounding | None) -> None:
+    if conversion and not (fits(conversion.conversion_factor) and conversion.conversion_factor > 0):
+        raise InvalidError("quantity_conversion.conversion_factor must be above zero and have at most 38 digits")
+    if rounding and not 0 <= rounding.decimal_places <= QUOTIENT_PLACES:
+        raise InvalidError(f"quantity_rounding.decimal_places must be a number from 0 to {QUOTIENT_PLACES}")
 
 
 class ProductUpdate(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -71,9 +71,15 @@ class Database:
         await self._pool.close()
 
     @asynccontextmanager
-    async def transaction(self, tenant_id: int) -> AsyncIterator[Connection]:
-        """Run one transaction in which only the rows of this tenant exist."""
+    async def transaction(self, tenant_id: int, *, snapshot: bool = False) -> AsyncIterator[Connection]:
+        """Run one transaction in which only the rows of this tenant exist.
+
+        `snapshot`: read only, and every statement sees the same instant, so that an answer put together from several
+        tables never mixes before and after.
+        """
         async with self.connection() as connection, connection.transaction():
+            if snapshot:
+                await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             await connection.execute("SELECT set_config('winkel.tenant_id', %s, true)", (str(tenant_id),))
             yield connection
 

@@ -62,6 +62,36 @@ CREATE TABLE log_record (
     PRIMARY KEY (partition, "offset", appended_at)
 ) PARTITION BY RANGE (appended_at);
 ALTER TABLE log_record ALTER COLUMN data SET STORAGE EXTERNAL;     -- it is compressed already
+CREATE INDEX log_record_newest ON log_record (tenant_id, appended_at);
+
+-- Make the table of one day (UTC), unless it is there. LIKE and ATTACH, because CREATE … PARTITION OF would lock out
+-- whoever appends.
+CREATE FUNCTION make_log_day(day date) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE name text := 'log_record_' || to_char(day, 'YYYYMMDD');
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('make_log_day'));
+    IF to_regclass(quote_ident(name)) IS NOT NULL THEN
+        RETURN;
+    END IF;
+    EXECUTE format('CREATE TABLE %I (LIKE log_record INCLUDING DEFAULTS INCLUDING STORAGE)', name);
+    EXECUTE format('ALTER TABLE log_record ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', name,
+                   day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC');
+END $$;
+
+-- Drop the table of one day, with all its records.
+CREATE FUNCTION drop_log_day(day date) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    EXECUTE format('DROP TABLE IF EXISTS %I', 'log_record_' || to_char(day, 'YYYYMMDD'));
+END $$;
+
+-- Values that belong to this installation and that no API may read.
+CREATE TABLE setting (
+    name   text PRIMARY KEY,
+    value  bytea NOT NULL
+);
+-- The key with which event identities are hashed (ingest/block.py): 16 random bytes, the same for all gateways.
+INSERT INTO setting VALUES
+    ('identity_key', substr(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 1, 16));
 
 
 -- ── Metering (meter/worker.py) ──────────────────────────────────────────────────────────────────────────────────────
@@ -80,7 +110,8 @@ CREATE TABLE log_progress (
 );
 
 -- Keys of events that were counted: immutable sorted runs of 20 bytes (16 of key, 4 of fingerprint) for a range of
--- virtual buckets and one arrival day.
+-- virtual buckets and one arrival day. Beside them what a worker keeps in memory of a run (meter/runs.py): the words of
+-- its filter and the first half of every 256th key.
 CREATE TABLE dedupe_run (
     topic        text NOT NULL,
     id           bigint GENERATED ALWAYS AS IDENTITY,
@@ -89,10 +120,13 @@ CREATE TABLE dedupe_run (
     day          date NOT NULL,
     level        smallint NOT NULL,
     keys         integer NOT NULL,
+    sieve        bytea NOT NULL,
+    samples      bytea NOT NULL,
     data         bytea NOT NULL,
     PRIMARY KEY (topic, id)
 );
-ALTER TABLE dedupe_run ALTER COLUMN data SET STORAGE EXTERNAL;
+ALTER TABLE dedupe_run ALTER COLUMN data SET STORAGE EXTERNAL, ALTER COLUMN sieve SET STORAGE EXTERNAL,
+    ALTER COLUMN samples SET STORAGE EXTERNAL;
 
 CREATE TABLE usage_series (
     tenant_id    integer NOT NULL REFERENCES tenant,
@@ -308,6 +342,7 @@ CREATE TABLE contract (
     total_contract_value     numeric,
     uniqueness_key           text,
     custom_fields            jsonb NOT NULL DEFAULT '{}',
+    end_changes              jsonb NOT NULL DEFAULT '[]',   -- list of model/contract.py, EndChange
     created_at               timestamptz NOT NULL,
     created_by               text NOT NULL,
     archived_at              timestamptz,
@@ -399,6 +434,26 @@ END $$;
 CREATE TRIGGER ledger_entry_is_final BEFORE UPDATE OR DELETE ON ledger_entry
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
+-- When the bill worker must look at a customer next. Any change of its contracts or balances says: now.
+CREATE TABLE billing_due (
+    tenant_id    integer NOT NULL REFERENCES tenant,
+    customer_id  uuid NOT NULL,
+    at           timestamptz NOT NULL,
+    problem      text,                            -- why the last look failed; it is tried again
+    PRIMARY KEY (tenant_id, customer_id),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customer
+);
+CREATE INDEX billing_due_at ON billing_due (at);
+
+CREATE FUNCTION bill_now() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    INSERT INTO billing_due (tenant_id, customer_id, at) VALUES (NEW.tenant_id, NEW.customer_id, to_timestamp(0))
+    ON CONFLICT (tenant_id, customer_id) DO UPDATE SET at = EXCLUDED.at;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER contract_changed AFTER INSERT OR UPDATE ON contract FOR EACH ROW EXECUTE FUNCTION bill_now();
+CREATE TRIGGER balance_changed AFTER INSERT OR UPDATE ON balance FOR EACH ROW EXECUTE FUNCTION bill_now();
+
 -- uniqueness_key of request bodies: one use per kind of object (metronome-api.md §2).
 CREATE TABLE uniqueness_key (
     tenant_id  integer NOT NULL REFERENCES tenant,
@@ -413,11 +468,12 @@ CREATE TABLE idempotency_key (
     tenant_id   integer NOT NULL REFERENCES tenant,
     key         text NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
     request     bytea NOT NULL,                  -- SHA-256 of method, path and body
-    status      smallint,                        -- NULL while the first request is under way
+    status      smallint,                        -- NULL only inside the transaction of the first request
     body        bytea,
     created_at  timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, key)
 );
+CREATE INDEX idempotency_key_age ON idempotency_key (tenant_id, created_at);
 
 
 -- ── The second wall ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -428,7 +484,7 @@ BEGIN
     FOREACH name IN ARRAY ARRAY[
         'token', 'log_record', 'usage_series', 'usage_delta', 'usage_hour', 'usage_distinct', 'dead_letter',
         'event_count', 'conflicting_duplicate', 'customer', 'ingest_alias', 'billable_metric', 'product', 'rate_card',
-        'rate_card_alias', 'rate', 'contract', 'balance', 'invoice', 'ledger_entry', 'uniqueness_key',
+        'rate_card_alias', 'rate', 'contract', 'balance', 'invoice', 'ledger_entry', 'billing_due', 'uniqueness_key',
         'idempotency_key']
     LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
@@ -443,5 +499,6 @@ GRANT SELECT ON tenant, log_record, log_partition, usage_series, usage_delta, us
 GRANT SELECT, INSERT, UPDATE ON token, customer, billable_metric, product, rate_card, rate_card_alias, rate, contract,
     balance, invoice, uniqueness_key, idempotency_key TO winkel_app;
 GRANT SELECT, INSERT, DELETE ON ingest_alias TO winkel_app;
+GRANT DELETE ON rate_card_alias TO winkel_app;
 GRANT DELETE ON idempotency_key TO winkel_app;
 GRANT SELECT, INSERT ON ledger_entry TO winkel_app;

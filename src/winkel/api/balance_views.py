@@ -1,0 +1,168 @@
+"""Commits and credits as the API shows them (metronome-api.md §4.8, §10.1: CommitV1, CommitV2, CreditV1, CreditV2)."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Struct
+
+from winkel.api.wire import Id, Ref, credit_type_ref
+from winkel.model import money
+from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, Segment, Specifier
+from winkel.model.ledger import PREFIX, EntryKind, LedgerEntry
+from winkel.model.money import plain
+
+
+class SegmentView(Struct):
+    """An amount and when it may be used."""
+
+    id: str
+    amount: Decimal
+    starting_at: datetime
+    ending_before: datetime
+
+
+class AccessScheduleView(Struct):
+    """When which amount may be used."""
+
+    access_type: str
+    credit_type: Ref
+    schedule_items: list[SegmentView]
+
+
+class ScheduleItemView(Struct):
+    """A date of invoicing."""
+
+    id: str
+    timestamp: datetime
+    amount: Decimal
+    quantity: Decimal
+    unit_price: Decimal
+
+
+class InvoiceScheduleView(Struct):
+    """When a commit is invoiced."""
+
+    credit_type: Ref
+    do_not_invoice: bool
+    schedule_items: list[ScheduleItemView]
+
+
+class EntryView(Struct, omit_defaults=True, kw_only=True):
+    """One entry of a ledger."""
+
+    type: str
+    amount: Decimal
+    timestamp: datetime
+    segment_id: str | None = None
+    invoice_id: str | None = None
+    contract_id: str | None = None
+    reason: str | None = None
+
+
+class BalanceView(Struct, omit_defaults=True, kw_only=True):
+    """A commit or a credit. One shape for V1 and V2 of both: they differ only in fields that may be absent."""
+
+    id: str
+    type: str
+    product: Ref
+    access_schedule: AccessScheduleView
+    created_at: datetime
+    created_by: str
+    priority: Decimal
+    rate_type: str
+    custom_fields: dict[str, str]
+    name: str | None = None
+    description: str | None = None
+    contract: Id | None = None
+    applicable_contract_ids: tuple[str, ...] | None = None
+    applicable_product_ids: tuple[str, ...] | None = None
+    applicable_product_tags: tuple[str, ...] | None = None
+    specifiers: tuple[Specifier, ...] | None = None
+    invoice_schedule: InvoiceScheduleView | None = None
+    invoice_contract: Id | None = None
+    cost_basis: Decimal | None = None
+    rollover_fraction: Decimal | None = None
+    netsuite_sales_order_id: str | None = None
+    salesforce_opportunity_id: str | None = None
+    uniqueness_key: str | None = None
+    archived_at: datetime | None = None
+    balance: Decimal | None = None
+    ledger: list[EntryView] | None = None
+
+
+def balances_view(
+    balance: Balance, product_name: str, ledger: Iterable[LedgerEntry] | None = None, amount: Decimal | None = None
+) -> BalanceView:
+    """Return a balance for the wire, with its ledger and with what is left of it where these are given."""
+    schedule = balance.invoice_schedule
+    return BalanceView(
+        id=balance.id,
+        type=balance.type,
+        product=Ref(balance.product_id, product_name),
+        access_schedule=_access(balance.credit_type_id, balance.segments),
+        created_at=balance.created_at,
+        created_by=balance.created_by,
+        priority=plain(balance.priority),
+        rate_type=balance.rate_type,
+        custom_fields=balance.custom_fields,
+        name=balance.name,
+        description=balance.description,
+        contract=None if balance.contract_id is None else Id(balance.contract_id),
+        applicable_contract_ids=balance.applicable_contract_ids or None,
+        applicable_product_ids=balance.applicable_product_ids or None,
+        applicable_product_tags=balance.applicable_product_tags or None,
+        specifiers=balance.specifiers or None,
+        invoice_schedule=None if schedule is None else _invoicing(schedule),
+        invoice_contract=None if balance.invoice_contract_id is None else Id(balance.invoice_contract_id),
+        cost_basis=cost_basis(balance),
+        rollover_fraction=None if balance.rollover_fraction is None else plain(balance.rollover_fraction),
+        netsuite_sales_order_id=balance.netsuite_sales_order_id,
+        salesforce_opportunity_id=balance.salesforce_opportunity_id,
+        uniqueness_key=balance.uniqueness_key,
+        archived_at=balance.archived_at,
+        balance=None if amount is None else plain(amount),
+        ledger=None if ledger is None else [_entry(balance.type, entry) for entry in ledger],
+    )
+
+
+def cost_basis(balance: Balance) -> Decimal | None:
+    """Return what was asked for a commit per unit of access (metronome-api.md §4.7); None where nothing tells."""
+    schedule = balance.invoice_schedule
+    if balance.type is BalanceType.CREDIT or not balance.segments:
+        return None
+    if schedule is None:
+        return money.ZERO
+    if schedule.credit_type_id != balance.credit_type_id:
+        return None
+    asked = money.total([item.amount for item in schedule.schedule_items])
+    given = money.total([segment.amount for segment in balance.segments])
+    return plain(money.divide(asked, given))
+
+
+def _access(credit_type_id: str, segments: Iterable[Segment]) -> AccessScheduleView:
+    items = [SegmentView(each.id, plain(each.amount), each.starting_at, each.ending_before) for each in segments]
+    return AccessScheduleView("SPEND", credit_type_ref(credit_type_id), items)
+
+
+def _invoicing(schedule: InvoiceSchedule) -> InvoiceScheduleView:
+    items = [
+        ScheduleItemView(each.id, each.timestamp, plain(each.amount), plain(each.quantity), plain(each.unit_price))
+        for each in schedule.schedule_items
+    ]
+    return InvoiceScheduleView(credit_type_ref(schedule.credit_type_id), schedule.do_not_invoice, items)
+
+
+def _entry(kind: BalanceType, entry: LedgerEntry) -> EntryView:
+    """Return an entry with the fields that its type has (metronome-api.md §10, LedgerEntry)."""
+    manual = entry.kind is EntryKind.MANUAL
+    of_invoice = entry.kind in {EntryKind.AUTOMATED_INVOICE_DEDUCTION, EntryKind.CANCELED}
+    return EntryView(
+        type=f"{PREFIX[kind]}{entry.kind}",
+        amount=plain(entry.amount),
+        timestamp=entry.timestamp,
+        segment_id=None if manual else entry.segment_id,
+        invoice_id=entry.invoice_id if of_invoice else None,
+        contract_id=entry.contract_id if of_invoice else None,
+        reason=(entry.reason or "") if manual else None,
+    )

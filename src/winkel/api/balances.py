@@ -1,0 +1,237 @@
+"""/v1/contracts/customerBalances and manual ledger entries (metronome-api.md §4.8)."""
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response, post
+from msgspec import Meta, Struct
+
+from winkel.api import fields, pages
+from winkel.api.auth import reader, writer
+from winkel.api.balance_views import BalanceView, balances_view
+from winkel.api.parse import text_of
+from winkel.api.state import Api
+from winkel.api.wire import Data, Page, body, empty
+from winkel.bill.actions import Standing, standing
+from winkel.bill.balance import balance_of, ledger
+from winkel.model.account import Account
+from winkel.model.commit import Balance, BalanceType
+from winkel.model.errors import InvalidError, NotFoundError
+from winkel.model.ledger import EntryKind, LedgerEntry
+from winkel.model.money import fits, plain, total
+from winkel.model.tenant import Caller
+from winkel.store import balances, billing, customers, products, uniqueness_keys
+from winkel.store import ledger as entries
+from winkel.store.balances import Filter
+
+PAGE = 25
+"""The largest page of balances (metronome-api.md §2)."""
+
+
+class AccessType(StrEnum):
+    """How balances are drawn down; QUANTITY is not supported yet."""
+
+    SPEND = "SPEND"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "AccessType | None":
+        return cls.__members__.get(str(value).upper())
+
+
+class Inclusion(StrEnum):
+    """Whose deductions count in a net balance."""
+
+    FINALIZED = "FINALIZED"
+    FINALIZED_AND_DRAFT = "FINALIZED_AND_DRAFT"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Inclusion | None":
+        return cls.__members__.get(str(value).upper())
+
+
+class ListBalances(Struct, forbid_unknown_fields=True, kw_only=True):
+    """The body of customerBalances/list."""
+
+    customer_id: UUID
+    id: UUID | None = None
+    access_type: AccessType = AccessType.SPEND
+    covering_date: fields.Instant | None = None
+    effective_before: fields.Instant | None = None
+    starting_at: fields.Instant | None = None
+    include_archived: bool = False
+    include_balance: bool = False
+    include_contract_balances: bool = False
+    include_ledgers: bool = False
+    exclude_zero_balances: bool = False
+    limit: int = PAGE
+    next_page: str | None = None
+
+
+class BalanceFilter(Struct, forbid_unknown_fields=True):
+    """All parts that are given must hold."""
+
+    balance_types: tuple[str, ...] | None = None
+    ids: tuple[UUID, ...] | None = None
+    custom_fields: dict[str, str] = {}
+
+
+class GetNetBalance(Struct, forbid_unknown_fields=True, kw_only=True):
+    """The body of customerBalances/getNetBalance; filters are alternatives."""
+
+    customer_id: UUID
+    access_type: AccessType = AccessType.SPEND
+    credit_type_id: UUID | None = None
+    filters: tuple[BalanceFilter, ...] | None = None
+    invoice_inclusion_mode: Inclusion = Inclusion.FINALIZED_AND_DRAFT
+
+
+class AddEntry(Struct, forbid_unknown_fields=True, kw_only=True):
+    """The body of addManualBalanceLedgerEntry."""
+
+    id: UUID
+    customer_id: UUID
+    segment_id: UUID
+    amount: Decimal
+    reason: Annotated[str, Meta(min_length=1)]
+    contract_id: UUID | None = None
+    timestamp: fields.Instant | None = None
+    uniqueness_key: fields.UniquenessKey | None = None
+
+
+class NetBalance(Struct):
+    """One number: what a customer may use now."""
+
+    balance: Decimal
+    credit_type_id: str
+
+
+@post("/v1/contracts/customerBalances/list", guards=[reader], status_code=200)
+async def list_balances(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Page[BalanceView]:
+    """List commits and credits together, with what is left of them."""
+    asked = await body(request, ListBalances)
+    limit, customer_id = pages.limit_of(asked.limit, PAGE), str(asked.customer_id)
+    wanted = Filter(
+        id=text_of(asked.id),
+        covering=asked.covering_date,
+        starting_at=asked.starting_at,
+        effective_before=asked.effective_before,
+        include_archived=asked.include_archived,
+        include_contracts=asked.include_contract_balances,
+    )
+    async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
+        await customers.get(tx, caller.tenant_id, customer_id)
+        after = fields.position(asked.next_page)
+        found = await balances.page(tx, caller.tenant_id, customer_id, wanted, after, limit + 1)
+        named = await products.by_ids(tx, caller.tenant_id, sorted({each.product_id for each in found}))
+        at = api.clock()
+        now = await standing(tx, caller.tenant_id, customer_id, at)
+        posted = await entries.of_customer(tx, caller.tenant_id, customer_id)
+    shown, more = pages.cut(found, limit)
+    views = []
+    for each in shown:
+        amount = balance_of(each, posted, drafted(now), at)
+        if asked.exclude_zero_balances and not amount:
+            continue
+        told = ledger(each, [*posted, *drafted(now)], at) if asked.include_ledgers else None
+        name = named[each.product_id].at(at).name
+        views.append(balances_view(each, name, told, amount if asked.include_balance else None))
+    return Page(views, fields.next_page(shown, more))
+
+
+@post("/v1/contracts/customerBalances/getNetBalance", guards=[reader], status_code=200)
+async def get_net_balance(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[NetBalance]:
+    """Return one number: the balances of a customer in one pricing unit, together."""
+    asked = await body(request, GetNetBalance)
+    unit = fields.currency(asked.credit_type_id, "$.credit_type_id")
+    filters = [_checked(each, f"$.filters[{index}]") for index, each in enumerate(asked.filters or ())]
+    async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
+        at = api.clock()
+        now = await standing(tx, caller.tenant_id, str(asked.customer_id), at)
+    open_ones = drafted(now) if asked.invoice_inclusion_mode is Inclusion.FINALIZED_AND_DRAFT else []
+    account = now.account
+    wanted = [each for each in account.balances if each.credit_type_id == unit and _wanted(each, filters)]
+    return Data(NetBalance(plain(_sum(account, wanted, open_ones, at)), unit))
+
+
+@post("/v1/contracts/addManualBalanceLedgerEntry", guards=[writer], status_code=200)
+async def add_manual_entry(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Response[Any]:
+    """Change a balance by hand, with a reason that stays in its ledger for ever."""
+    asked = await body(request, AddEntry)
+    customer_id, key = str(asked.customer_id), str(asked.id)
+    if not asked.amount or not fits(asked.amount):
+        raise InvalidError("amount must be a number of at most 38 digits, and not zero - at `$.amount`")
+    async with api.database.transaction(caller.tenant_id) as tx:
+        await billing.lock_customer(tx, caller.tenant_id, customer_id)
+        balance = await balances.get(tx, caller.tenant_id, customer_id, key)
+        entry = _manual(balance, asked)
+        await uniqueness_keys.claim(tx, caller.tenant_id, "manual_entry", asked.uniqueness_key, entry.id)
+        await entries.post(tx, caller.tenant_id, [entry])
+    return empty()
+
+
+def drafted(now: Standing) -> list[LedgerEntry]:
+    """Return the deductions that open drafts would post."""
+    return [entry for draft in now.drafts for entry in draft.entries]
+
+
+def _manual(balance: Balance, asked: AddEntry) -> LedgerEntry:
+    """Return the entry that was asked for. Raises when it names another segment or contract than the balance has."""
+    if asked.contract_id is not None and str(asked.contract_id) != balance.contract_id:
+        raise NotFoundError(f"the contract {asked.contract_id} has no commit or credit {balance.id}")
+    segment = next((each for each in balance.segments if each.id == str(asked.segment_id)), None)
+    if segment is None:
+        raise NotFoundError(f"the commit or credit {balance.id} has no segment {asked.segment_id}")
+    at = asked.timestamp or segment.starting_at
+    if not segment.starting_at <= at < segment.ending_before:
+        raise InvalidError("timestamp must lie within the segment - at `$.timestamp`")
+    return LedgerEntry(
+        id=str(uuid.uuid4()),
+        balance_id=balance.id,
+        segment_id=segment.id,
+        kind=EntryKind.MANUAL,
+        amount=asked.amount,
+        timestamp=at,
+        contract_id=balance.contract_id,
+        reason=asked.reason,
+    )
+
+
+def _sum(account: Account, wanted: Iterable[Balance], open_ones: list[LedgerEntry], at: datetime) -> Decimal:
+    """Return what these balances hold together."""
+    return total([balance_of(each, account.entries, open_ones, at) for each in wanted])
+
+
+def _checked(wanted: BalanceFilter, place: str) -> BalanceFilter:
+    """Return the filter with its types in capitals. Raises `InvalidError` for a type that there is not."""
+    known = {*_TYPES, "POSTPAID_COMMIT"}
+    types = tuple(each.upper() for each in wanted.balance_types or ())
+    for each in types:
+        if each not in known:
+            fields.refuse(f"a balance type must be one of {', '.join(sorted(known))}", f"{place}.balance_types")
+    return msgspec.structs.replace(wanted, balance_types=types or None)
+
+
+_TYPES = {"PREPAID_COMMIT": BalanceType.PREPAID, "CREDIT": BalanceType.CREDIT}
+
+
+def _wanted(balance: Balance, filters: list[BalanceFilter]) -> bool:
+    """Whether any of the filters wants the balance; without filters all are wanted."""
+    return not filters or any(_matches(balance, each) for each in filters)
+
+
+def _matches(balance: Balance, wanted: BalanceFilter) -> bool:
+    """Whether all parts of one filter hold."""
+    if wanted.balance_types is not None and balance.type not in {_TYPES.get(each) for each in wanted.balance_types}:
+        return False
+    if wanted.ids is not None and balance.id not in {str(each) for each in wanted.ids}:
+        return False
+    return wanted.custom_fields.items() <= balance.custom_fields.items()
+
+
+routes = [list_balances, get_net_balance, add_manual_entry]

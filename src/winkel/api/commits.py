@@ -1,0 +1,244 @@
+"""POST /v1/contracts/customer{Commits,Credits}/{create,list,updateEndDate} (metronome-api.md §4.7, §4.8)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from litestar import Request, post
+from msgspec import Struct, structs
+
+from winkel.api import fields, pages, schedules, terms, wire
+from winkel.api.auth import reader, writer
+from winkel.api.balance_views import BalanceView, balances_view
+from winkel.api.schedules import AccessType
+from winkel.api.state import Api
+from winkel.api.terms import CustomerCommitIn, CustomerCreditIn, Origin
+from winkel.api.wire import Data, Id, Page
+from winkel.model.commit import Balance, BalanceType
+from winkel.model.errors import NotFoundError
+from winkel.model.tenant import Caller
+from winkel.store import balances, billing, contracts, customers, products, uniqueness_keys
+from winkel.store.balances import Filter
+from winkel.store.database import Connection
+
+PAGE = 25
+"""The most commits or credits of one page (metronome-api.md §2)."""
+
+
+class ListBalances(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What the bodies of both lists have in common."""
+
+    customer_id: UUID
+    covering_date: fields.Instant | None = None
+    starting_at: fields.Instant | None = None
+    effective_before: fields.Instant | None = None
+    include_archived: bool = False
+    include_balance: bool = False
+    include_ledgers: bool = False
+    limit: int | None = None
+    next_page: str | None = None
+
+
+class ListCommits(ListBalances, kw_only=True):
+    """The body of customerCommits/list."""
+
+    commit_id: UUID | None = None
+    include_contract_commits: bool = False
+    access_type: AccessType | None = None
+
+
+class ListCredits(ListBalances, kw_only=True):
+    """The body of customerCredits/list."""
+
+    credit_id: UUID | None = None
+    include_contract_credits: bool = False
+
+
+class UpdateCommitEnd(Struct, forbid_unknown_fields=True, kw_only=True):
+    """The body of customerCommits/updateEndDate; what is left out stays."""
+
+    customer_id: UUID
+    commit_id: UUID
+    access_ending_before: fields.Instant | None = None
+    invoices_ending_before: fields.Instant | None = None
+
+
+class UpdateCreditEnd(Struct, forbid_unknown_fields=True, kw_only=True):
+    """The body of customerCredits/updateEndDate."""
+
+    customer_id: UUID
+    credit_id: UUID
+    access_ending_before: fields.Instant
+
+
+@post("/v1/contracts/customerCommits/create", guards=[writer], status_code=200)
+async def create_commit(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[Id]:
+    """Give a customer a prepaid commit, for all or for some of its contracts."""
+    asked = await fields.body(request, CustomerCommitIn, terms.NOT_YET | {"rollover_fraction"})
+    async with api.database.transaction(caller.tenant_id) as tx:
+        origin = await _origin(tx, api, caller, asked)
+        known = await terms.known_products(tx, caller.tenant_id, [asked])
+        balance = terms.commit(asked, origin, known, "$")
+        await _check_contracts(tx, caller.tenant_id, balance)
+        return await _keep(tx, caller.tenant_id, balance)
+
+
+@post("/v1/contracts/customerCredits/create", guards=[writer], status_code=200)
+async def create_credit(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[Id]:
+    """Give a customer a credit, for all or for some of its contracts."""
+    asked = await fields.body(request, CustomerCreditIn, terms.NOT_YET | {"rollover_fraction"})
+    async with api.database.transaction(caller.tenant_id) as tx:
+        origin = await _origin(tx, api, caller, asked)
+        known = await terms.known_products(tx, caller.tenant_id, [asked])
+        balance = terms.credit(asked, origin, known, "$")
+        await _check_contracts(tx, caller.tenant_id, balance)
+        return await _keep(tx, caller.tenant_id, balance)
+
+
+@post("/v1/contracts/customerCommits/list", guards=[reader], status_code=200)
+async def list_commits(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Page[BalanceView]:
+    """List the commits of a customer, and of its contracts if asked for, oldest first."""
+    asked = await wire.body(request, ListCommits)
+    types = () if asked.access_type is AccessType.QUANTITY else (BalanceType.PREPAID,)
+    wanted = structs.replace(_filter(asked, types, asked.commit_id), include_contracts=asked.include_contract_commits)
+    return await _list(api, caller, asked, wanted)
+
+
+@post("/v1/contracts/customerCredits/list", guards=[reader], status_code=200)
+async def list_credits(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Page[BalanceView]:
+    """List the credits of a customer, and of its contracts if asked for, oldest first."""
+    asked = await wire.body(request, ListCredits)
+    wanted = _filter(asked, (BalanceType.CREDIT,), asked.credit_id)
+    return await _list(api, caller, asked, structs.replace(wanted, include_contracts=asked.include_contract_credits))
+
+
+@post("/v1/contracts/customerCommits/updateEndDate", guards=[writer], status_code=200)
+async def update_commit_end(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[Id]:
+    """End the access to a prepaid commit, or its invoicing, earlier; never later."""
+    asked = await wire.body(request, UpdateCommitEnd)
+    invoices = fields.hour_or_none(asked.invoices_ending_before, "$.invoices_ending_before")
+    async with api.database.transaction(caller.tenant_id) as tx:
+        balance = await _open(tx, caller.tenant_id, str(asked.customer_id), str(asked.commit_id), BalanceType.PREPAID)
+        if asked.access_ending_before is not None:
+            balance = _shortened(balance, asked.access_ending_before)
+        if invoices is not None:
+            balance = _invoiced_until(balance, invoices, api.clock())
+        await balances.set_schedules(tx, caller.tenant_id, balance)
+    return Data(Id(balance.id))
+
+
+@post("/v1/contracts/customerCredits/updateEndDate", guards=[writer], status_code=200)
+async def update_credit_end(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[Id]:
+    """End the access to a credit earlier; never later."""
+    asked = await wire.body(request, UpdateCreditEnd)
+    async with api.database.transaction(caller.tenant_id) as tx:
+        balance = await _open(tx, caller.tenant_id, str(asked.customer_id), str(asked.credit_id), BalanceType.CREDIT)
+        await balances.set_schedules(tx, caller.tenant_id, _shortened(balance, asked.access_ending_before))
+    return Data(Id(balance.id))
+
+
+async def views(
+    tx: Connection,
+    tenant_id: int,
+    found: Sequence[Balance],
+    *,
+    at: datetime,
+    include_ledgers: bool = False,  # noqa: ARG001
+    include_balance: bool = False,  # noqa: ARG001
+) -> list[BalanceView]:
+    """Return balances for the wire, in the same order, as they are at the instant."""
+    sold = await products.by_ids(tx, tenant_id, sorted({each.product_id for each in found}))
+    return [balances_view(each, sold[each.product_id].at(at).name) for each in found]
+
+
+async def _origin(tx: Connection, api: Api, caller: Caller, asked: CustomerCreditIn) -> Origin:
+    """Return who gets the balance. Raises `NotFoundError`, and `InvalidError` for an archived customer."""
+    customer_id = str(asked.customer_id)
+    await open_customer(tx, caller.tenant_id, customer_id)
+    return Origin(customer_id=customer_id, contract_id=None, created_at=api.clock(), created_by=caller.name)
+
+
+async def open_customer(tx: Connection, tenant_id: int, customer_id: str) -> None:
+    """Take a customer to change its terms: no invoice of it is finalized until the transaction ends.
+
+    Raises `NotFoundError`, and `InvalidError` for an archived customer.
+    """
+    await billing.lock_customer(tx, tenant_id, customer_id)
+    customer = await customers.get(tx, tenant_id, customer_id)
+    if customer.archived_at is not None:
+        fields.refuse("this customer is archived", "$.customer_id")
+
+
+async def _check_contracts(tx: Connection, tenant_id: int, balance: Balance) -> None:
+    """Raise `InvalidError` unless all contracts that a customer's balance names are open ones of this customer."""
+    own = {each.id for each in await contracts.of_customer(tx, tenant_id, balance.customer_id)}
+    for index, each in enumerate(balance.applicable_contract_ids):
+        if each not in own:
+            fields.refuse(f"this customer has no contract {each}", f"$.applicable_contract_ids[{index}]")
+    if balance.invoice_contract_id is not None and balance.invoice_contract_id not in own:
+        fields.refuse(f"this customer has no contract {balance.invoice_contract_id}", "$.invoice_contract_id")
+
+
+async def _keep(tx: Connection, tenant_id: int, balance: Balance) -> Data[Id]:
+    await uniqueness_keys.claim(tx, tenant_id, "balance", balance.uniqueness_key, balance.id)
+    await balances.insert(tx, tenant_id, balance)
+    return Data(Id(balance.id))
+
+
+def _filter(asked: ListBalances, types: tuple[BalanceType, ...], balance_id: UUID | None) -> Filter:
+    return Filter(
+        types=types,
+        id=None if balance_id is None else str(balance_id),
+        covering=asked.covering_date and fields.instant(asked.covering_date, "$.covering_date"),
+        starting_at=asked.starting_at and fields.instant(asked.starting_at, "$.starting_at"),
+        effective_before=asked.effective_before and fields.instant(asked.effective_before, "$.effective_before"),
+        include_archived=asked.include_archived,
+    )
+
+
+async def _list(api: Api, caller: Caller, asked: ListBalances, wanted: Filter) -> Page[BalanceView]:
+    """Return one page of a customer's balances. Raises `NotFoundError` for an unknown customer."""
+    size, after = pages.limit_of(asked.limit, PAGE), fields.position(asked.next_page)
+    customer_id = str(asked.customer_id)
+    async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
+        await customers.get(tx, caller.tenant_id, customer_id)
+        found = await balances.page(tx, caller.tenant_id, customer_id, wanted, after, size + 1)
+        shown, more = pages.cut(found, size)
+        ledgers, amounts = asked.include_ledgers, asked.include_balance
+        seen = await views(
+            tx, caller.tenant_id, shown, at=api.clock(), include_ledgers=ledgers, include_balance=amounts
+        )
+    return Page(seen, fields.next_page(shown, more))
+
+
+async def _open(tx: Connection, tenant_id: int, customer_id: str, balance_id: str, kind: BalanceType) -> Balance:
+    """Return a balance to be changed. Raises `NotFoundError`, and `InvalidError` for an archived one."""
+    await open_customer(tx, tenant_id, customer_id)
+    balance = await balances.get(tx, tenant_id, customer_id, balance_id)
+    if balance.type is not kind:
+        raise NotFoundError(f"{balance_id} is no {'credit' if kind is BalanceType.CREDIT else 'commit'}")
+    if balance.archived_at is not None:
+        fields.refuse("this balance is archived", "$")
+    return balance
+
+
+def _shortened(balance: Balance, asked: datetime) -> Balance:
+    """Return the balance with an earlier end of access. Raises `InvalidError` for a later one, or for no access."""
+    end = fields.hour(asked, "$.access_ending_before")
+    kept = schedules.segments_until(balance.segments, end)
+    if not kept:
+        fields.refuse("must lie after the start of the first segment", "$.access_ending_before")
+    if end > balance.segments[-1].ending_before:
+        fields.refuse("an end date can only be moved to an earlier time", "$.access_ending_before")
+    return structs.replace(balance, segments=kept)
+
+
+def _invoiced_until(balance: Balance, end: datetime, now: datetime) -> Balance:
+    """Return the balance without the dates of invoicing from `end` on. Raises `InvalidError` when there are none."""
+    if balance.invoice_schedule is None:
+        fields.refuse("this commit has no invoice_schedule", "$.invoices_ending_before")
+    return structs.replace(balance, invoice_schedule=schedules.items_until(balance.invoice_schedule, end, now))
+
+
+routes = [create_commit, create_credit, list_commits, list_credits, update_commit_end, update_credit_end]

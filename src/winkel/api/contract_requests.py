@@ -1,0 +1,160 @@
+"""The bodies of contract requests, and how the body of create becomes a contract (metronome-api.md §4.7, §10.2)."""
+
+import uuid
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from msgspec import Meta, Struct
+
+from winkel.api import fields, terms
+from winkel.api.terms import CommitIn, CreditIn
+from winkel.model.contract import Contract, StatementSchedule
+from winkel.model.period import Frequency, month_start
+
+NOT_YET = terms.NOT_YET | {
+    "billing_provider_configuration",
+    "discounts",
+    "invoice_generation_starting_at",
+    "multiplier_override_prioritization",
+    "overrides",
+    "package_alias",
+    "package_id",
+    "prepaid_balance_threshold_configuration",
+    "priority",
+    "professional_services",
+    "recurring_commits",
+    "recurring_credits",
+    "reseller_royalties",
+    "revenue_system_configuration",
+    "scheduled_charges",
+    "scheduled_charges_on_usage_invoices",
+    "spend_threshold_configuration",
+    "spend_trackers",
+    "subscriptions",
+    "transition",
+    "usage_filter",
+}
+"""Fields of create that the Metronome API has and that Winkel does not know yet."""
+
+
+class Day(StrEnum):
+    """On which day statements begin."""
+
+    FIRST_OF_MONTH = "FIRST_OF_MONTH"
+    CONTRACT_START = "CONTRACT_START"
+    CUSTOM_DATE = "CUSTOM_DATE"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Day | None":
+        return cls.__members__.get(str(value).upper())
+
+
+class StatementScheduleIn(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """When usage statements are made."""
+
+    frequency: Frequency
+    day: Day = Day.FIRST_OF_MONTH
+    billing_anchor_date: fields.Instant | None = None
+
+
+class CreateContract(Struct, forbid_unknown_fields=True, kw_only=True):
+    """The body of create."""
+
+    customer_id: UUID
+    starting_at: fields.Instant
+    ending_before: fields.Instant | None = None
+    rate_card_id: UUID | None = None
+    rate_card_alias: fields.Text | None = None
+    name: str | None = None
+    usage_statement_schedule: StatementScheduleIn = StatementScheduleIn(frequency=Frequency.MONTHLY)
+    commits: list[CommitIn] = []
+    credits: list[CreditIn] = []
+    net_payment_terms_days: Decimal | None = None
+    netsuite_sales_order_id: str | None = None
+    salesforce_opportunity_id: str | None = None
+    total_contract_value: Decimal | None = None
+    uniqueness_key: fields.UniquenessKey | None = None
+    custom_fields: fields.CustomFields = {}
+
+
+class ContractKey(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Which contract of which customer."""
+
+    customer_id: UUID
+    contract_id: UUID
+
+
+class GetContract(ContractKey, kw_only=True):
+    """The body of get in V1."""
+
+    include_balance: bool = False
+    include_ledgers: bool = False
+
+
+class GetContractV2(GetContract, kw_only=True):
+    """The body of get in V2."""
+
+    as_of_date: fields.Instant | None = None
+
+
+class ListContracts(Struct, forbid_unknown_fields=True, kw_only=True):
+    """The body of list, in V1 and V2."""
+
+    customer_id: UUID
+    covering_date: fields.Instant | None = None
+    starting_at: fields.Instant | None = None
+    include_archived: bool = False
+    include_balance: bool = False
+    include_ledgers: bool = False
+    limit: Annotated[int, Meta(ge=1, le=20)] = 20
+    cursor: str | None = None
+
+
+class ArchiveContract(ContractKey, kw_only=True):
+    """The body of archive."""
+
+    void_invoices: bool
+
+
+class UpdateEnd(ContractKey, kw_only=True):
+    """The body of updateEndDate; without `ending_before` the contract becomes open-ended."""
+
+    ending_before: fields.Instant | None = None
+    allow_ending_before_finalized_invoice: bool = True
+
+
+def agreed(asked: CreateContract, rate_card_id: str | None, at: datetime, by: str) -> Contract:
+    """Return the contract. Raises `InvalidError` where the terms contradict themselves."""
+    start, end = fields.term(asked.starting_at, asked.ending_before, "$")
+    return Contract(
+        id=str(uuid.uuid4()),
+        customer_id=str(asked.customer_id),
+        rate_card_id=rate_card_id,
+        starting_at=start,
+        ending_before=end,
+        created_at=at,
+        created_by=by,
+        usage_statement_schedule=_statements(asked.usage_statement_schedule, start),
+        name=asked.name,
+        net_payment_terms_days=fields.number_or_none(asked.net_payment_terms_days, "$.net_payment_terms_days"),
+        netsuite_sales_order_id=asked.netsuite_sales_order_id,
+        salesforce_opportunity_id=asked.salesforce_opportunity_id,
+        total_contract_value=fields.number_or_none(asked.total_contract_value, "$.total_contract_value"),
+        uniqueness_key=asked.uniqueness_key,
+        custom_fields=asked.custom_fields,
+    )
+
+
+def _statements(asked: StatementScheduleIn, start: datetime) -> StatementSchedule:
+    """Return the schedule with the date from which billing periods count (metronome-api.md §4.7)."""
+    place = "$.usage_statement_schedule.billing_anchor_date"
+    if asked.day is Day.CUSTOM_DATE:
+        if asked.billing_anchor_date is None:
+            fields.refuse("is needed for the day CUSTOM_DATE", place)
+        return StatementSchedule(asked.frequency, fields.hour(asked.billing_anchor_date, place))
+    if asked.billing_anchor_date is not None:
+        fields.refuse("needs the day CUSTOM_DATE", place)
+    return StatementSchedule(asked.frequency, start if asked.day is Day.CONTRACT_START else month_start(start))

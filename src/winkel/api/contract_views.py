@@ -1,0 +1,172 @@
+"""Contracts as the API shows them: nested in V1, flat in V2 (metronome-api.md §10.1: ContractV1, ContractV2)."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Struct, structs
+
+from winkel.api.balance_views import BalanceView
+from winkel.model.commit import BalanceType
+from winkel.model.contract import Contract, StatementSchedule
+from winkel.model.money import plain
+
+NONE: tuple[()] = ()
+"""What no contract has yet: overrides, scheduled charges, transitions, usage filters …"""
+
+
+class HasMore(Struct):
+    """Whether commits or credits were left out of a contract; ours never are."""
+
+    commits: bool = False
+    credits: bool = False
+
+
+class ContractV2View(Struct, omit_defaults=True, kw_only=True):
+    """A contract with all changes folded in."""
+
+    id: str
+    customer_id: str
+    starting_at: datetime
+    usage_statement_schedule: StatementSchedule
+    commits: list[BalanceView]
+    credits: list[BalanceView]
+    created_at: datetime
+    created_by: str
+    custom_fields: dict[str, str]
+    overrides: tuple[()]
+    scheduled_charges: tuple[()]
+    transitions: tuple[()]
+    usage_filter: tuple[()]
+    subscriptions: tuple[()]
+    has_more: HasMore
+    rate_card_id: str | None = None
+    ending_before: datetime | None = None
+    name: str | None = None
+    net_payment_terms_days: Decimal | None = None
+    netsuite_sales_order_id: str | None = None
+    salesforce_opportunity_id: str | None = None
+    total_contract_value: Decimal | None = None
+    uniqueness_key: str | None = None
+    archived_at: datetime | None = None
+
+
+class TermsV1View(Struct, omit_defaults=True, kw_only=True):
+    """What was agreed: at first (`initial`), or as it is now (`current`)."""
+
+    starting_at: datetime
+    usage_statement_schedule: StatementSchedule
+    commits: list[BalanceView]
+    credits: list[BalanceView]
+    created_at: datetime
+    created_by: str
+    overrides: tuple[()]
+    scheduled_charges: tuple[()]
+    transitions: tuple[()]
+    rate_card_id: str | None = None
+    ending_before: datetime | None = None
+    name: str | None = None
+    net_payment_terms_days: Decimal | None = None
+    netsuite_sales_order_id: str | None = None
+    salesforce_opportunity_id: str | None = None
+    total_contract_value: Decimal | None = None
+
+
+class ContractV1View(Struct, omit_defaults=True, kw_only=True):
+    """A contract with what was agreed at first and what holds now; there are no amendments."""
+
+    id: str
+    customer_id: str
+    initial: TermsV1View
+    current: TermsV1View
+    amendments: tuple[()]
+    subscriptions: tuple[()]
+    custom_fields: dict[str, str]
+    uniqueness_key: str | None = None
+    archived_at: datetime | None = None
+
+
+class Created(Struct):
+    """The answer of create."""
+
+    id: str
+    contract: ContractV2View
+
+
+def contract_v1(contract: Contract, balances: Sequence[BalanceView]) -> ContractV1View:
+    """Return a contract in the shape of V1; only its end can have changed since it was made."""
+    current = _terms(contract, balances)
+    return ContractV1View(
+        id=contract.id,
+        customer_id=contract.customer_id,
+        initial=structs.replace(current, ending_before=contract.end_as_of(contract.created_at)),
+        current=current,
+        amendments=NONE,
+        subscriptions=NONE,
+        custom_fields=contract.custom_fields,
+        uniqueness_key=contract.uniqueness_key,
+        archived_at=contract.archived_at,
+    )
+
+
+def contract_v2(contract: Contract, balances: Sequence[BalanceView]) -> ContractV2View:
+    """Return a contract in the shape of V2."""
+    return ContractV2View(
+        id=contract.id,
+        customer_id=contract.customer_id,
+        starting_at=contract.starting_at,
+        ending_before=contract.ending_before,
+        usage_statement_schedule=contract.usage_statement_schedule,
+        commits=_commits(balances),
+        credits=_credits(balances),
+        created_at=contract.created_at,
+        created_by=contract.created_by,
+        custom_fields=contract.custom_fields,
+        overrides=NONE,
+        scheduled_charges=NONE,
+        transitions=NONE,
+        usage_filter=NONE,
+        subscriptions=NONE,
+        has_more=HasMore(),
+        rate_card_id=contract.rate_card_id,
+        name=contract.name,
+        net_payment_terms_days=_plain(contract.net_payment_terms_days),
+        netsuite_sales_order_id=contract.netsuite_sales_order_id,
+        salesforce_opportunity_id=contract.salesforce_opportunity_id,
+        total_contract_value=_plain(contract.total_contract_value),
+        uniqueness_key=contract.uniqueness_key,
+        archived_at=contract.archived_at,
+    )
+
+
+def _terms(contract: Contract, balances: Sequence[BalanceView]) -> TermsV1View:
+    return TermsV1View(
+        starting_at=contract.starting_at,
+        ending_before=contract.ending_before,
+        usage_statement_schedule=contract.usage_statement_schedule,
+        commits=_commits(balances),
+        credits=_credits(balances),
+        created_at=contract.created_at,
+        created_by=contract.created_by,
+        overrides=NONE,
+        scheduled_charges=NONE,
+        transitions=NONE,
+        rate_card_id=contract.rate_card_id,
+        name=contract.name,
+        net_payment_terms_days=_plain(contract.net_payment_terms_days),
+        netsuite_sales_order_id=contract.netsuite_sales_order_id,
+        salesforce_opportunity_id=contract.salesforce_opportunity_id,
+        total_contract_value=_plain(contract.total_contract_value),
+    )
+
+
+def _commits(balances: Iterable[BalanceView]) -> list[BalanceView]:
+    return [each for each in balances if each.type != BalanceType.CREDIT]
+
+
+def _credits(balances: Iterable[BalanceView]) -> list[BalanceView]:
+    return [each for each in balances if each.type == BalanceType.CREDIT]
+
+
+def _plain(number: Decimal | None) -> Decimal | None:
+    return None if number is None else plain(number)

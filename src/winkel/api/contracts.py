@@ -1,0 +1,246 @@
+"""POST /v1/contracts/{create,get,list,archive,updateEndDate} and /v2/contracts/{get,list} (metronome-api.md §4.7)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, post
+from msgspec import structs
+
+from winkel.api import commits, fields, pages, schedules, terms, wire
+from winkel.api.auth import reader, writer
+from winkel.api.balance_views import BalanceView
+from winkel.api.contract_requests import (
+    NOT_YET,
+    ArchiveContract,
+    CreateContract,
+    GetContract,
+    GetContractV2,
+    ListContracts,
+    UpdateEnd,
+    agreed,
+)
+from winkel.api.contract_views import ContractV1View, ContractV2View, Created, contract_v1, contract_v2
+from winkel.api.state import Api
+from winkel.api.terms import Origin
+from winkel.api.wire import CursorPage, Data, Id
+from winkel.model.commit import Balance
+from winkel.model.contract import Contract, EndChange
+from winkel.model.errors import NotFoundError
+from winkel.model.tenant import Caller
+from winkel.store import balances, contracts, customers, rate_cards, uniqueness_keys
+from winkel.store.contracts import Filter
+from winkel.store.database import Connection
+
+
+@post("/v1/contracts/create", guards=[writer], status_code=200)
+async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[Created]:
+    """Make a contract with its commits and credits, all or nothing."""
+    asked = await fields.body(request, CreateContract, NOT_YET)
+    at, tenant_id = api.clock(), caller.tenant_id
+    async with api.database.transaction(tenant_id) as tx:
+        await commits.open_customer(tx, tenant_id, str(asked.customer_id))
+        contract = agreed(asked, await _rate_card(tx, tenant_id, asked), at, caller.name)
+        held = await _balances(tx, tenant_id, asked, contract)
+        await uniqueness_keys.claim(tx, tenant_id, "contract", contract.uniqueness_key, contract.id)
+        await contracts.insert(tx, tenant_id, contract)
+        for balance in held:
+            await balances.insert(tx, tenant_id, balance)
+        views = await commits.views(tx, tenant_id, held, at=at)
+    return Data(Created(contract.id, contract_v2(contract, views)))
+
+
+@post("/v1/contracts/get", guards=[reader], status_code=200)
+async def get_v1(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[ContractV1View]:
+    """Return one contract in the shape of V1."""
+    asked = await wire.body(request, GetContract)
+    contract, views = await _one(api, caller, asked)
+    return Data(contract_v1(contract, views))
+
+
+@post("/v2/contracts/get", guards=[reader], status_code=200)
+async def get_v2(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[ContractV2View]:
+    """Return one contract in the shape of V2, as it is or as it was at an instant."""
+    asked = await wire.body(request, GetContractV2)
+    if asked.as_of_date is not None and asked.include_ledgers:
+        fields.refuse("cannot be used together with include_ledgers", "$.as_of_date")
+    as_of = asked.as_of_date and fields.instant(asked.as_of_date, "$.as_of_date")
+    contract, views = await _one(api, caller, asked, as_of)
+    return Data(contract_v2(contract, views))
+
+
+@post("/v1/contracts/list", guards=[reader], status_code=200)
+async def list_v1(request: Request[Any, Any, Any], api: Api, caller: Caller) -> CursorPage[ContractV1View]:
+    """List the contracts of a customer in the shape of V1, oldest first."""
+    found, cursor = await _list(api, caller, await wire.body(request, ListContracts))
+    return CursorPage([contract_v1(contract, views) for contract, views in found], cursor)
+
+
+@post("/v2/contracts/list", guards=[reader], status_code=200)
+async def list_v2(request: Request[Any, Any, Any], api: Api, caller: Caller) -> CursorPage[ContractV2View]:
+    """List the contracts of a customer in the shape of V2, oldest first."""
+    found, cursor = await _list(api, caller, await wire.body(request, ListContracts))
+    return CursorPage([contract_v2(contract, views) for contract, views in found], cursor)
+
+
+@post("/v1/contracts/archive", guards=[writer], status_code=200)
+async def archive(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[Id]:
+    """End a contract for good, with its commits and credits; once more changes nothing."""
+    asked = await wire.body(request, ArchiveContract)
+    at, tenant_id, customer_id = api.clock(), caller.tenant_id, str(asked.customer_id)
+    async with api.database.transaction(tenant_id) as tx:
+        await commits.open_customer(tx, tenant_id, customer_id)
+        contract = await contracts.get(tx, tenant_id, customer_id, str(asked.contract_id))
+        await contracts.archive(tx, tenant_id, contract.id, at)
+        await balances.archive_of_contract(tx, tenant_id, contract.id, at)
+    return Data(Id(contract.id))
+
+
+@post("/v1/contracts/updateEndDate", guards=[writer], status_code=200)
+async def update_end_date(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[Id]:
+    """Set, move or clear the end of a contract.
+
+    An earlier end cuts the access to its commits and credits and drops their invoices to come; a later one brings
+    nothing back (metronome-api.md §4.7).
+    """
+    asked = await wire.body(request, UpdateEnd)
+    end = fields.hour_or_none(asked.ending_before, "$.ending_before")
+    at, tenant_id, customer_id = api.clock(), caller.tenant_id, str(asked.customer_id)
+    async with api.database.transaction(tenant_id) as tx:
+        await commits.open_customer(tx, tenant_id, customer_id)
+        contract = await contracts.get(tx, tenant_id, customer_id, str(asked.contract_id))
+        await _check_end(tx, tenant_id, contract, end, asked)
+        change = EndChange(changed_at=at, changed_by=caller.name, old=contract.ending_before, new=end)
+        await contracts.set_end(tx, tenant_id, contract.id, change)
+        if end is not None:
+            await _end_balances(tx, tenant_id, contract, end, at)
+    return Data(Id(contract.id))
+
+
+async def _rate_card(tx: Connection, tenant_id: int, asked: CreateContract) -> str | None:
+    """Return the card that was named or that has the alias at the contract's start. Raises `InvalidError`."""
+    if asked.rate_card_alias is not None:
+        if asked.rate_card_id is not None:
+            fields.refuse("give rate_card_id or rate_card_alias, not both", "$.rate_card_alias")
+        start = fields.hour(asked.starting_at, "$.starting_at")
+        found = await rate_cards.resolve(tx, tenant_id, asked.rate_card_alias, start)
+        if found is None:
+            message = f"no rate card has the alias {asked.rate_card_alias!r} when the contract starts"
+            fields.refuse(message, "$.rate_card_alias")
+    elif asked.rate_card_id is not None:
+        found = str(asked.rate_card_id)
+    else:
+        return None
+    place = "$.rate_card_alias" if asked.rate_card_alias else "$.rate_card_id"
+    try:
+        card = await rate_cards.get(tx, tenant_id, found)
+    except NotFoundError as error:
+        fields.refuse(str(error), place)
+    if card.archived_at is not None:
+        fields.refuse("this rate card is archived", place)
+    return card.id
+
+
+async def _balances(tx: Connection, tenant_id: int, asked: CreateContract, contract: Contract) -> list[Balance]:
+    """Return the commits and credits of a new contract. Raises `InvalidError`."""
+    known = await terms.known_products(tx, tenant_id, [*asked.commits, *asked.credits])
+    origin = Origin(
+        customer_id=contract.customer_id,
+        contract_id=contract.id,
+        created_at=contract.created_at,
+        created_by=contract.created_by,
+    )
+    found = [terms.commit(each, origin, known, f"$.commits[{at}]") for at, each in enumerate(asked.commits)]
+    return found + [terms.credit(each, origin, known, f"$.credits[{at}]") for at, each in enumerate(asked.credits)]
+
+
+async def _one(
+    api: Api, caller: Caller, asked: GetContract, as_of: datetime | None = None
+) -> tuple[Contract, list[BalanceView]]:
+    """Return a contract and its balances. Raises `NotFoundError`, also for one that was not there yet."""
+    tenant_id, customer_id = caller.tenant_id, str(asked.customer_id)
+    async with api.database.transaction(tenant_id, snapshot=True) as tx:
+        contract = await contracts.get(tx, tenant_id, customer_id, str(asked.contract_id))
+        if as_of is not None:
+            contract = _as_of(contract, as_of)
+        views = await _views(api, tx, tenant_id, [contract], asked)
+    return contract, views[contract.id]
+
+
+def _as_of(contract: Contract, instant: datetime) -> Contract:
+    """Return the contract as it was at the instant. Raises `NotFoundError` when it was not there yet.
+
+    Its commits and credits have been there from its first day.
+    """
+    if instant < contract.created_at:
+        raise NotFoundError(f"contract {contract.id} was not there yet")
+    archived = contract.archived_at if contract.archived_at and contract.archived_at <= instant else None
+    return structs.replace(contract, ending_before=contract.end_as_of(instant), archived_at=archived)
+
+
+async def _list(
+    api: Api, caller: Caller, asked: ListContracts
+) -> tuple[list[tuple[Contract, list[BalanceView]]], str | None]:
+    """Return one page of contracts with their balances, and the cursor to the next."""
+    if asked.covering_date is not None and asked.starting_at is not None:
+        fields.refuse("give covering_date or starting_at, not both", "$.covering_date")
+    wanted = Filter(
+        covering=asked.covering_date and fields.instant(asked.covering_date, "$.covering_date"),
+        starting_at=asked.starting_at and fields.instant(asked.starting_at, "$.starting_at"),
+        include_archived=asked.include_archived,
+    )
+    after, customer_id = fields.position(asked.cursor), str(asked.customer_id)
+    async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
+        await customers.get(tx, caller.tenant_id, customer_id)
+        found = await contracts.page(tx, caller.tenant_id, customer_id, wanted, after, asked.limit + 1)
+        shown, more = pages.cut(found, asked.limit)
+        views = await _views(api, tx, caller.tenant_id, shown, asked)
+    return [(contract, views[contract.id]) for contract in shown], fields.next_page(shown, more)
+
+
+async def _views(
+    api: Api, tx: Connection, tenant_id: int, shown: Sequence[Contract], asked: GetContract | ListContracts
+) -> dict[str, list[BalanceView]]:
+    """Return the balances of these contracts of one customer, by contract."""
+    views: dict[str, list[BalanceView]] = {contract.id: [] for contract in shown}
+    if not shown:
+        return views
+    every = await balances.of_customer(tx, tenant_id, shown[0].customer_id, include_archived=True)
+    own = [each for each in every if each.contract_id in views]
+    ledgers, amounts = asked.include_ledgers, asked.include_balance
+    seen = await commits.views(tx, tenant_id, own, at=api.clock(), include_ledgers=ledgers, include_balance=amounts)
+    for balance, view in zip(own, seen, strict=True):
+        views[str(balance.contract_id)].append(view)
+    return views
+
+
+async def _check_end(
+    tx: Connection, tenant_id: int, contract: Contract, end: datetime | None, asked: UpdateEnd
+) -> None:
+    """Raise `InvalidError` unless the contract can end then."""
+    if contract.archived_at is not None:
+        fields.refuse("this contract is archived", "$.contract_id")
+    if end is None:
+        return
+    if end <= contract.starting_at:
+        fields.refuse("ending_before must lie after starting_at", "$.ending_before")
+    if not asked.allow_ending_before_finalized_invoice:
+        invoiced = await contracts.invoiced_until(tx, tenant_id, contract.id)
+        if invoiced is not None and end < invoiced:
+            fields.refuse(f"usage is invoiced for good until {invoiced.isoformat()}", "$.ending_before")
+
+
+async def _end_balances(tx: Connection, tenant_id: int, contract: Contract, end: datetime, now: datetime) -> None:
+    """Cut the commits and credits of a contract where it ends, if that is earlier than before."""
+    if contract.ending_before is not None and end >= contract.ending_before:
+        return
+    for balance in await balances.of_customer(tx, tenant_id, contract.customer_id):
+        if balance.contract_id == contract.id:
+            segments = schedules.segments_until(balance.segments, end)
+            invoicing = schedules.items_until(balance.invoice_schedule, end, now)
+            await balances.set_schedules(
+                tx, tenant_id, structs.replace(balance, segments=segments, invoice_schedule=invoicing)
+            )
+
+
+routes = [create, get_v1, get_v2, list_v1, list_v2, archive, update_end_date]

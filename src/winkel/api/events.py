@@ -1,0 +1,270 @@
+"""POST /v1/ingest and /winkel/v1/events: usage events in; what came in and what became of it, out."""
+
+import re
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from msgspec import Raw, Struct, structs
+
+from winkel.api import auth, pages, unpack, wire
+from winkel.api.pages import Position
+from winkel.api.state import Api
+from winkel.api.wire import Data, JsonResponse, Page
+from winkel.ingest import cloudevents, rows
+from winkel.ingest.actions import Intake
+from winkel.ingest.check import ARRAY, LINES, Checked, Invalid, Shape, check, check_all
+from winkel.log import codec
+from winkel.model.errors import InvalidError, TooLargeError, UnsupportedTypeError
+from winkel.model.tenant import Caller
+from winkel.store import events
+from winkel.store.events import ConflictingDuplicate, EventSummary, StoredRecord
+
+METRONOME_EVENTS_MAX = 100
+"""The most events of one /v1/ingest (metronome-api.md §2)."""
+EVENTS_MAX = 10_000
+"""The most events of one /winkel/v1/events."""
+BODY_BYTES_MAX = 8 * 1024 * 1024
+"""The largest body, both as it travels and unpacked."""
+
+SHAPES: dict[str, Shape] = {
+    "application/json": ARRAY,
+    "text/json": ARRAY,
+    "application/x-ndjson": LINES,
+    "application/jsonl": LINES,
+    "application/cloudevents+json": cloudevents.SINGLE,
+    "application/cloudevents-batch+json": cloudevents.BATCH,
+}
+"""How a body of each content type is read."""
+_HEX = re.compile("[0-9a-f]{32}")
+_ONLY_JSON = {name: shape for name, shape in SHAPES.items() if shape is ARRAY}
+
+
+class Accepted(Struct):
+    """What became of the events of one request: those not in `invalid` are durable."""
+
+    accepted: int
+    invalid: list[Invalid]
+
+
+@post("/v1/ingest", status_code=200, guards=[auth.ingester])
+async def ingest(request: Request[Any, Any, Any], api: Api, caller: Caller, intake: Intake) -> Response[Any]:
+    """Take 1–100 events, all or none (metronome-api.md §4.1); a request without a body has none and is fine."""
+    body, shape = await _body(request, caller, intake, _ONLY_JSON)
+    if body.strip():
+        try:
+            found = check_all(body, shape, api.clock(), METRONOME_EVENTS_MAX)
+        except TooLargeError as error:
+            raise InvalidError(str(error)) from None
+        if not found:
+            raise InvalidError(f"send between 1 and {METRONOME_EVENTS_MAX} events, not 0")
+        await intake.accept(caller.tenant_id, found, len(body))
+    return wire.empty()
+
+
+@post("/winkel/v1/events", status_code=200, guards=[auth.ingester])
+async def send(request: Request[Any, Any, Any], api: Api, caller: Caller, intake: Intake) -> Response[Any]:
+    """Take up to 10,000 events as a JSON array, as lines of JSON or as CloudEvents.
+
+    An invalid event is told of and does not hold up the others. Sending a request again is always safe.
+    """
+    body, shape = await _body(request, caller, intake, SHAPES)
+    checked = check(body, shape, api.clock(), EVENTS_MAX) if body.strip() else Checked([], [])
+    await intake.accept(caller.tenant_id, checked.events, len(body))
+    return JsonResponse(Accepted(len(checked.events), checked.invalid))
+
+
+async def _body(
+    request: Request[Any, Any, Any], caller: Caller, intake: Intake, shapes: dict[str, Shape]
+) -> tuple[bytes, Shape]:
+    """Return the body, unpacked, and the shape in which its events come. Raises what makes it 400, 413, 415 or 429."""
+    size = request.headers.get("content-length", "")
+    intake.admit(caller.tenant_id, int(size) if size.isdigit() else 0)
+    packed = await request.body()
+    shape = _shape(request.headers.get("content-type", "application/json"), shapes) if packed else ARRAY
+    return unpack.unpack(packed, request.headers.get("content-encoding", ""), BODY_BYTES_MAX), shape
+
+
+def _shape(content_type: str, shapes: dict[str, Shape]) -> Shape:
+    name, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    charset = next((each.partition("=")[2].strip('"') for each in parameters if each.startswith("charset=")), "utf-8")
+    if name not in shapes or charset not in {"utf-8", "utf8", "us-ascii"}:
+        raise UnsupportedTypeError(f"this route reads {', '.join(shapes)} in UTF-8, not {content_type}")
+    return shapes[name]
+
+
+# ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+RECORDS_AT_ONCE = 16
+RECORDS_MAX = 256
+"""How many records one request looks through, at most, for events that match its filters."""
+
+
+class FoundEvent(Struct):
+    """An event as it was accepted, and where the log keeps it."""
+
+    transaction_id: str
+    customer_id: str
+    event_type: str
+    timestamp: datetime
+    properties: Raw
+    source: str
+    partition: int
+    offset: int
+    index: int
+    """Position in its record, from 0."""
+    received_at: datetime
+
+
+@get("/winkel/v1/events", guards=[auth.reader])
+async def newest(
+    api: Api,
+    caller: Caller,
+    limit: int | None = None,
+    next_page: str | None = None,
+    customer_id: str | None = None,
+    event_type: str | None = None,
+    transaction_id: str | None = None,
+) -> Response[Any]:
+    """Show the tenant's newest events as the log keeps them, duplicates too, the newest first.
+
+    One request looks through `RECORDS_MAX` records: with filters, a page may be short, even empty, and `next_page`
+    goes on.
+    """
+    wanted = {"customer_id": customer_id, "event_type": event_type, "transaction_id": transaction_id}
+    count, place = pages.limit_of(limit), _place(next_page)
+    found: list[FoundEvent] = []
+    async with api.database.transaction(caller.tenant_id) as tx:
+        for _ in range(0, RECORDS_MAX, RECORDS_AT_ONCE):
+            before = place.until if place else None
+            records = await events.newest_records(tx, caller.tenant_id, before=before, limit=RECORDS_AT_ONCE)
+            for record in records:
+                below = place.index if place and place.same(record) else None
+                found += _matching(record, wanted, below)
+                place = Place(record.appended_at, record.partition, record.offset, 0)
+                if len(found) >= count:
+                    last = found[count - 1]
+                    place = Place(last.received_at, last.partition, last.offset, last.index)
+                    return JsonResponse(Page(found[:count], _cursor(place)))
+            if len(records) < RECORDS_AT_ONCE:
+                return JsonResponse(Page(found))
+    return JsonResponse(Page(found, _cursor(place) if place else None))
+
+
+class Place(Struct, frozen=True):
+    """Where a page ended: before the event `index` of a record; 0: the record is done with."""
+
+    at: datetime
+    partition: int
+    offset: int
+    index: int
+
+    @property
+    def until(self) -> tuple[datetime, int, int]:
+        """The place in the order of records from which on those that are older have to be looked at."""
+        return self.at, self.partition, self.offset + (self.index > 0)
+
+    def same(self, record: StoredRecord) -> bool:
+        """Whether this place is in the record."""
+        return (self.partition, self.offset) == (record.partition, record.offset)
+
+
+def _matching(record: StoredRecord, wanted: dict[str, str | None], below: int | None) -> list[FoundEvent]:
+    """Return the events of a record that are wanted, newest first, those before the row `below` only."""
+    try:
+        block = codec.decode(record.data)
+    except codec.CorruptBlockError:
+        return []  # the meter has put it among the dead letters
+    chosen = [row for row in rows.rows_of(block, **wanted) if below is None or row < below]
+    return [
+        FoundEvent(
+            transaction_id=event.transaction_id,
+            customer_id=event.customer_id,
+            event_type=event.event_type,
+            timestamp=event.timestamp,
+            properties=event.properties or Raw(b"{}"),
+            source=event.source,
+            partition=record.partition,
+            offset=record.offset,
+            index=row,
+            received_at=record.appended_at,
+        )
+        for row, event in zip(chosen, rows.events_at(block, chosen), strict=True)
+    ]
+
+
+def _cursor(place: Place) -> str:
+    return pages.encode(Position(place.at, f"{place.partition}:{place.offset}:{place.index}"))
+
+
+def _place(cursor: str | None) -> Place | None:
+    position = pages.decode(cursor)
+    if position is None:
+        return None
+    try:
+        partition, offset, index = map(int, position.id.split(":"))
+    except ValueError:
+        raise InvalidError("next_page is not a cursor that this list gave out") from None
+    return Place(position.at, partition, offset, index)
+
+
+@get("/winkel/v1/ingest/summary", guards=[auth.reader])
+async def summary(api: Api, caller: Caller) -> Response[Any]:
+    """Count what became of the tenant's events so far."""
+    async with api.database.transaction(caller.tenant_id) as tx:
+        found: EventSummary = await events.summary(tx, caller.tenant_id)
+    return JsonResponse(Data(found))
+
+
+class ShownDeadLetter(Struct):
+    """A dead letter, with what is left of the event as text."""
+
+    id: str
+    topic: str
+    partition: int
+    offset: int
+    index: int
+    reason: str
+    detail: str
+    metric_id: str | None
+    transaction_id: str | None
+    payload: str
+    at: datetime
+
+
+@get("/winkel/v1/dead-letters", guards=[auth.reader])
+async def dead_letters(
+    api: Api, caller: Caller, limit: int | None = None, next_page: str | None = None
+) -> Response[Any]:
+    """List events that were accepted and could not be counted, and why, the newest first."""
+    count, position = pages.limit_of(limit), pages.decode(next_page)
+    if position and not position.id.isdigit():
+        raise InvalidError("next_page is not a cursor that this list gave out")
+    async with api.database.transaction(caller.tenant_id) as tx:
+        before = int(position.id) if position else None
+        found = await events.dead_letters(tx, caller.tenant_id, before=before, limit=count + 1)
+    letters, more = pages.cut(found, count)
+    shown = [
+        ShownDeadLetter(**{**structs.asdict(each), "payload": each.payload.decode(errors="replace")})
+        for each in letters
+    ]
+    return JsonResponse(Page(shown, pages.encode(Position(letters[-1].at, letters[-1].id)) if more else None))
+
+
+@get("/winkel/v1/conflicting-duplicates", guards=[auth.reader])
+async def conflicting_duplicates(
+    api: Api, caller: Caller, limit: int | None = None, next_page: str | None = None
+) -> Response[Any]:
+    """List ids that came again with other content; the first content counts, the newest is shown."""
+    count, position = pages.limit_of(limit), pages.decode(next_page)
+    if position and not _HEX.fullmatch(position.id):
+        raise InvalidError("next_page is not a cursor that this list gave out")
+    async with api.database.transaction(caller.tenant_id) as tx:
+        before = (position.at, position.id) if position else None
+        found = await events.conflicting_duplicates(tx, caller.tenant_id, before=before, limit=count + 1)
+    shown: list[ConflictingDuplicate]
+    shown, more = pages.cut(found, count)
+    return JsonResponse(Page(shown, pages.encode(Position(shown[-1].last_at, shown[-1].id)) if more else None))
+
+
+routes = [ingest, send, newest, summary, dead_letters, conflicting_duplicates]

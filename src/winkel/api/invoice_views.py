@@ -1,0 +1,176 @@
+"""Invoices as the API shows them (metronome-api.md §4.9, §10.1: Invoice, LineItem)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Struct
+
+from winkel.api.wire import Ref, credit_type_ref
+from winkel.model.commit import Balance
+from winkel.model.customer import Customer
+from winkel.model.invoice import Invoice, LineItem, LineType, TierPart
+from winkel.model.money import plain
+from winkel.model.price import Flat, Price, Tier, Tiered
+
+PRODUCT_TYPES = {"USAGE": "UsageProductListItem", "FIXED": "FixedProductListItem"}
+COMMIT_TYPE = "PrepaidCommit"
+"""What the API calls prepaid commits and credits alike on a line (metronome-api.md §4.9)."""
+
+
+class RateView(Struct, omit_defaults=True):
+    """The rate of a line before any override."""
+
+    rate_type: str
+    credit_type: Ref
+    price: Decimal | None = None
+    tiers: list[Tier] | None = None
+
+
+class TierView(Struct, omit_defaults=True):
+    """Which tier a line belongs to; bounds are strings on the wire (metronome-api.md §2)."""
+
+    level: int
+    starting_at: str
+    size: str | None = None
+
+
+class AppliedView(Struct):
+    """The balance that pays for a line."""
+
+    id: str
+    type: str
+
+
+class LineView(Struct, omit_defaults=True, kw_only=True):
+    """One line item."""
+
+    type: str
+    name: str
+    total: Decimal
+    credit_type: Ref
+    product_id: str | None = None
+    product_type: str | None = None
+    product_tags: list[str] | None = None
+    quantity: Decimal | None = None
+    unit_price: Decimal | None = None
+    list_price: RateView | None = None
+    starting_at: datetime | None = None
+    ending_before: datetime | None = None
+    pricing_group_values: dict[str, str] | None = None
+    presentation_group_values: dict[str, str | None] | None = None
+    tier: TierView | None = None
+    commit_id: str | None = None
+    commit_segment_id: str | None = None
+    commit_type: str | None = None
+    commit_custom_fields: dict[str, str] | None = None
+    applied_commit_or_credit: AppliedView | None = None
+
+
+class InvoiceView(Struct, omit_defaults=True, kw_only=True):
+    """One invoice."""
+
+    id: str
+    type: str
+    status: str
+    customer_id: str
+    contract_id: str
+    credit_type: Ref
+    line_items: list[LineView]
+    subtotal: Decimal
+    total: Decimal
+    billable_status: str = "billable"
+    start_timestamp: datetime | None = None
+    end_timestamp: datetime | None = None
+    issued_at: datetime | None = None
+    created_at: datetime | None = None
+    net_payment_terms_days: Decimal | None = None
+    customer_custom_fields: dict[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        assert self.subtotal == self.total, "nothing stands between subtotal and total yet"
+
+
+def invoice_view(
+    invoice: Invoice, customer: Customer, balances: Mapping[str, Balance], *, skip_zero: bool = False
+) -> InvoiceView:
+    """Return the invoice for the wire; `skip_zero` leaves lines without quantity out, which changes no total."""
+    lines = [line for line in invoice.line_items if not (skip_zero and line.quantity == 0)]
+    return InvoiceView(
+        id=invoice.id,
+        type=invoice.type,
+        status=invoice.status,
+        customer_id=invoice.customer_id,
+        contract_id=invoice.contract_id,
+        credit_type=credit_type_ref(invoice.credit_type_id),
+        line_items=[line_view(line, balances) for line in lines],
+        subtotal=plain(invoice.total),
+        total=plain(invoice.total),
+        start_timestamp=invoice.start,
+        end_timestamp=invoice.end,
+        issued_at=invoice.issued_at,
+        created_at=invoice.created_at,
+        net_payment_terms_days=invoice.net_payment_terms_days,
+        customer_custom_fields=customer.custom_fields or None,
+    )
+
+
+def line_view(line: LineItem, balances: Mapping[str, Balance]) -> LineView:
+    """Return one line item for the wire."""
+    balance = balances.get(line.balance_id) if line.balance_id else None
+    return LineView(
+        type=line.type,
+        name=line.name,
+        total=plain(line.total),
+        credit_type=credit_type_ref(line.credit_type_id),
+        product_id=line.product_id,
+        product_type=PRODUCT_TYPES.get(line.product_type or ""),
+        product_tags=list(line.product_tags) or None,
+        quantity=_plain(line.quantity),
+        unit_price=_plain(line.unit_price),
+        list_price=_list_price(line.list_price, line.credit_type_id),
+        starting_at=line.starting_at,
+        ending_before=line.ending_before,
+        pricing_group_values=line.pricing_group_values,
+        presentation_group_values=line.presentation_group_values,
+        tier=_tier_part(line.tier),
+        commit_id=line.balance_id,
+        commit_segment_id=line.segment_id,
+        commit_type=COMMIT_TYPE if line.balance_id else None,
+        commit_custom_fields=(balance.custom_fields or None) if balance else None,
+        applied_commit_or_credit=_applied(line),
+    )
+
+
+def _tier_part(tier: TierPart | None) -> TierView | None:
+    """Return which tier a line belongs to."""
+    if tier is None:
+        return None
+    size = None if tier.size is None else str(plain(tier.size))
+    return TierView(tier.level, str(plain(tier.starting_at)), size)
+
+
+def _applied(line: LineItem) -> AppliedView | None:
+    """Return the balance that pays for a usage line."""
+    if line.type is LineType.USAGE and line.balance_id and line.balance_type:
+        return AppliedView(line.balance_id, line.balance_type)
+    return None
+
+
+def _list_price(price: Price | None, credit_type_id: str) -> RateView | None:
+    """Return the rate from which a line was priced."""
+    match price:
+        case None:
+            return None
+        case Flat(price=amount):
+            return RateView("FLAT", credit_type_ref(credit_type_id), price=plain(amount))
+        case Tiered(tiers=tiers):
+            return RateView("TIERED", credit_type_ref(credit_type_id), tiers=[_tier(tier) for tier in tiers])
+
+
+def _tier(tier: Tier) -> Tier:
+    return Tier(plain(tier.price), _plain(tier.size))
+
+
+def _plain(number: Decimal | None) -> Decimal | None:
+    return None if number is None else plain(number)

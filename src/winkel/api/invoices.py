@@ -1,0 +1,144 @@
+"""GET /v1/customers/{id}/invoices: drafts rated now, and what was finalized (metronome-api.md §4.9)."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, get
+from msgspec import Struct
+
+from winkel.api import pages
+from winkel.api.auth import reader
+from winkel.api.fields import Instant, position
+from winkel.api.invoice_views import InvoiceView, invoice_view
+from winkel.api.parse import id_of, text_of
+from winkel.api.requests import Paging, query
+from winkel.api.state import Api
+from winkel.api.wire import Data, Page
+from winkel.bill.actions import standing
+from winkel.bill.due import due_at
+from winkel.model.errors import NotFoundError
+from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
+from winkel.model.tenant import Caller
+from winkel.store import balances, customers, invoices
+from winkel.store.database import Connection
+from winkel.store.invoices import Filter
+
+
+class Sort(StrEnum):
+    """The order of the list, by date of issue (metronome-api.md §9: the oldest first unless asked otherwise)."""
+
+    DATE_ASC = "date_asc"
+    DATE_DESC = "date_desc"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Sort | None":
+        return cls.__members__.get(str(value).upper())
+
+
+class ListInvoices(Paging, kw_only=True, forbid_unknown_fields=True):
+    """The query of the list (metronome-api.md §4.9, list filters)."""
+
+    status: InvoiceStatus | None = None
+    type: InvoiceType | None = None
+    contract_id: UUID | None = None
+    credit_type_id: UUID | None = None
+    starting_on: Instant | None = None
+    ending_before: Instant | None = None
+    sort: Sort = Sort.DATE_ASC
+    skip_zero_qty_line_items: bool = False
+    include_historical_commit_invoices: bool = False
+    """Accepted and without effect: there are no such invoices."""
+
+
+class RetrieveInvoice(Struct, forbid_unknown_fields=True):
+    """The query of one invoice."""
+
+    skip_zero_qty_line_items: bool = False
+
+
+@get("/v1/customers/{customer_id:str}/invoices", guards=[reader])
+async def list_invoices(
+    request: Request[Any, Any, Any], api: Api, caller: Caller, customer_id: str
+) -> Page[InvoiceView]:
+    """List a customer's invoices by the date on which they were, or will be, issued."""
+    asked = query(request, ListInvoices)
+    wanted = Filter(
+        status=asked.status,
+        type=asked.type,
+        contract_id=text_of(asked.contract_id),
+        credit_type_id=text_of(asked.credit_type_id),
+        starting_on=asked.starting_on,
+        ending_before=asked.ending_before,
+        newest_first=asked.sort is Sort.DATE_DESC,
+    )
+    size, after = pages.limit_of(asked.limit), position(asked.next_page)
+    key = id_of(customer_id, "customer_id")
+    async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
+        customer = await customers.get(tx, caller.tenant_id, key)
+        held = {each.id: each for each in await balances.of_customer(tx, caller.tenant_id, key, include_archived=True)}
+        found: list[Invoice] = []
+        if wanted.status is not InvoiceStatus.DRAFT:
+            found += await invoices.page(tx, caller.tenant_id, key, wanted, after, size + 1)
+        if wanted.status in {None, InvoiceStatus.DRAFT}:
+            found += [each for each in await _drafts(tx, caller.tenant_id, key, api) if _passes(each, wanted, after)]
+    found.sort(key=_order, reverse=wanted.newest_first)
+    shown, more = pages.cut(found, size)
+    views = [invoice_view(each, customer, held, skip_zero=asked.skip_zero_qty_line_items) for each in shown]
+    return Page(views, pages.encode(pages.Position(*_order(shown[-1]))) if more else None)
+
+
+@get("/v1/customers/{customer_id:str}/invoices/{invoice_id:str}", guards=[reader])
+async def retrieve_invoice(
+    request: Request[Any, Any, Any], api: Api, caller: Caller, customer_id: str, invoice_id: str
+) -> Data[InvoiceView]:
+    """Return one invoice; a draft is rated now."""
+    asked = query(request, RetrieveInvoice)
+    key, wanted = id_of(customer_id, "customer_id"), id_of(invoice_id, "invoice_id")
+    async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
+        customer = await customers.get(tx, caller.tenant_id, key)
+        held = {each.id: each for each in await balances.of_customer(tx, caller.tenant_id, key, include_archived=True)}
+        invoice = await _kept_or_draft(tx, caller.tenant_id, key, wanted, api)
+    return Data(invoice_view(invoice, customer, held, skip_zero=asked.skip_zero_qty_line_items))
+
+
+async def _kept_or_draft(tx: Connection, tenant_id: int, customer_id: str, invoice_id: str, api: Api) -> Invoice:
+    """Return the invoice as it was finalized, or else as it would be if its period ended now."""
+    try:
+        return await invoices.get(tx, tenant_id, customer_id, invoice_id)
+    except NotFoundError:
+        for draft in await _drafts(tx, tenant_id, customer_id, api):
+            if draft.id == invoice_id:
+                return draft
+        raise
+
+
+async def _drafts(tx: Connection, tenant_id: int, customer_id: str, api: Api) -> list[Invoice]:
+    """Return the open invoices, rated now, each with the date on which it will be issued."""
+    grace = timedelta(hours=api.settings.grace_hours)
+    found = await standing(tx, tenant_id, customer_id, api.clock())
+    return [msgspec.structs.replace(each.invoice, issued_at=due_at(each.invoice, grace)) for each in found.drafts]
+
+
+def _order(invoice: Invoice) -> tuple[datetime, str]:
+    """Return the key by which invoices are listed."""
+    assert invoice.issued_at is not None, "kept invoices and listed drafts have a date of issue"
+    return invoice.issued_at, invoice.id
+
+
+def _passes(invoice: Invoice, wanted: Filter, after: tuple[datetime, str] | None) -> bool:
+    """Whether a draft belongs on this page of this list: what `store/invoices.sql, page` asks of kept invoices."""
+    at, _ = _order(invoice)
+    return (
+        wanted.type in {None, invoice.type}
+        and wanted.contract_id in {None, invoice.contract_id}
+        and wanted.credit_type_id in {None, invoice.credit_type_id}
+        and (wanted.starting_on is None or (invoice.start or at) >= wanted.starting_on)
+        and (wanted.ending_before is None or (invoice.end or at) <= wanted.ending_before)
+        and (after is None or (_order(invoice) < after if wanted.newest_first else _order(invoice) > after))
+    )
+
+
+routes = [list_invoices, retrieve_invoice]

@@ -1,0 +1,278 @@
+"""Rates of rate cards, and those of a contract (metronome-api.md §4.6).
+
+POST /v1/contract-pricing/rate-cards/{addRate,addRates,getRates,getRateSchedule}, /v1/contracts/getContractRateSchedule.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request, post
+from msgspec import Meta, Struct
+
+from winkel.api import fields, pages, rate_views
+from winkel.api.auth import reader, writer
+from winkel.api.rate_views import ContractRateRow, Held, RateRow, RateView, Selector, rate_view
+from winkel.api.state import Api
+from winkel.api.wire import Data, Id, Page
+from winkel.model.errors import InvalidError
+from winkel.model.price import Flat, Price, Tier, Tiered, check_price
+from winkel.model.product import Product, ProductType
+from winkel.model.rate_card import Rate, RateCard
+from winkel.model.tenant import Caller
+from winkel.store import contracts, products, rate_cards
+from winkel.store.database import Connection
+from winkel.store.rate_cards import NewRate
+
+NOT_YET = frozenset({"billing_frequency", "commit_rate", "custom_rate", "is_prorated", "quantity"})
+"""Fields of rates and selectors that the Metronome API has and that Winkel does not know yet."""
+RATES_MAX = 1000
+"""The most rates that one request adds."""
+
+
+class RateType(StrEnum):
+    """Every price model of the Metronome API."""
+
+    FLAT = "FLAT"
+    TIERED = "TIERED"
+    PERCENTAGE = "PERCENTAGE"
+    TIERED_PERCENTAGE = "TIERED_PERCENTAGE"
+    SUBSCRIPTION = "SUBSCRIPTION"
+    CUSTOM = "CUSTOM"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "RateType | None":
+        return cls.__members__.get(str(value).upper())
+
+
+class RateIn(Struct, forbid_unknown_fields=True, kw_only=True):
+    """One rate of addRates."""
+
+    product_id: UUID
+    rate_type: RateType
+    entitled: bool
+    starting_at: fields.Instant
+    ending_before: fields.Instant | None = None
+    price: Decimal | None = None
+    tiers: list[Tier] | None = None
+    pricing_group_values: dict[str, str] = {}
+    credit_type_id: UUID | None = None
+
+
+class AddRate(RateIn, kw_only=True):
+    """The body of addRate."""
+
+    rate_card_id: UUID
+
+
+class AddRates(Struct, forbid_unknown_fields=True):
+    """The body of addRates."""
+
+    rate_card_id: UUID
+    rates: Annotated[list[RateIn], Meta(min_length=1, max_length=RATES_MAX)]
+
+
+class GetRates(Struct, forbid_unknown_fields=True):
+    """The body of getRates."""
+
+    rate_card_id: UUID
+    at: fields.Instant
+    selectors: list[Selector] | None = None
+
+
+class GetRateSchedule(Struct, forbid_unknown_fields=True):
+    """The body of getRateSchedule; without `ending_before`: all that is scheduled."""
+
+    rate_card_id: UUID
+    starting_at: fields.Instant
+    ending_before: fields.Instant | None = None
+    selectors: list[Selector] | None = None
+
+
+class GetContractRateSchedule(Struct, forbid_unknown_fields=True):
+    """The body of getContractRateSchedule; without `at`: now."""
+
+    contract_id: UUID
+    customer_id: UUID
+    at: fields.Instant | None = None
+    selectors: list[Selector] | None = None
+
+
+@post("/v1/contract-pricing/rate-cards/addRate", guards=[writer], status_code=200)
+async def add_rate(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[RateView]:
+    """Add one rate; with a later `starting_at` it schedules a change of price for every contract on the card."""
+    asked = await fields.body(request, AddRate, NOT_YET)
+    async with api.database.transaction(caller.tenant_id) as tx:
+        card = await _open_card(tx, caller.tenant_id, str(asked.rate_card_id))
+        (new,) = await _new_rates(tx, caller.tenant_id, card, [asked], ["$"])
+        await rate_cards.add_rates(tx, caller.tenant_id, [new])
+    return Data(rate_view(_shown(new)))
+
+
+@post("/v1/contract-pricing/rate-cards/addRates", guards=[writer], status_code=200)
+async def add_rates(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[Id]:
+    """Add several rates, all or none."""
+    asked = await fields.body(request, AddRates, NOT_YET)
+    places = [f"$.rates[{index}]" for index in range(len(asked.rates))]
+    async with api.database.transaction(caller.tenant_id) as tx:
+        card = await _open_card(tx, caller.tenant_id, str(asked.rate_card_id))
+        new = await _new_rates(tx, caller.tenant_id, card, asked.rates, places)
+        await rate_cards.add_rates(tx, caller.tenant_id, new)
+    return Data(Id(card.id))
+
+
+@post("/v1/contract-pricing/rate-cards/getRates", guards=[reader], status_code=200)
+async def get_rates(
+    request: Request[Any, Any, Any], api: Api, caller: Caller, limit: int | None = None, next_page: str | None = None
+) -> Page[RateRow]:
+    """List the rates that hold on a card at an instant."""
+    asked = await fields.body(request, GetRates, NOT_YET)
+    at = fields.instant(asked.at, "$.at")
+    rates, sold = await _rates_of_card(api, caller, str(asked.rate_card_id))
+    spans = rate_views.selected(rate_views.at_instant(rates, at), asked.selectors, sold, at)
+    shown, cursor = _page(spans, limit, next_page)
+    return Page([rate_views.rate_row(held, sold[held.rate.product_id], at) for held in shown], cursor)
+
+
+@post("/v1/contract-pricing/rate-cards/getRateSchedule", guards=[reader], status_code=200)
+async def get_rate_schedule(
+    request: Request[Any, Any, Any], api: Api, caller: Caller, limit: int | None = None, next_page: str | None = None
+) -> Page[RateRow]:
+    """List the rates that hold on a card at some time in a range, with the time for which each of them holds."""
+    asked = await fields.body(request, GetRateSchedule, NOT_YET)
+    start = fields.instant(asked.starting_at, "$.starting_at")
+    end = asked.ending_before and fields.instant(asked.ending_before, "$.ending_before")
+    if end is not None and end <= start:
+        fields.refuse("ending_before must lie after starting_at", "$.ending_before")
+    now = api.clock()
+    rates, sold = await _rates_of_card(api, caller, str(asked.rate_card_id))
+    spans = rate_views.selected(rate_views.between(rates, start, end), asked.selectors, sold, now)
+    shown, cursor = _page(spans, limit, next_page)
+    return Page([rate_views.rate_row(held, sold[held.rate.product_id], now) for held in shown], cursor)
+
+
+@post("/v1/contracts/getContractRateSchedule", guards=[reader], status_code=200)
+async def get_contract_rate_schedule(
+    request: Request[Any, Any, Any], api: Api, caller: Caller, limit: int | None = None, next_page: str | None = None
+) -> Page[ContractRateRow]:
+    """List the rates that hold for a contract at an instant: those of its card, entitled products only."""
+    asked = await fields.body(request, GetContractRateSchedule, NOT_YET)
+    at = fields.instant(asked.at, "$.at") if asked.at else api.clock()
+    async with api.database.transaction(caller.tenant_id) as tx:
+        contract = await contracts.get(tx, caller.tenant_id, str(asked.customer_id), str(asked.contract_id))
+    if contract.rate_card_id is None:
+        return Page([])
+    rates, sold = await _rates_of_card(api, caller, contract.rate_card_id)
+    entitled = [held for held in rate_views.at_instant(rates, at) if held.rate.entitled]
+    shown, cursor = _page(rate_views.selected(entitled, asked.selectors, sold, at), limit, next_page)
+    return Page([rate_views.contract_rate_row(held, sold[held.rate.product_id], at) for held in shown], cursor)
+
+
+async def _open_card(tx: Connection, tenant_id: int, rate_card_id: str) -> RateCard:
+    """Return a rate card that takes new rates. Raises `NotFoundError` and, for an archived one, `InvalidError`."""
+    card = await rate_cards.get(tx, tenant_id, rate_card_id)
+    if card.archived_at is not None:
+        fields.refuse("this rate card is archived: it takes no new rates", "$.rate_card_id")
+    return card
+
+
+async def _new_rates(
+    tx: Connection, tenant_id: int, card: RateCard, asked: Sequence[RateIn], places: Sequence[str]
+) -> list[NewRate]:
+    """Return the rates to be kept. Raises `InvalidError` for the first that cannot be."""
+    sold = await products.by_ids(tx, tenant_id, sorted({str(each.product_id) for each in asked}))
+    return [_new_rate(card, each, sold.get(str(each.product_id)), at) for each, at in zip(asked, places, strict=True)]
+
+
+def _new_rate(card: RateCard, asked: RateIn, product: Product | None, place: str) -> NewRate:
+    """Return one rate. Raises `InvalidError` where it breaks a rule of metronome-api.md §4.6."""
+    start, end = fields.term(asked.starting_at, asked.ending_before, place)
+    if product is None:
+        fields.refuse(f"there is no product {asked.product_id}", f"{place}.product_id")
+    _check_product(product, asked.pricing_group_values, start, place)
+    credit_type_id = card.fiat_credit_type_id if asked.credit_type_id is None else str(asked.credit_type_id)
+    if credit_type_id != card.fiat_credit_type_id:
+        message = "rates in another pricing unit than the card's are not supported yet"
+        fields.refuse(message, f"{place}.credit_type_id")
+    return NewRate(
+        id=str(uuid.uuid4()),
+        rate_card_id=card.id,
+        product_id=product.id,
+        price=_price(asked, place),
+        entitled=asked.entitled,
+        starting_at=start,
+        ending_before=end,
+        credit_type_id=credit_type_id,
+        pricing_group_values=asked.pricing_group_values,
+    )
+
+
+def _check_product(product: Product, values: Mapping[str, str], start: datetime, place: str) -> None:
+    """Raise `InvalidError` unless the product can have a rate for these pricing group values."""
+    if product.type is not ProductType.USAGE:
+        fields.refuse(f"a {product.type} product has no rate", f"{place}.product_id")
+    if product.archived_at is not None:
+        fields.refuse("this product is archived", f"{place}.product_id")
+    key = product.at(start).pricing_group_key or ()
+    if values and set(values) != set(key):
+        wanted = f"name exactly {', '.join(key)}" if key else "be left out: the product has no pricing_group_key"
+        fields.refuse(f"pricing_group_values must {wanted}", f"{place}.pricing_group_values")
+
+
+def _price(asked: RateIn, place: str) -> Price:
+    """Return the price. Raises `InvalidError` for a price model we do not have, or one that is not complete."""
+    if asked.rate_type is RateType.FLAT:
+        if asked.price is None:
+            fields.refuse("a FLAT rate needs a price", place)
+        if asked.tiers is not None:
+            fields.refuse("a FLAT rate has no tiers", f"{place}.tiers")
+        return Flat(fields.number(asked.price, f"{place}.price"))
+    if asked.rate_type is not RateType.TIERED:
+        fields.refuse(f"rate_type {asked.rate_type} is not supported yet", f"{place}.rate_type")
+    if asked.price is not None:
+        fields.refuse("a TIERED rate has no price of its own: its tiers have", f"{place}.price")
+    return _tiered(asked.tiers or [], f"{place}.tiers")
+
+
+def _tiered(tiers: Sequence[Tier], place: str) -> Tiered:
+    for index, tier in enumerate(tiers):
+        fields.number(tier.price, f"{place}[{index}].price")
+        fields.number_or_none(tier.size, f"{place}[{index}].size")
+    price = Tiered(tuple(tiers))
+    try:
+        check_price(price)
+    except InvalidError as error:
+        fields.refuse(str(error), place)
+    return price
+
+
+def _shown(new: NewRate) -> Rate:
+    """Return a rate that was just added, to be shown; its number is not."""
+    return Rate(**{name: getattr(new, name) for name in new.__struct_fields__}, number=0)
+
+
+async def _rates_of_card(api: Api, caller: Caller, rate_card_id: str) -> tuple[list[Held], Mapping[str, Product]]:
+    """Return when which rate of a card holds, and the products. Raises `NotFoundError`."""
+    async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
+        card = await rate_cards.get(tx, caller.tenant_id, rate_card_id)
+        rates = (await rate_cards.rates(tx, caller.tenant_id, [card.id]))[card.id]
+        sold = await products.by_ids(tx, caller.tenant_id, sorted({rate.product_id for rate in rates}))
+    return rate_views.schedule(rates), sold
+
+
+def _page(spans: Sequence[Held], limit: int | None, next_page: str | None) -> tuple[list[Held], str | None]:
+    """Return one page and the cursor to the next."""
+    size, after = pages.limit_of(limit), fields.position(next_page)
+    keys = [(held.starting_at, held.rate.id) for held in spans]
+    if after is not None and after not in keys:
+        raise InvalidError("next_page: the rate at which the last page ended is not in this list any more")
+    start = 0 if after is None else keys.index(after) + 1
+    shown, more = pages.cut(spans[start:], size)
+    return shown, pages.encode(pages.Position(*keys[start + len(shown) - 1])) if more else None
+
+
+routes = [add_rate, add_rates, get_rates, get_rate_schedule, get_contract_rate_schedule]

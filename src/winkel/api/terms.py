@@ -1,0 +1,212 @@
+"""Commits and credits of request bodies → balances (metronome-api.md §4.7)."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+from msgspec import Struct, structs
+
+from winkel.api import fields, schedules
+from winkel.api.schedules import AccessScheduleIn, InvoiceScheduleIn
+from winkel.model import money
+from winkel.model.commit import Balance, BalanceType, RateSide, Segment, Specifier
+from winkel.model.product import Product, ProductType
+from winkel.store import products
+from winkel.store.database import Connection
+
+PRIORITY = Decimal(100)
+"""The priority of a contract's commit or credit that names none (metronome-api.md §4.7, threshold commits)."""
+
+NOT_YET = frozenset({"hierarchy_configuration", "spend_tracker_attributes", "temporary_id", "payment_gate_config"})
+"""Fields of commits and credits that the Metronome API has and that Winkel does not know yet."""
+
+
+class CommitType(StrEnum):
+    """When a commit is paid."""
+
+    PREPAID = "PREPAID"
+    POSTPAID = "POSTPAID"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "CommitType | None":
+        return cls.__members__.get(str(value).upper())
+
+
+class TermsIn(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What all commits and credits are made of."""
+
+    product_id: UUID
+    access_schedule: AccessScheduleIn
+    applicable_product_ids: list[UUID] = []
+    applicable_product_tags: list[fields.Text] = []
+    specifiers: list[Specifier] = []
+    custom_fields: fields.CustomFields = {}
+    name: str | None = None
+    description: str | None = None
+    netsuite_sales_order_id: str | None = None
+    priority: Decimal | None = None
+    rate_type: RateSide = RateSide.LIST_RATE
+
+
+class CreditIn(TermsIn, kw_only=True):
+    """A credit of a contract."""
+
+    rollover_fraction: Decimal | None = None
+
+
+class CommitIn(CreditIn, kw_only=True):
+    """A commit of a contract. `amount` is legacy: the access schedule has it."""
+
+    type: CommitType
+    amount: Decimal | None = None
+    invoice_schedule: InvoiceScheduleIn | None = None
+
+
+class CustomerCreditIn(TermsIn, kw_only=True):
+    """The body of customerCredits/create."""
+
+    customer_id: UUID
+    priority: Decimal
+    applicable_contract_ids: list[UUID] = []
+    salesforce_opportunity_id: str | None = None
+    uniqueness_key: fields.UniquenessKey | None = None
+
+
+class CustomerCommitIn(CustomerCreditIn, kw_only=True):
+    """The body of customerCommits/create."""
+
+    type: CommitType
+    invoice_schedule: InvoiceScheduleIn | None = None
+    invoice_contract_id: UUID | None = None
+
+
+class Origin(Struct, frozen=True, kw_only=True):
+    """Whose balance it is, and who made it when."""
+
+    customer_id: str
+    contract_id: str | None
+    created_at: datetime
+    created_by: str
+
+
+async def known_products(tx: Connection, tenant_id: int, terms: Iterable[TermsIn]) -> dict[str, Product]:
+    """Return the products that these terms name, as far as they exist."""
+    ids = {str(each.product_id) for each in terms}
+    ids |= {str(product) for each in terms for product in each.applicable_product_ids}
+    named = {_canonical(spec).product_id for each in terms for spec in each.specifiers}
+    ids |= {each for each in named if each and _is_id(each)}
+    return await products.by_ids(tx, tenant_id, sorted(ids))
+
+
+def commit(asked: CommitIn | CustomerCommitIn, origin: Origin, known: Mapping[str, Product], place: str) -> Balance:
+    """Return a prepaid commit. Raises `InvalidError` where the terms contradict themselves or name unknown products."""
+    if asked.type is CommitType.POSTPAID:
+        fields.refuse("POSTPAID commits are not supported yet", f"{place}.type")
+    balance = _balance(BalanceType.PREPAID, asked, origin, known, place)
+    if asked.invoice_schedule is not None:
+        schedule = schedules.invoice_schedule(asked.invoice_schedule, f"{place}.invoice_schedule")
+        balance = structs.replace(balance, invoice_schedule=schedule)
+    if isinstance(asked, CommitIn):
+        _check_legacy_amount(asked, balance.segments, place)
+    elif asked.invoice_contract_id is not None:
+        balance = structs.replace(balance, invoice_contract_id=str(asked.invoice_contract_id))
+    elif balance.invoice_schedule is not None and not balance.invoice_schedule.do_not_invoice:
+        fields.refuse("is needed, because there is an invoice_schedule", f"{place}.invoice_contract_id")
+    return balance
+
+
+def credit(asked: CreditIn | CustomerCreditIn, origin: Origin, known: Mapping[str, Product], place: str) -> Balance:
+    """Return a credit. Raises `InvalidError` where the terms contradict themselves or name unknown products."""
+    return _balance(BalanceType.CREDIT, asked, origin, known, place)
+
+
+def _balance(kind: BalanceType, asked: TermsIn, origin: Origin, known: Mapping[str, Product], place: str) -> Balance:
+    """Return the balance without what only commits have."""
+    _check_products(asked, known, place)
+    unit, segments = schedules.segments(asked.access_schedule, f"{place}.access_schedule")
+    balance = Balance(
+        id=str(uuid.uuid4()),
+        type=kind,
+        customer_id=origin.customer_id,
+        contract_id=origin.contract_id,
+        created_at=origin.created_at,
+        created_by=origin.created_by,
+        product_id=str(asked.product_id),
+        credit_type_id=unit,
+        segments=segments,
+        priority=PRIORITY if asked.priority is None else fields.finite(asked.priority, f"{place}.priority"),
+        name=asked.name,
+        description=asked.description,
+        applicable_product_ids=tuple(str(each) for each in asked.applicable_product_ids),
+        applicable_product_tags=tuple(asked.applicable_product_tags),
+        specifiers=tuple(_canonical(each) for each in asked.specifiers),
+        rate_type=asked.rate_type,
+        netsuite_sales_order_id=asked.netsuite_sales_order_id,
+        custom_fields=asked.custom_fields,
+    )
+    if isinstance(asked, CustomerCreditIn):
+        return structs.replace(
+            balance,
+            applicable_contract_ids=tuple(str(each) for each in asked.applicable_contract_ids),
+            salesforce_opportunity_id=asked.salesforce_opportunity_id,
+            uniqueness_key=asked.uniqueness_key,
+        )
+    return structs.replace(balance, rollover_fraction=_fraction(asked, place))
+
+
+def _fraction(asked: TermsIn, place: str) -> Decimal | None:
+    assert isinstance(asked, CreditIn), "terms belong to a contract or to a customer"
+    fraction = fields.number_or_none(asked.rollover_fraction, f"{place}.rollover_fraction")
+    if fraction is not None and fraction > 1:
+        fields.refuse("must lie between 0 and 1", f"{place}.rollover_fraction")
+    return fraction
+
+
+def _check_legacy_amount(asked: CommitIn, segments: Iterable[Segment], place: str) -> None:
+    """Raise `InvalidError` when the legacy `amount` says something else than the access schedule."""
+    given = money.total([segment.amount for segment in segments])
+    if asked.amount is not None and asked.amount != given:
+        fields.refuse(f"is {asked.amount}, but the access_schedule sums to {given}", f"{place}.amount")
+
+
+def _check_products(asked: TermsIn, known: Mapping[str, Product], place: str) -> None:
+    """Raise `InvalidError` unless all products are there, and the balance's own is a FIXED one."""
+    product = known.get(str(asked.product_id))
+    if product is None:
+        fields.refuse(f"there is no product {asked.product_id}", f"{place}.product_id")
+    if product.type is not ProductType.FIXED:
+        fields.refuse(f"needs a FIXED product, but this one is {product.type}", f"{place}.product_id")
+    if product.archived_at is not None:
+        fields.refuse("this product is archived", f"{place}.product_id")
+    for index, each in enumerate(asked.applicable_product_ids):
+        if str(each) not in known:
+            fields.refuse(f"there is no product {each}", f"{place}.applicable_product_ids[{index}]")
+    if asked.specifiers and (asked.applicable_product_ids or asked.applicable_product_tags):
+        fields.refuse("exclude applicable_product_ids and applicable_product_tags", f"{place}.specifiers")
+    for index, spec in enumerate(asked.specifiers):
+        _check_specifier(spec, known, f"{place}.specifiers[{index}]")
+
+
+def _check_specifier(spec: Specifier, known: Mapping[str, Product], place: str) -> None:
+    if spec == Specifier():
+        fields.refuse("names no condition", place)
+    if spec.product_id is not None and _canonical(spec).product_id not in known:
+        fields.refuse(f"there is no product {spec.product_id}", f"{place}.product_id")
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _canonical(spec: Specifier) -> Specifier:
+    """Return the specifier with its product id in its one spelling."""
+    if spec.product_id is None or not _is_id(spec.product_id):
+        return spec
+    return structs.replace(spec, product_id=str(UUID(spec.product_id)))

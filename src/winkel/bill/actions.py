@@ -1,0 +1,72 @@
+"""What people and workers ask of billing: the drafts of a customer, and making them final."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec import Struct
+
+from winkel.bill.draft import Draft, Need, drafts, needs
+from winkel.bill.due import due_at, next_look
+from winkel.model.account import Account
+from winkel.model.invoice import Invoice, InvoiceStatus
+from winkel.model.usage import HourUsage
+from winkel.store import accounts, billing, invoices, ledger, usage
+from winkel.store.database import Connection
+
+
+class Standing(Struct, frozen=True):
+    """A customer's account and its open invoices at one instant."""
+
+    account: Account
+    drafts: list[Draft]
+
+
+async def standing(tx: Connection, tenant_id: int, customer_id: str, at: datetime) -> Standing:
+    """Return the account and every draft of a customer, rated now. Raises `NotFoundError`.
+
+    The transaction should be a snapshot, so that no invoice is finalized between two of its reads.
+    """
+    account = await accounts.load(tx, tenant_id, customer_id)
+    metered = await _metered(tx, tenant_id, account.customer.keys, needs(account, at))
+    return Standing(account, drafts(account, metered, at))
+
+
+async def _metered(
+    tx: Connection, tenant_id: int, keys: Sequence[str], wanted: Iterable[Need]
+) -> dict[str, list[HourUsage]]:
+    """Return the usage that was asked for, under the keys by which it was asked for."""
+    found: dict[str, list[HourUsage]] = defaultdict(list)
+    for need in wanted:
+        hours = await usage.hours(
+            tx, tenant_id, keys, [need.metric_id], {need.metric_id: need.group_key}, need.start_hour, need.end_hour
+        )
+        found[need.key] += hours[need.metric_id]
+    return found
+
+
+async def finalize_due(
+    tx: Connection, tenant_id: int, customer_id: str, *, grace: timedelta, until: datetime, at: datetime
+) -> list[Invoice]:
+    """Make every draft final that is due at `until`, and say when to look at this customer again.
+
+    `until` is an instant of which it is known that everything that arrived before it has been metered. The customer is
+    locked, so two workers never invoice one period twice, and deductions of one balance have one order.
+    """
+    await billing.lock_customer(tx, tenant_id, customer_id)
+    now = await standing(tx, tenant_id, customer_id, at)
+    final: list[Invoice] = []
+    for draft in now.drafts:
+        if due_at(draft.invoice, grace) > until:
+            continue
+        invoice = msgspec.structs.replace(
+            draft.invoice, status=InvoiceStatus.FINALIZED, created_at=at, issued_at=due_at(draft.invoice, grace)
+        )
+        await invoices.insert(tx, tenant_id, invoice)
+        await ledger.post(tx, tenant_id, draft.entries)
+        final.append(invoice)
+    made = {invoice.id for invoice in final}
+    still = [draft.invoice for draft in now.drafts if draft.invoice.id not in made]
+    await billing.set_due(tx, tenant_id, customer_id, next_look(now.account, still, grace, at))
+    return final

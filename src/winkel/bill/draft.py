@@ -1,0 +1,120 @@
+"""The heart: one pure function from an account and its usage to every open invoice.
+
+Live spend is its total, the final invoice is it, kept. It knows no clock and no database.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Struct
+
+from winkel.bill.balance import all_remaining
+from winkel.bill.draw import Payment, draw, taken
+from winkel.bill.identity import derived
+from winkel.bill.line import usage_lines
+from winkel.bill.purse import edges, purses
+from winkel.bill.scheduled import scheduled_invoices
+from winkel.bill.statement import Need, Statement, group_key_index, needs, statements, usage_charges
+from winkel.model.account import Account
+from winkel.model.credit_type import USD
+from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType
+from winkel.model.ledger import EntryKind, LedgerEntry
+from winkel.model.money import ZERO, add, total
+from winkel.model.usage import HourUsage
+from winkel.rate.rate import Charge
+
+__all__ = ["Draft", "Need", "drafts", "group_key_index", "needs"]
+
+
+class Draft(Struct, frozen=True):
+    """An open invoice, and the deductions that finalizing it would post."""
+
+    invoice: Invoice
+    entries: tuple[LedgerEntry, ...]
+
+
+def drafts(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: datetime) -> list[Draft]:
+    """Return all open invoices of the customer, in the order in which they draw balances down.
+
+    `usage` holds the rows of every customer key for each of `needs(account, at)`, under `Need.key`; usage that is
+    needed and missing there raises `KeyError`, for nothing must be billed as zero by mistake. Earlier drafts reduce
+    what later ones find in a balance. Scheduled invoices stand among them by date; they draw nothing down.
+    """
+    left = all_remaining(account)
+    found = []
+    for statement in statements(account, at):
+        draft = _usage_draft(account, statement, usage, left)
+        for entry in draft.entries:
+            left[entry.segment_id] = add(left[entry.segment_id], entry.amount)
+        found.append(draft)
+    found += [Draft(invoice, ()) for invoice in scheduled_invoices(account)]
+    return sorted(found, key=lambda each: each.invoice.end or each.invoice.issued_at or at)
+
+
+def _usage_draft(
+    account: Account,
+    statement: Statement,
+    usage: Mapping[str, Sequence[HourUsage]],
+    left: Mapping[str, Decimal],
+) -> Draft:
+    """Return the usage statement of one billing period; `left` is what each segment still holds."""
+    paying = purses(account, statement.contract, statement.period)
+    charges = usage_charges(account, statement, usage, lambda use: edges(paying, use))
+    paid = draw(charges, paying, left)
+    lines = tuple(line for charge, payments in paid for line in usage_lines(charge, payments, account.products))
+    draft = Draft(_invoice(account, statement, lines), _deductions(statement, paid))
+    _check(draft)
+    return draft
+
+
+def _invoice(account: Account, statement: Statement, lines: tuple[LineItem, ...]) -> Invoice:
+    """Return the draft invoice of a billing period with these lines."""
+    contract, period = statement.contract, statement.period
+    return Invoice(
+        id=statement.invoice_id,
+        customer_id=contract.customer_id,
+        contract_id=contract.id,
+        type=InvoiceType.USAGE,
+        status=InvoiceStatus.DRAFT,
+        credit_type_id=_currency(account, statement),
+        line_items=lines,
+        total=total([line.total for line in lines]),
+        start=period.start,
+        end=period.end,
+        issued_at=period.end,
+        net_payment_terms_days=contract.net_payment_terms_days,
+    )
+
+
+def _currency(account: Account, statement: Statement) -> str:
+    """Return the currency of a contract's rates; they all share one (metronome-api.md §4.6). USD without any rate."""
+    card = account.rates.get(statement.contract.rate_card_id or "", ())
+    return card[0].credit_type_id if card else USD.id
+
+
+def _deductions(statement: Statement, paid: Sequence[tuple[Charge, Sequence[Payment]]]) -> tuple[LedgerEntry, ...]:
+    """Return one entry for each segment that pays, dated at the end of the service period (metronome-api.md §4.8)."""
+    return tuple(
+        LedgerEntry(
+            id=derived(statement.invoice_id, segment_id),
+            balance_id=purse.balance.id,
+            segment_id=segment_id,
+            kind=EntryKind.AUTOMATED_INVOICE_DEDUCTION,
+            amount=-amount,
+            timestamp=statement.period.end,
+            invoice_id=statement.invoice_id,
+            contract_id=statement.contract.id,
+        )
+        for segment_id, (purse, amount) in taken(paid).items()
+    )
+
+
+def _check(draft: Draft) -> None:
+    """Assert what is always true of a usage statement."""
+    applied = total([line.total for line in draft.invoice.line_items if line.type is LineType.APPLIED])
+    assert applied == total([entry.amount for entry in draft.entries]), "deductions equal applied lines"
+    assert all(line.credit_type_id == draft.invoice.credit_type_id for line in draft.invoice.line_items), (
+        "an invoice has one currency"
+    )
+    assert all(entry.amount < ZERO for entry in draft.entries), "a draft only takes"

@@ -1,0 +1,140 @@
+"""What a balance may pay for, and which balance pays first."""
+
+import math
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from msgspec import Struct
+
+from winkel.model.account import Account
+from winkel.model.commit import Balance, Segment, Specifier
+from winkel.model.contract import Contract
+from winkel.model.money import ZERO
+from winkel.model.period import Period
+from winkel.model.product import ProductType
+from winkel.rate.rate import Use
+
+
+class Purse(Struct, frozen=True, gc=False):
+    """One segment of a balance: the thing that usage is paid from."""
+
+    balance: Balance
+    segment: Segment
+
+    def may_pay(self, use: Use, period: Period) -> bool:
+        """Whether it may pay for this use at all times of the period."""
+        within = self.segment.starting_at <= period.start and period.end <= self.segment.ending_before
+        return within and applies(self.balance, use)
+
+
+def purses(account: Account, contract: Contract, period: Period) -> list[Purse]:
+    """Return the segments that may pay for usage of the contract in the period, in draw-down order.
+
+    The order is that of metronome-api.md §4.7: lower priority number; free before paid; fewest applicable products;
+    fewest group value specifiers; ends first; begins first; fewest applicable contracts; the contract's own before the
+    customer's. Ids decide what is still equal, so that the order never depends on chance.
+    """
+    found = [
+        (_precedence(account, balance, segment, period.start), Purse(balance, segment))
+        for balance in account.balances
+        if _reaches(balance, contract)
+        for segment in balance.segments
+        if period.meet(segment.starting_at, segment.ending_before)
+    ]
+    found.sort(key=lambda each: each[0])
+    return [purse for _, purse in found]
+
+
+def edges(among: Iterable[Purse], use: Use) -> Iterator[datetime]:
+    """Yield the instants at which a balance that may pay for the use begins or ends."""
+    for purse in among:
+        if applies(purse.balance, use):
+            yield purse.segment.starting_at
+            yield purse.segment.ending_before
+
+
+def applies(balance: Balance, use: Use) -> bool:
+    """Whether a balance may pay for a use: its own currency, and its products, tags or specifiers (§4.7)."""
+    if balance.credit_type_id != use.credit_type_id:
+        return False
+    if balance.specifiers:
+        return any(_matches(each, use) for each in balance.specifiers)
+    if balance.applicable_product_ids or balance.applicable_product_tags:
+        named = use.product_id in balance.applicable_product_ids
+        return named or any(tag in balance.applicable_product_tags for tag in use.tags)
+    return True
+
+
+def _matches(specifier: Specifier, use: Use) -> bool:
+    """Whether all parts of a specifier hold; values of groups that it doesn't name may be any."""
+    return (
+        (specifier.product_id is None or specifier.product_id == use.product_id)
+        and all(tag in use.tags for tag in specifier.product_tags)
+        and specifier.pricing_group_values.items() <= use.pricing.items()
+        and specifier.presentation_group_values.items() <= use.presentation.items()
+    )
+
+
+def _reaches(balance: Balance, contract: Contract) -> bool:
+    """Whether a balance belongs to the contract, or to the customer and not to other contracts only."""
+    if balance.archived_at is not None:
+        return False
+    if balance.contract_id is not None:
+        return balance.contract_id == contract.id
+    return not balance.applicable_contract_ids or contract.id in balance.applicable_contract_ids
+
+
+def _precedence(account: Account, balance: Balance, segment: Segment, at: datetime) -> tuple[object, ...]:
+    """Return the sort key of a segment; the smallest pays first."""
+    return (
+        balance.priority,
+        _is_paid(balance),
+        _product_count(account, balance, at),
+        sum(1 for each in balance.specifiers if each.pricing_group_values or each.presentation_group_values),
+        segment.ending_before,
+        segment.starting_at,
+        _contract_count(balance),
+        balance.contract_id is None,
+        balance.id,
+        segment.id,
+    )
+
+
+def _is_paid(balance: Balance) -> bool:
+    """Whether the customer pays for the balance, be it on an invoice of ours or elsewhere (`do_not_invoice`)."""
+    schedule = balance.invoice_schedule
+    return schedule is not None and any(item.amount > ZERO for item in schedule.schedule_items)
+
+
+def _product_count(account: Account, balance: Balance, at: datetime) -> float:
+    """Return the number of products to which a balance applies; infinity when it names none."""
+    wanted: Iterable[tuple[str | None, tuple[str, ...]]]
+    if balance.specifiers:
+        wanted = [(each.product_id, each.product_tags) for each in balance.specifiers]
+        if any(not product_id and not tags for product_id, tags in wanted):
+            return math.inf
+    elif balance.applicable_product_ids or balance.applicable_product_tags:
+        wanted = [(each, ()) for each in balance.applicable_product_ids]
+        wanted += [(None, (tag,)) for tag in balance.applicable_product_tags]
+    else:
+        return math.inf
+    products: set[str] = set()
+    for product_id, tags in wanted:
+        products |= {product_id} if product_id else _tagged(account, tags, at)
+    return len(products)
+
+
+def _tagged(account: Account, tags: tuple[str, ...], at: datetime) -> set[str]:
+    """Return the ids of the usage products that carry all of the tags at the instant."""
+    return {
+        product.id
+        for product in account.products.values()
+        if product.type is ProductType.USAGE and set(tags) <= set(product.at(at).tags)
+    }
+
+
+def _contract_count(balance: Balance) -> float:
+    """Return the number of contracts for which a balance may pay; infinity when it may pay for all."""
+    if balance.contract_id is not None:
+        return 1
+    return len(balance.applicable_contract_ids) or math.inf

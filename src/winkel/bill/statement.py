@@ -1,0 +1,163 @@
+"""Usage statements: the open billing periods of a customer, the usage they need, and the charges of each."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from winkel.bill.identity import invoice_id
+from winkel.meter.quantities import quantities
+from winkel.model.account import Account
+from winkel.model.contract import Contract
+from winkel.model.errors import InvalidError
+from winkel.model.invoice import InvoiceType
+from winkel.model.metric import BillableMetric
+from winkel.model.period import Period, billing_periods, hour_number
+from winkel.model.product import Product, ProductState, ProductType
+from winkel.model.rate_card import Rate
+from winkel.model.usage import HourUsage, Quantity
+from winkel.rate.rate import Charge, Use, kept, rate, schedules
+from winkel.rate.schedule import terms
+
+
+class Need(Struct, frozen=True, order=True):
+    """Usage that `drafts` must be given: one metric under one of its group keys, in the hours [start, end)."""
+
+    metric_id: str
+    group_key: int
+    start_hour: int
+    end_hour: int
+
+    @property
+    def key(self) -> str:
+        """The name under which `drafts` looks for this usage."""
+        return usage_key(self.metric_id, self.group_key)
+
+
+class Statement(Struct, frozen=True):
+    """One billing period of one contract that has begun and is not invoiced yet."""
+
+    contract: Contract
+    period: Period
+    invoice_id: str
+
+
+def usage_key(metric_id: str, group_key: int) -> str:
+    """Return the metric's id, followed by the group key index unless that is 0.
+
+    Two products, or two versions of one, may use the same metric under different group keys.
+    """
+    return f"{metric_id}/{group_key}" if group_key else metric_id
+
+
+def group_key_index(metric: BillableMetric, state: ProductState) -> int:
+    """Return the index of the metric's group key that holds all pricing and presentation keys of the product.
+
+    Where several do, the shortest is meant, then the first. A product without keys uses index 0. Raises `InvalidError`
+    when no single key of the metric holds them all (metronome-api.md §4.2).
+    """
+    wanted = kept(state)
+    if not wanted:
+        return 0
+    holding = [index for index, key in enumerate(metric.keys) if set(wanted) <= set(key)]
+    if not holding:
+        raise InvalidError(
+            f"the pricing and presentation group keys {', '.join(wanted)} of product {state.name!r} must all be part "
+            f"of one group key of the billable metric {metric.name!r}"
+        )
+    return min(holding, key=lambda index: len(metric.keys[index]))
+
+
+def statements(account: Account, at: datetime) -> list[Statement]:
+    """Return the open billing periods that have started at `at`, in the order in which they draw balances down.
+
+    That order is: the end of the period, the age of the contract, its id.
+    """
+    found = []
+    for contract in account.contracts:
+        if contract.archived_at is not None or contract.starting_at > at:
+            continue
+        when = contract.usage_statement_schedule
+        for period in billing_periods(
+            contract.starting_at, contract.ending_before, when.billing_anchor_date, when.frequency, at
+        ):
+            its_id = invoice_id(contract.id, InvoiceType.USAGE, period.start)
+            if its_id not in account.invoiced:
+                found.append(Statement(contract, period, its_id))
+    return sorted(found, key=lambda each: (each.period.end, each.contract.created_at, each.contract.id))
+
+
+def on_card(account: Account, contract: Contract) -> list[tuple[Product, list[Rate]]]:
+    """Return the usage products on the contract's rate card with their rates, in the order they were added."""
+    card = account.rates.get(contract.rate_card_id, ()) if contract.rate_card_id else ()
+    found: dict[str, list[Rate]] = defaultdict(list)
+    for each in sorted(card, key=lambda rate: rate.number):
+        found[each.product_id].append(each)
+    products = ((account.products[product_id], rates) for product_id, rates in found.items())
+    return [(product, rates) for product, rates in products if product.type is ProductType.USAGE]
+
+
+def needs(account: Account, at: datetime) -> list[Need]:
+    """Return the usage that `drafts` needs for this account at this time: per metric and group key, without overlap."""
+    spans: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
+    for statement in statements(account, at):
+        low, high = hour_number(statement.period.start), hour_number(statement.period.end)
+        for product, rates in on_card(account, statement.contract):
+            if not schedules(rates, statement.period):
+                continue
+            for _, state in terms(product, statement.period):
+                if state.billable_metric_id is not None:
+                    metric = account.metrics[state.billable_metric_id]
+                    spans[metric.id, group_key_index(metric, state)].append((low, high))
+    return [Need(*key, low, high) for key in sorted(spans) for low, high in _merged(spans[key])]
+
+
+def usage_charges(
+    account: Account,
+    statement: Statement,
+    usage: Mapping[str, Sequence[HourUsage]],
+    cuts: Callable[[Use], Iterable[datetime]],
+) -> list[Charge]:
+    """Return the charges of one billing period, products in the order of the rate card."""
+    found: list[Charge] = []
+    metered = _Metered(account, statement.period, usage)
+    for product, rates in on_card(account, statement.contract):
+        if when := schedules(rates, statement.period):
+            found += rate(product, when, statement.period, metered, cuts)
+    return found
+
+
+class _Metered:
+    """Hourly quantities of one billing period, computed once for each metric and choice of keys."""
+
+    def __init__(self, account: Account, period: Period, usage: Mapping[str, Sequence[HourUsage]]) -> None:
+        self._account = account
+        self._usage = usage
+        self._hours = hour_number(period.start), hour_number(period.end)
+        self._known: dict[tuple[str, tuple[str, ...]], list[Quantity]] = {}
+
+    def __call__(self, state: ProductState) -> list[Quantity]:
+        """Return the quantities of the whole period for the metric and keys of these terms."""
+        if state.billable_metric_id is None:
+            return []
+        wanted = state.billable_metric_id, kept(state)
+        if wanted not in self._known:
+            metric = self._account.metrics[state.billable_metric_id]
+            index = group_key_index(metric, state)
+            low, high = self._hours
+            rows = [row for row in self._usage[usage_key(metric.id, index)] if low <= row.hour < high]
+            self._known[wanted] = quantities(metric.aggregation_type, rows, metric.keys[index], kept(state))
+        return self._known[wanted]
+
+
+def _merged(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the same hours as spans that neither overlap nor touch, in order."""
+    spans.sort()
+    low, high = spans[0]
+    for start, end in spans[1:]:
+        if start > high:
+            yield low, high
+            low, high = start, end
+        high = max(high, end)
+    yield low, high

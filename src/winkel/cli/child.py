@@ -1,0 +1,147 @@
+"""One supervised process: its start, its orders, its log, its end."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from winkel.cli.leash import Orders
+
+Say = Callable[[str], None]
+_LINE_MAX = 64 * 1024
+_QUIET_SECONDS = 5.0
+"""How long the same warning of the same process is not shown again at the terminal; the log has them all."""
+_KNOWN = frozenset({"event", "level", "timestamp", "role", "pid", "exception", "logger"})
+
+
+class Child:
+    """A process on the leash. `name` is its role, with a number behind it where there are several."""
+
+    def __init__(self, name: str, role: str, log_file: Path | None, say: Say) -> None:
+        self.name = name
+        self.role = role
+        self.log_file = log_file
+        self.process: asyncio.subprocess.Process | None = None
+        self.started_at = 0.0
+        self._lines = Lines(name, log_file, say)
+        self._reader: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id; None when it does not run."""
+        return self.process.pid if self.process is not None and self.process.returncode is None else None
+
+    async def start(self, keep_open: tuple[int, ...]) -> None:
+        """Start the process; it imports its modules and waits for its orders.
+
+        It gets a process group of its own, so that Ctrl-C reaches the supervisor alone.
+        """
+        environment = {name: value for name, value in os.environ.items() if name != "WINKEL_BOOTSTRAP_TOKEN"}
+        self.started_at = time.monotonic()
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "winkel.cli.leash", self.role,
+            stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
+            env=environment, pass_fds=keep_open, process_group=0,
+        )  # fmt: skip
+        assert self.process.stderr is not None
+        self._reader = asyncio.create_task(self._lines.read(self.process.stderr))
+
+    async def order(self, orders: Orders) -> None:
+        """Let it begin."""
+        assert self.process is not None
+        assert self.process.stdin is not None
+        with contextlib.suppress(ConnectionError):  # it died already; whoever waits for its end will see
+            self.process.stdin.write(msgspec.json.encode(orders) + b"\n")
+            await self.process.stdin.drain()
+
+    async def ended(self) -> str:
+        """Wait for its end; return how it ended, in words."""
+        assert self.process is not None
+        code = await self.process.wait()
+        if self._reader is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._reader, 1.0)
+        if code < 0:
+            return f"was killed ({signal.Signals(-code).name})"
+        return f"ended with exit code {code}" + (f" ({self._lines.last})" if code and self._lines.last else "")
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, if it is there to receive one."""
+        if self.pid is not None and self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(number)
+
+
+class Lines:
+    """What a process writes to standard error: into its log file as JSON lines, warnings to the terminal too."""
+
+    def __init__(self, name: str, log_file: Path | None, say: Say) -> None:
+        self._name = name
+        self._log_file = log_file
+        self._say = say
+        self._shown: dict[str, float] = {}
+        self.last = ""
+        """The last line, for a person."""
+
+    async def read(self, stream: asyncio.StreamReader) -> None:
+        """Read until the process closes the stream."""
+        rest = b""
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(self._log_file.open("ab", buffering=0)) if self._log_file else sys.stderr.buffer
+            while data := await stream.read(_LINE_MAX):
+                *lines, rest = (rest + data).split(b"\n")
+                if len(rest) > _LINE_MAX:
+                    lines, rest = [*lines, rest], b""
+                self._keep(file, lines)
+            self._keep(file, [rest])
+
+    def _keep(self, file: IO[bytes], lines: list[bytes]) -> None:
+        for line in filter(None, lines):
+            entry = parse(line)
+            self.last = sentence(entry)
+            with contextlib.suppress(OSError):  # a full disk must not end the supervisor
+                file.write((json.dumps(entry) + "\n").encode())
+            if self._log_file is not None and entry["level"] in {"warning", "error", "critical"}:
+                self._show(self.last)
+
+    def _show(self, text: str) -> None:
+        now = time.monotonic()
+        if now - self._shown.get(text, -_QUIET_SECONDS) < _QUIET_SECONDS:
+            return
+        if len(self._shown) > 1000:
+            self._shown.clear()
+        self._shown[text] = now
+        self._say(f"{self._name}: {text}")
+
+
+def parse(line: bytes) -> dict[str, Any]:
+    """Return a line of a log as an entry; what is not JSON, such as a crash of the interpreter, becomes one."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        entry = None
+    if not isinstance(entry, dict) or "event" not in entry:
+        return {"event": line.decode("utf-8", "replace").rstrip(), "level": "output"}
+    return {"level": "info", **entry}
+
+
+def sentence(entry: dict[str, Any]) -> str:
+    """Return an entry as one line for a person: the event, what belongs to it, the last line of its traceback."""
+    details = [f"{name}={value}" for name, value in entry.items() if name not in _KNOWN]
+    trace = str(entry.get("exception", "")).strip().splitlines()[-1:]
+    words = " ".join([str(entry["event"]), *details, *(f"({line})" for line in trace)])
+    return " ".join(words.split())[:400]
+
+
+def rotate(log_file: Path) -> None:
+    """Begin a new log; the one before is kept as `.1`."""
+    if log_file.exists() and log_file.stat().st_size:
+        log_file.replace(log_file.with_name(log_file.name + ".1"))

@@ -1,0 +1,62 @@
+"""winkel gateway: the HTTP API as a role of its own, for clusters."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from winkel.cli.options import DatabaseUrl, needed
+from winkel.cli.terminal import sentences
+
+if TYPE_CHECKING:
+    import socket
+
+
+def gateway(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104 (for clusters)
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the port.")] = 1,
+    database_url: DatabaseUrl = "",
+) -> None:
+    """Run the role that serves the API.
+
+    [bold]Example[/]: WINKEL_DATABASE_URL=postgresql://db/winkel winkel gateway --workers 4
+    """
+    with sentences():
+        from winkel.cli import roles
+
+        address = needed(database_url)
+        with roles.listen(host, port) as listener:
+            if workers == 1:
+                raise typer.Exit(roles.run("gateway", address, listen_fd=listener.fileno()))
+            _serve_many(address, listener, workers)
+
+
+def _serve_many(database_url: str, listener: "socket.socket", workers: int) -> None:
+    """Keep several gateways on one port alive until asked to stop."""
+    import asyncio
+    import signal
+
+    from winkel.cli.child import Child
+    from winkel.cli.leash import Orders
+    from winkel.cli.supervisor import Supervisor
+    from winkel.cli.terminal import console
+
+    terminal = console(stderr=True)
+
+    def say(line: str) -> None:
+        terminal.print(line, markup=False)
+
+    async def run() -> None:
+        stop, hurry = asyncio.Event(), asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        children = [Child(f"gateway-{number}", "gateway", None, say) for number in range(1, workers + 1)]
+        supervisor = Supervisor(children, keep_open=(listener.fileno(),), say=say, changed=lambda: None)
+        try:
+            await supervisor.start()
+            await supervisor.order(Orders(database_url=database_url, listen_fd=listener.fileno()))
+            await stop.wait()
+        finally:
+            await supervisor.stop(hurry)
+
+    asyncio.run(run())

@@ -1,0 +1,119 @@
+"""winkel invoices: drafts as they stand at this moment, and what was finalized."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from winkel.cli.options import URL, Customer, Json, Token, Url
+from winkel.cli.terminal import console, sentences, table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+app = typer.Typer(help="List and show invoices; drafts are live.", invoke_without_command=True)
+
+
+class Status(StrEnum):
+    """A state in the life of an invoice."""
+
+    draft = "draft"
+    finalized = "finalized"
+    void = "void"
+
+
+@app.callback()
+def invoices(
+    context: typer.Context,
+    customer: Annotated[str, typer.Option(help="A customer: its id, an ingest alias, or its name.")] = "",
+    status: Annotated[Status | None, typer.Option(help="Only these; default: all.")] = None,
+    url: Url = URL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """List the invoices of a customer; drafts are computed at this moment.
+
+    [bold]Example[/]: winkel invoices --customer acme --status draft
+    """
+    if context.invoked_subcommand is not None:
+        return
+    with sentences():
+        from winkel.cli.client import Client, json_text
+
+        if not customer:
+            raise ValueError("whose invoices? Give --customer with an id, an alias or a name")
+        with Client(url, token) as client:
+            identifier = client.customer(customer)["id"]
+            wanted = status.upper() if status else None
+            found = list(client.pages(f"/v1/customers/{identifier}/invoices", status=wanted))
+        typer.echo(json_text(found)) if json else console().print(_list(customer, found))
+
+
+@app.command()
+def show(
+    customer: Customer,
+    invoice: Annotated[str, typer.Argument(help="Its id; default: the newest draft.", show_default=False)] = "",
+    url: Url = URL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """Show one invoice with its lines.
+
+    [bold]Example[/]: winkel invoices show --customer acme
+    """
+    with sentences():
+        from winkel.cli.client import Client, json_text
+
+        with Client(url, token) as client:
+            who = client.customer(customer)
+            path = f"/v1/customers/{who['id']}/invoices"
+            if invoice:
+                found = client.get(f"{path}/{invoice}")["data"]
+            else:
+                drafts = list(client.pages(path, status="DRAFT", sort="date_desc"))
+                if not drafts:
+                    raise ValueError(f"{who['name']} has no draft invoice; `winkel invoices` lists all that there are")
+                found = drafts[0]
+        typer.echo(json_text(found)) if json else console().print(invoice_table(who["name"], found))
+
+
+def invoice_table(name: str, invoice: dict[str, Any]) -> "Table":
+    """Return an invoice with its lines as a table."""
+    from winkel.cli.amounts import amount, payable, quantity
+    from winkel.model.credit_type import USD
+
+    period = f"{invoice.get('start_timestamp', '')[:10]} – {invoice.get('end_timestamp', '')[:10]}"
+    title = f"{name}: {invoice['type'].lower()} invoice, {invoice['status'].lower()}, {period}"
+    shown = table(title, "line", "of", "quantity", "unit price", "total", right=("quantity", "unit price", "total"))
+    unit = invoice["credit_type"]
+    for line in invoice["line_items"]:
+        price = amount(line["unit_price"], unit) if line.get("unit_price") is not None else ""
+        many = quantity(line["quantity"]) if line.get("quantity") is not None else ""
+        shown.add_row(line["name"], detail(line), many, price, amount(line["total"], unit))
+    shown.add_section()
+    shown.add_row("[bold]Total[/]", "", "", "", f"[bold]{amount(invoice['total'], unit)}[/]")
+    if unit["id"] == USD.id and invoice["total"] != int(invoice["total"]):
+        shown.caption = f"payable: {payable(invoice['total'])}"
+    return shown
+
+
+def detail(line: dict[str, Any]) -> str:
+    """Return what a line is split by: group values and tier."""
+    values = {**(line.get("pricing_group_values") or {}), **(line.get("presentation_group_values") or {})}
+    parts = [str(value) for value in values.values()]
+    if line.get("tier"):
+        parts.append(f"tier {line['tier']['level']}")
+    return ", ".join(parts)
+
+
+def _list(customer: str, found: list[dict[str, Any]]) -> "Table":
+    from winkel.cli.amounts import amount
+
+    shown = table(f"Invoices of {customer}", "id", "type", "status", "from", "until", "total", right=("total",))
+    for each in found:
+        period = [(each.get(name) or "")[:10] for name in ("start_timestamp", "end_timestamp")]
+        total = amount(each["total"], each["credit_type"])
+        shown.add_row(each["id"], each["type"].lower(), each["status"].lower(), *period, total)
+    if not found:
+        shown.caption = "none"
+    return shown

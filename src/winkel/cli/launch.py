@@ -1,0 +1,169 @@
+"""What `winkel up` does: a database, the roles, and somebody who watches over them."""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from winkel.cli import prepare, roles
+from winkel.cli.child import Child, rotate
+from winkel.cli.datafolder import DataFolder
+from winkel.cli.leash import Orders
+from winkel.cli.supervisor import Supervisor
+from winkel.clock import now
+from winkel.config import Settings
+from winkel.model.errors import UnavailableError
+from winkel.store.embedded import Server
+
+READY_SECONDS = 120.0
+"""How long the gateway may take until it answers /readyz."""
+T = TypeVar("T")
+
+
+class Started:
+    """What there is to tell once everything runs. `secret` is the first token, None when there was one already."""
+
+    def __init__(self, url: str, secret: str | None, seconds: float) -> None:
+        self.url = url
+        self.secret = secret
+        self.seconds = seconds
+
+
+class Launch:
+    """One run of everything in one data folder, from start to stop."""
+
+    def __init__(
+        self, data: DataFolder, settings: Settings, listener: socket.socket, host: str, say: Callable[[str], None]
+    ) -> None:
+        self.data = data
+        self.settings = settings
+        self.listener = listener
+        self.host = host
+        self.port: int = listener.getsockname()[1]
+        self.server = None if settings.database_url else Server(data.postgres, _log(data, "postgres"))
+        self.stop_asked = asyncio.Event()
+        self.hurry = asyncio.Event()
+        self._say = say
+        self._answers = False
+        self._began = time.monotonic()
+        self._started_at = datetime.now(UTC).isoformat()
+        children = [Child(role, role, _log(data, role), say) for role in roles.ROLES]
+        self.supervisor = Supervisor(children, keep_open=(listener.fileno(),), say=say, changed=self._note)
+
+    async def run(self, tell: Callable[[Started], None]) -> None:
+        """Start everything, tell it once it answers, keep it alive until asked to stop, stop it.
+
+        Raises `UnavailableError` when it does not come to run.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, self._asked_to_stop)
+        try:
+            await self.supervisor.start()
+            secret = await self._unless_stopped(self._prepare(), wait_for_end=True)
+            if not self.stop_asked.is_set():
+                await self._unless_stopped(self._ready())
+            if not self.stop_asked.is_set():
+                self._answers = True
+                self._note()
+                tell(Started(url(self.host, self.port), secret, time.monotonic() - self._began))
+            await self.stop_asked.wait()
+        finally:
+            await self._stop()
+
+    async def _prepare(self) -> str | None:
+        """Make the database ready and let the roles begin; return the first token's secret if one was made."""
+        address = self.settings.database_url
+        if self.server is not None:
+            await asyncio.to_thread(self.server.ensure_running)
+            self.supervisor.watch(self.server)
+            address = self.server.url
+        connection = await prepare.connect(address)
+        try:
+            await prepare.schema(connection)
+            secret = await prepare.bootstrap(connection, self.settings.bootstrap_token, now())
+        finally:
+            await connection.close()
+        self._note()
+        await self.supervisor.order(
+            Orders(database_url=address, listen_fd=self.listener.fileno(), cache=str(self.data.cache))
+        )
+        return secret
+
+    async def _ready(self) -> None:
+        """Wait until the gateway answers. Raises `UnavailableError`."""
+        until = time.monotonic() + READY_SECONDS
+        while time.monotonic() < until:
+            try:
+                if await asyncio.wait_for(answers(self.port, self.listener.getsockname()[0]), 5.0):
+                    return
+            except (TimeoutError, OSError):
+                pass
+            await asyncio.sleep(0.05)
+        raise UnavailableError(f"the gateway does not answer; {self.data.logs / 'gateway.log'} says why")
+
+    async def _unless_stopped(self, work: Any, *, wait_for_end: bool = False) -> Any:
+        """Await the work, or give it up when somebody asks to stop (twice, when giving up would leave a mess)."""
+        task = asyncio.ensure_future(work)
+        event = self.hurry if wait_for_end else self.stop_asked
+        asked = asyncio.create_task(event.wait())
+        await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if task.done():
+            return task.result()
+        task.cancel()
+        return None
+
+    async def _stop(self) -> None:
+        """Stop the roles, then the database."""
+        await self.supervisor.stop(self.hurry)
+        self.listener.close()
+        if self.server is not None:
+            await asyncio.to_thread(self.server.stop)
+        self.data.run_file.unlink(missing_ok=True)
+
+    def _asked_to_stop(self) -> None:
+        (self.hurry if self.stop_asked.is_set() else self.stop_asked).set()
+
+    def _note(self) -> None:
+        """Write run.json."""
+        self.data.note(
+            {
+                "pid": os.getpid(),
+                "started_at": self._started_at,
+                "host": self.host,
+                "port": self.port,
+                "url": url(self.host, self.port),
+                "roles": {child.name: child.pid for child in self.supervisor.children},
+                "answers": self._answers,
+                "postgres": self.server.pid if self.server is not None else None,
+            }
+        )
+
+
+def url(host: str, port: int) -> str:
+    """Return the address under which this machine reaches the gateway."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 (read, not bound)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def answers(port: int, host: str) -> bool:
+    """Whether the gateway says that it is ready."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(b"GET /readyz HTTP/1.1\r\nhost: winkel\r\nconnection: close\r\n\r\n")
+        return b" 200 " in await reader.readline()
+    finally:
+        writer.close()
+
+
+def _log(data: DataFolder, name: str) -> Path:
+    """Return a fresh log file; the one of the last run is kept beside it."""
+    file = data.logs / f"{name}.log"
+    rotate(file)
+    return file

@@ -1,0 +1,26 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DatabaseUrl = Annotated[
+    str,
+    typer.Option("--database-url", envvar="WINKEL_DATABASE_URL", help="PostgreSQL to work on.", show_default=False),
+]
+Data = Annotated[Path, typer.Option("--data", help="Data folder of a running `winkel up`, when no database is given.")]
+Url = Annotated[str, typer.Option("--url", envvar="WINKEL_URL", help="Address of the gateway.")]
+Token = Annotated[str, typer.Option("--token", envvar="WINKEL_TOKEN", help="API token.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts; numbers keep every digit.")]
+Customer = Annotated[str, typer.Option("--customer", help="A customer: its id, an ingest alias, or its name.")]
+
+DATA = Path("winkel-data")
+URL = "http://127.0.0.1:8080"
+
+
+def needed(database_url: str) -> str:
+    """Return the address. Raises `ValueError` when there is none."""
+    if not database_url:
+        raise ValueError("no database: give --database-url or set WINKEL_DATABASE_URL")
+    return database_url

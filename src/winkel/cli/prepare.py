@@ -1,0 +1,105 @@
+"""Makes a database ready: its version, its schema, its first tenant and token."""
+
+import hashlib
+import secrets
+import uuid
+from datetime import datetime
+
+import psycopg
+
+from winkel.model.errors import UnavailableError
+from winkel.model.tenant import Role, Token
+from winkel.store import database, migrate, tenants
+from winkel.store.database import Connection
+
+OLDEST = 15
+"""The oldest major version of PostgreSQL that Winkel works with."""
+FIRST_TENANT = "production"
+SECRET_MIN = 16
+"""The shortest secret, in characters, that a token may be given from outside."""
+_LOCK = 0x77696E6B656C + 1  # one bootstrap at a time in one database
+
+
+async def connect(url: str) -> Connection:
+    """Connect as the owner of the tables. Raises `UnavailableError` that says what to do."""
+    try:
+        connection = await database.connect(url)
+    except psycopg.ProgrammingError as error:
+        raise UnavailableError(
+            f"the database address is not one that PostgreSQL understands: {_line(error)}"
+        ) from error
+    except UnavailableError as error:
+        reason = _line(error.__cause__ or error)
+        raise UnavailableError(f"the database does not answer; check WINKEL_DATABASE_URL. It says: {reason}") from error
+    if connection.info.server_version < OLDEST * 10000:
+        version = connection.info.server_version // 10000
+        await connection.close()
+        raise UnavailableError(f"the database is PostgreSQL {version}; Winkel needs {OLDEST} or newer")
+    return connection
+
+
+async def schema(connection: Connection) -> list[str]:
+    """Bring the schema up to date; return the names of what was applied. Raises `UnavailableError`."""
+    newer = await unknown_migrations(connection)
+    if newer:
+        raise UnavailableError(
+            f"a newer Winkel has worked on this database (it knows {', '.join(newer)}): start that version"
+        )
+    try:
+        return await migrate.migrate(connection)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise UnavailableError(
+            f"the database user may not make what Winkel needs ({_line(error)}): "
+            f"give it CREATEROLE and CREATE on the database, or create the role winkel_app yourself"
+        ) from error
+
+
+async def unknown_migrations(connection: Connection) -> list[str]:
+    """Return the names of the applied migrations that this version does not have."""
+    known = {name for name, _ in migrate.migrations()}
+    return [name for name in await _applied(connection) if name not in known]
+
+
+async def missing_migrations(connection: Connection) -> list[str]:
+    """Return the names of this version's migrations that were not applied."""
+    applied = await _applied(connection)
+    return [name for name, _ in migrate.migrations() if name not in applied]
+
+
+async def _applied(connection: Connection) -> list[str]:
+    there = await (await connection.execute("SELECT to_regclass('migration') IS NOT NULL AS there")).fetchone()
+    if there is None or not there["there"]:
+        return []
+    rows = await (await connection.execute("SELECT name FROM migration ORDER BY name")).fetchall()
+    return [row["name"] for row in rows]
+
+
+async def bootstrap(connection: Connection, secret: str, at: datetime) -> str | None:
+    """Make the first tenant and its admin token when there is no tenant; return the token's secret, else None.
+
+    `secret` is the value to give it; empty: a random one. Raises `ValueError` for a secret that is too short.
+    """
+    if secret and len(secret) < SECRET_MIN:
+        raise ValueError(f"WINKEL_BOOTSTRAP_TOKEN must have at least {SECRET_MIN} characters")
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        if await tenants.list_tenants(connection):
+            return None
+        tenant = await tenants.create_tenant(connection, FIRST_TENANT, at)
+        _, made = await create_token(connection, tenant.id, "bootstrap", Role.ADMIN, at=at, secret=secret)
+    return made
+
+
+async def create_token(
+    connection: Connection, tenant_id: int, name: str, role: Role, *, at: datetime, secret: str = ""
+) -> tuple[Token, str]:
+    """Make a token; return it and its secret, of which only the SHA-256 is kept. Raises `ConflictError`."""
+    secret = secret or "wk_" + secrets.token_urlsafe(32)
+    prefix = secret[: min(8, len(secret) // 4)]
+    token = Token(id=str(uuid.uuid4()), tenant_id=tenant_id, name=name, role=role, prefix=prefix, created_at=at)
+    return await tenants.create_token(connection, token, hashlib.sha256(secret.encode()).digest()), secret
+
+
+def _line(error: BaseException) -> str:
+    """Return what the database said, on one line."""
+    return " ".join(str(error).split())

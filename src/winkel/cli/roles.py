@@ -1,0 +1,159 @@
+"""The long-running roles: what `winkel gateway`, `winkel meter` and `winkel bill` do once they know their database."""
+
+import asyncio
+import gc
+import importlib
+import os
+import signal
+import socket
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from winkel.cli import logs
+from winkel.config import Settings
+from winkel.model.errors import WinkelError
+
+if TYPE_CHECKING:
+    from granian.server.embed import Server
+
+ROLES = ("gateway", "meter", "bill")
+_NEEDS = {
+    "gateway": ("granian.server.embed", "winkel.api.app", "winkel.log.postgres"),
+    "meter": ("winkel.log.postgres", "winkel.meter.worker"),
+    "bill": ("winkel.log.postgres", "winkel.bill.worker"),
+}
+BACKLOG = 1024
+"""Connections that wait while a gateway is being restarted."""
+log = structlog.get_logger(__name__)
+
+
+def preload(role: str) -> None:
+    """Import what the role needs, while it waits for its orders."""
+    for module in _NEEDS[role]:
+        importlib.import_module(module)
+
+
+def run(role: str, database_url: str, *, listen_fd: int | None = None, cache: Path | None = None) -> int:
+    """Be a role until SIGTERM or Ctrl-C; return the exit code. What ends it otherwise is in its log."""
+    settings = Settings.from_environment()
+    logs.configure(settings.log_level)
+    structlog.contextvars.bind_contextvars(role=role, pid=os.getpid())
+    work = {
+        "gateway": lambda stop: gateway(database_url, settings, listen_fd, stop),
+        "meter": lambda stop: meter(database_url, settings, cache, stop),
+        "bill": lambda stop: bill(database_url, settings, stop),
+    }[role]
+    try:
+        _loop_runner()(_until_stopped(work))
+    except WinkelError as error:
+        log.error("stopped", reason=str(error))  # noqa: TRY400 (the sentence says it; bugs get a traceback below)
+        return 1
+    except Exception:
+        log.exception("stopped by an unexpected error")
+        return 1
+    return 0
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket; port 0 picks a free one. Raises `ValueError` that says what to do."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ValueError(f"cannot listen on {host}:{port} ({reason}): choose another with --host or --port") from error
+
+
+async def gateway(database_url: str, settings: Settings, listen_fd: int | None, stop: asyncio.Event) -> None:
+    """Serve HTTP on an inherited listening socket."""
+    from winkel.api.app import create
+    from winkel.api.state import Api
+    from winkel.clock import now
+    from winkel.log.postgres import PostgresLog
+    from winkel.store.database import Database
+
+    assert listen_fd is not None, "whoever starts a gateway listens for it"
+    event_log = await PostgresLog.open(database_url, settings.partitions)
+    app = create(Api(settings, Database(database_url), event_log, now))
+    gc.collect()
+    gc.freeze()  # what is imported now stays for ever: never look at it again
+    gc.set_threshold(50_000, 20, 20)
+    server = _server(app, listen_fd)
+    waiting = asyncio.create_task(_interrupt(server, stop))
+    try:
+        await server.serve()
+    finally:
+        waiting.cancel()
+    if not stop.is_set():
+        raise RuntimeError("the HTTP server ended by itself; the lines before this one say why")
+
+
+async def meter(database_url: str, settings: Settings, cache: Path | None, stop: asyncio.Event) -> None:
+    """Turn logged events into usage."""
+    from winkel.log.postgres import PostgresLog
+    from winkel.meter import worker
+
+    event_log = await PostgresLog.open(database_url, settings.partitions)
+    try:
+        await worker.run(database_url, event_log, owner=f"{socket.gethostname()}:{os.getpid()}", cache=cache, stop=stop)
+    finally:
+        await event_log.close()
+
+
+async def bill(database_url: str, settings: Settings, stop: asyncio.Event) -> None:
+    """Merge usage, finalize invoices that are due, and let go of events that are no longer needed."""
+    from winkel.bill import worker
+    from winkel.clock import now
+    from winkel.log.postgres import PostgresLog
+
+    event_log = await PostgresLog.open(database_url, settings.partitions)
+    try:
+        await worker.run(database_url, event_log, settings=settings, clock=now, stop=stop)
+    finally:
+        await event_log.close()
+
+
+def _server(app: Any, listen_fd: int) -> "Server":
+    from granian import net
+    from granian.server.embed import Server
+
+    class OnSocket(Server):
+        """Granian in this process, on a socket that somebody else holds open."""
+
+        def _init_shared_socket(self) -> None:
+            self._shd: Any = net.SocketHolder(listen_fd, False, BACKLOG)  # type: ignore[attr-defined, call-arg]
+
+    return OnSocket(
+        app,
+        interface="asgi",  # type: ignore[arg-type]
+        http="1",  # type: ignore[arg-type]
+        websockets=False,
+        log_enabled=False,
+        backlog=BACKLOG,
+    )
+
+
+async def _interrupt(server: "Server", stop: asyncio.Event) -> None:
+    """Tell the HTTP server to finish the requests under way and end."""
+    await stop.wait()
+    server.interrupt_signal = True
+    server.main_loop_interrupt.set()
+
+
+async def _until_stopped(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await work(stop)
+
+
+def _loop_runner() -> Callable[[Coroutine[Any, Any, None]], None]:
+    """Return uvloop's runner where there is one, else asyncio's."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run
+    return uvloop.run

@@ -1,0 +1,51 @@
+"""How commands talk: tables on standard output, one sentence on standard error when something is wrong."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Return a Rich console; plain text when the output goes to a file or a pipe."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=not (sys.stderr if stderr else sys.stdout).isatty())
+
+
+def table(title: str, *columns: str, right: tuple[str, ...] = ()) -> "Table":
+    """Return an empty table in the house style; `right` names the columns of numbers."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    for name in columns:
+        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return made
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """End the command with one sentence that says what is wrong and what to do."""
+    typer.secho(f"winkel: {message}", err=True, fg=typer.colors.RED)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Turn the errors that a user can act on into one sentence and exit code 1; let bugs keep their traceback."""
+    from winkel.model.errors import WinkelError
+
+    try:
+        yield
+    except (WinkelError, ValueError) as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+    except KeyboardInterrupt:
+        fail("stopped", 130)

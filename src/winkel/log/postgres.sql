@@ -1,0 +1,94 @@
+-- name: opening
+-- One process at a time makes the partitions of a log.
+SELECT pg_advisory_xact_lock(hashtext('winkel log'))
+
+-- name: make_partitions
+-- The partitions of a new log; one that exists keeps those it has.
+INSERT INTO log_partition (partition)
+SELECT generate_series(0, %(partitions)s - 1) WHERE NOT EXISTS (SELECT FROM log_partition)
+
+-- name: describe
+-- How many partitions there are, and the key of event identities.
+SELECT (SELECT count(*) FROM log_partition) AS partitions,
+       (SELECT value FROM setting WHERE name = 'identity_key') AS secret
+
+-- name: make_days
+-- The tables of today and the days to come. The database's clock says what today is; sessions are in UTC.
+SELECT make_log_day(current_date + ahead) FROM generate_series(0, %(days)s) AS ahead
+
+-- name: lock_partitions
+-- Queue for the partitions that will be appended to, always in the same order, so that nobody waits in a circle. The
+-- locks are held until COMMIT: whoever sees offset n sees everything before it.
+SELECT FROM log_partition WHERE partition = ANY(%(partitions)s) ORDER BY partition FOR UPDATE
+
+-- name: append
+-- Give the records the next offsets of their partitions and keep them, all with one instant of the database's clock,
+-- taken after the locks are held. Returns how many were kept.
+WITH moved AS (
+    UPDATE log_partition SET next_offset = next_offset + added.records
+    FROM (SELECT unnest(%(partitions)s::integer[]) AS partition, unnest(%(counts)s::bigint[]) AS records) AS added
+    WHERE log_partition.partition = added.partition
+    RETURNING log_partition.partition, next_offset - added.records AS first
+), kept AS (
+    INSERT INTO log_record (tenant_id, partition, "offset", events, appended_at, data)
+    SELECT new.tenant_id, new.partition, moved.first + new.rank, new.events, clock.at, new.data
+    FROM unnest(%(tenant_ids)s::integer[], %(of)s::integer[], %(ranks)s::bigint[], %(events)s::integer[],
+                %(data)s::bytea[]) AS new (tenant_id, partition, rank, events, data)
+    JOIN moved ON moved.partition = new.partition
+    CROSS JOIN (SELECT clock_timestamp() AS at) AS clock
+    RETURNING 1
+)
+SELECT count(*) AS records FROM kept
+
+-- name: bounds
+-- The offsets of the oldest record and of the next one.
+SELECT start_offset, next_offset FROM log_partition WHERE partition = %(partition)s
+
+-- name: read
+-- Records from an offset on, until they hold enough events. `since` lets the planner leave out earlier days.
+SELECT tenant_id, partition, "offset", events, appended_at, data
+FROM (
+    SELECT *, sum(events) OVER (ORDER BY "offset") - events AS before
+    FROM (
+        SELECT * FROM log_record
+        WHERE partition = %(partition)s AND "offset" >= %(offset)s AND appended_at >= %(since)s
+        ORDER BY "offset" LIMIT %(records)s
+    ) AS next
+) AS counted
+WHERE before < %(events)s
+ORDER BY "offset"
+
+-- name: hurry
+-- Rather give up than make appenders queue behind us.
+SELECT set_config('lock_timeout', '200ms', true)
+
+-- name: lock_all
+-- Hold back appends; in the order of the partitions, as `lock_partitions` does.
+SELECT partition FROM log_partition ORDER BY partition FOR UPDATE
+
+-- name: days
+-- The days that have a table, oldest first.
+SELECT to_date(right(child.relname, 8), 'YYYYMMDD') AS day
+FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
+WHERE inhparent = 'log_record'::regclass ORDER BY 1
+
+-- name: ends_of_day
+-- Where each partition stood after the last record of a day.
+SELECT partition, (
+    SELECT "offset" + 1 FROM log_record
+    WHERE log_record.partition = log_partition.partition AND appended_at >= %(day)s AND appended_at < %(next_day)s
+    ORDER BY "offset" DESC LIMIT 1
+) AS past
+FROM log_partition ORDER BY partition
+
+-- name: move_start
+-- The records before `start` are gone. Returns how many they were.
+UPDATE log_partition SET start_offset = %(start)s
+FROM log_partition AS old
+WHERE log_partition.partition = %(partition)s AND old.partition = log_partition.partition
+  AND old.start_offset < %(start)s
+RETURNING log_partition.start_offset - old.start_offset AS dropped
+
+-- name: drop_day
+-- Drop a day's table.
+SELECT drop_log_day(%(day)s)

@@ -1,0 +1,137 @@
+"""Columns become usage: one `Delta` for each series and hour that a batch touches. Pure and exact.
+
+Every aggregation is commutative given event time, so that batches may come in any order (design.md §2): COUNT and SUM
+add, MAX keeps the largest, UNIQUE is a set, and LATEST is decided by (timestamp, transaction id) and, for two sources
+that use the same transaction id at the same instant, by the larger value.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import numpy as np
+from msgspec import Struct
+
+from winkel.meter.batch import Batch
+from winkel.meter.group import Groups, SeriesIds, clean, combine, distinct, group
+from winkel.meter.numbers import Ints, Numbers, parse, unscaled
+from winkel.model import money
+from winkel.model.metric import Aggregation, BillableMetric
+from winkel.model.usage import Delta
+
+NOT_TEXT = "not_text"
+UNIQUE_BYTES = 256
+"""Longer values of UNIQUE are kept as their hash: what matters is how many there are."""
+
+
+class Found(Struct, frozen=True):
+    """What a metric takes from a batch, and the rows that it could not use, with the reason."""
+
+    deltas: list[Delta]
+    problems: dict[int, str]
+
+
+def aggregate(metric: BillableMetric, batch: Batch, rows: Ints, ids: SeriesIds) -> Found:
+    """Aggregate the matching rows under each of the metric's group keys."""
+    if not len(rows):
+        return Found([], {})
+    if metric.aggregation_type is Aggregation.COUNT:
+        return Found(_each_key(metric, batch, rows, ids, _count), {})
+    assert metric.aggregation_key, "checked when the metric was made"
+    if metric.aggregation_type is Aggregation.UNIQUE:
+        return _unique(metric, batch, rows, ids)
+    column = batch.properties.values(metric.aggregation_key)
+    values = column if len(rows) == len(column) else [column[row] for row in rows.tolist()]
+    numbers = parse(values)
+    problems = {int(rows[index]): reason for index, reason in numbers.problems.items()}
+    good = rows[numbers.good] if problems else rows
+
+    def merge(groups: Groups) -> Iterable[Delta]:
+        return _MERGE[metric.aggregation_type](groups, numbers, batch, good)
+
+    return Found(_each_key(metric, batch, good, ids, merge), problems)
+
+
+def _each_key(
+    metric: BillableMetric, batch: Batch, rows: Ints, ids: SeriesIds, merge: Callable[[Groups], Iterable[Delta]]
+) -> list[Delta]:
+    deltas: list[Delta] = []
+    for group_key in range(len(metric.keys)):
+        deltas.extend(merge(group(batch, rows, metric, group_key, ids)))
+    return deltas
+
+
+def _count(groups: Groups) -> Iterable[Delta]:
+    counts = np.bincount(groups.of, minlength=len(groups)).tolist()
+    return map(Delta, groups.series, groups.hours, map(Decimal, counts))
+
+
+def _sum(groups: Groups, numbers: Numbers, _batch: Batch, _rows: Ints) -> Iterable[Delta]:
+    if numbers.scaled is not None and numbers.can_sum():
+        totals = np.zeros(len(groups), np.int64)
+        np.add.at(totals, groups.of, numbers.scaled)
+        return map(Delta, groups.series, groups.hours, _decimals(totals, numbers.places))
+    exact = [money.ZERO] * len(groups)
+    for of, number in zip(groups.of.tolist(), numbers.decimals(), strict=True):
+        exact[of] = money.add(exact[of], number)
+    return map(Delta, groups.series, groups.hours, exact)
+
+
+def _max(groups: Groups, numbers: Numbers, _batch: Batch, _rows: Ints) -> Iterable[Delta]:
+    if numbers.scaled is not None:
+        largest = np.full(len(groups), np.iinfo(np.int64).min, np.int64)
+        np.maximum.at(largest, groups.of, numbers.scaled)
+        return map(Delta, groups.series, groups.hours, _decimals(largest, numbers.places))
+    exact: list[Decimal | None] = [None] * len(groups)
+    for of, number in zip(groups.of.tolist(), numbers.decimals(), strict=True):
+        before = exact[of]
+        exact[of] = number if before is None or number > before else before
+    return map(Delta, groups.series, groups.hours, exact)
+
+
+def _latest(groups: Groups, numbers: Numbers, batch: Batch, rows: Ints) -> Iterable[Delta]:
+    at = batch.timestamps[rows]
+    newest = np.full(len(groups), np.iinfo(np.int64).min, np.int64)
+    np.maximum.at(newest, groups.of, at)
+    winners: dict[int, tuple[str, Decimal]] = {}
+    for index in np.flatnonzero(at == newest[groups.of]).tolist():
+        found = (clean(batch.transaction_ids[rows[index]]), numbers.value(index))
+        of = int(groups.of[index])
+        winners[of] = max(winners[of], found) if of in winners else found
+    for of, (text, value) in winners.items():
+        yield Delta(groups.series[of], groups.hours[of], value, int(newest[of]), text)
+
+
+def _unique(metric: BillableMetric, batch: Batch, rows: Ints, ids: SeriesIds) -> Found:
+    assert metric.aggregation_key, "checked when the metric was made"
+    column = batch.properties.texts(metric.aggregation_key)
+    codes = column.codes[rows]
+    odd = np.array([each is None for each in column.texts], np.bool_)[codes]
+    problems = dict.fromkeys(rows[odd].tolist(), NOT_TEXT)
+    rows, codes = rows[~odd], codes[~odd]
+
+    def merge(groups: Groups) -> Iterable[Delta]:
+        first, _ = distinct(*combine([(groups.of, max(len(groups), 1)), (codes, len(column.texts))]))
+        for of, code in zip(groups.of[first].tolist(), codes[first].tolist(), strict=True):
+            yield Delta(groups.series[of], groups.hours[of], text=short(column.texts[code] or ""))
+
+    return Found(_each_key(metric, batch, rows, ids, merge) if len(rows) else [], problems)
+
+
+def short(text: str) -> str:
+    """Return the text as it is kept among distinct values: itself, or a hash of it when it is long."""
+    coded = text.encode()
+    if len(coded) <= UNIQUE_BYTES:
+        return clean(text)
+    return "blake2b:" + hashlib.blake2b(coded, digest_size=32).hexdigest()
+
+
+def _decimals(scaled: Ints, places: int) -> Iterable[Decimal]:
+    if not places:
+        return map(Decimal, scaled.tolist())
+    return (unscaled(each, places) for each in scaled.tolist())
+
+
+Merge: TypeAlias = Callable[[Groups, Numbers, Batch, Ints], Iterable[Delta]]
+_MERGE: dict[Any, Merge] = {Aggregation.SUM: _sum, Aggregation.MAX: _max, Aggregation.LATEST: _latest}

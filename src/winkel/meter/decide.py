@@ -1,0 +1,157 @@
+"""What a batch of records changes: usage, dead letters and the books. Pure: the same records, the same decision."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec import Raw, Struct
+
+from winkel.meter.aggregate import aggregate
+from winkel.meter.batch import Arrived, Batch, gather
+from winkel.meter.group import SeriesIds
+from winkel.meter.match import Plan, matching
+from winkel.meter.numbers import Bools
+from winkel.model.batch import EventBlock
+from winkel.model.metric import BillableMetric
+from winkel.model.period import EPOCH, hour_number
+from winkel.model.progress import Conflict, EventCount
+from winkel.model.usage import DeadLetter, Delta
+
+UNDECODABLE = "undecodable"
+SAMPLES = 100
+"""Conflicting duplicates that are kept of one batch; all are counted."""
+NO_METRICS = Plan((), ())
+
+
+class Judged(Struct, frozen=True):
+    """A decoded record and what deduplication says about each of its events."""
+
+    arrived: Arrived
+    fresh: Bools
+    conflicting: Bools
+
+
+class Decision(Struct, frozen=True):
+    """All that a batch writes, apart from positions, runs of keys and new series."""
+
+    deltas: dict[int, list[Delta]]
+    """By tenant."""
+    letters: list[DeadLetter]
+    counts: list[EventCount]
+    conflicts: list[Conflict]
+
+
+def decide(
+    judged: Sequence[Judged], refused: Sequence[tuple[DeadLetter, int]], plans: Mapping[int, Plan], ids: SeriesIds
+) -> Decision:
+    """Decide what the records change; `refused` are whole records set aside already, with their number of events."""
+    deltas: dict[int, list[Delta]] = {}
+    letters = [letter for letter, _ in refused]
+    of_tenant: dict[int, list[Judged]] = defaultdict(list)
+    for each in judged:
+        of_tenant[each.arrived.block.tenant_id].append(each)
+    for tenant_id, some in of_tenant.items():
+        plan = plans.get(tenant_id, NO_METRICS)
+        if plan.metrics:
+            fresh = [each.fresh for each in some]
+            batch = gather(tenant_id, [each.arrived for each in some], fresh, plan.names)
+            deltas[tenant_id] = _metered(plan, batch, ids, letters)
+    conflicts = [conflict for each in judged if each.conflicting.any() for conflict in _conflicts(each)]
+    return Decision(deltas, letters, _counts(judged, refused, letters), conflicts[:SAMPLES])
+
+
+def _metered(plan: Plan, batch: Batch, ids: SeriesIds, letters: list[DeadLetter]) -> list[Delta]:
+    deltas: list[Delta] = []
+    broken = [row for row in batch.properties.broken if batch.fresh[row]]
+    letters += [_letter(batch, row, UNDECODABLE, "the properties are not a JSON object", None) for row in broken]
+    for metric in plan.metrics:
+        found = aggregate(metric, batch, matching(metric, batch), ids)
+        deltas.extend(found.deltas)
+        letters += [
+            _letter(batch, row, reason, _detail(metric, batch, row), metric.id)
+            for row, reason in found.problems.items()
+        ]
+    return deltas
+
+
+def _detail(metric: BillableMetric, batch: Batch, row: int) -> str:
+    assert metric.aggregation_key, "COUNT has no problems"
+    return f"{metric.aggregation_key} is {batch.properties.values(metric.aggregation_key)[row]!r}"[:200]
+
+
+def _letter(batch: Batch, row: int, reason: str, detail: str, metric_id: str | None) -> DeadLetter:
+    arrived, index = batch.origin(row)
+    return DeadLetter(
+        tenant_id=batch.tenant_id,
+        partition=arrived.partition,
+        offset=arrived.offset,
+        index=index,
+        reason=reason,
+        detail=detail,
+        metric_id=metric_id,
+        transaction_id=batch.transaction_ids[row],
+        payload=event_json(arrived.block, index, batch.properties.line(row)),
+        at=arrived.appended_at,
+    )
+
+
+def event_json(block: EventBlock, index: int, properties: bytes) -> bytes:
+    """Return one event of a block in the shape in which it can be sent again."""
+    event: dict[str, Any] = {
+        "transaction_id": block.transaction_ids[index],
+        "customer_id": _text(block.customers, block.customer_codes, index),
+        "event_type": _text(block.event_types, block.event_type_codes, index),
+        "timestamp": EPOCH + _since_epoch(block, index),
+        "properties": Raw(properties),
+    }
+    source = _text(block.sources, block.source_codes, index)
+    return msgspec.json.encode(event | {"source": source} if source else event)
+
+
+def _text(texts: Sequence[str], codes: bytes, index: int) -> str:
+    return texts[int.from_bytes(codes[4 * index : 4 * index + 4], "little")]
+
+
+def _since_epoch(block: EventBlock, index: int) -> timedelta:
+    return timedelta(microseconds=int.from_bytes(block.timestamps[8 * index : 8 * index + 8], "little", signed=True))
+
+
+def _conflicts(judged: Judged) -> Iterable[Conflict]:
+    """Yield samples of the events whose id came before with other content."""
+    block = judged.arrived.block
+    lines = block.properties.split(b"\n")
+    for index in np.flatnonzero(judged.conflicting)[:SAMPLES].tolist():
+        yield Conflict(
+            tenant_id=block.tenant_id,
+            key=block.keys[16 * index : 16 * index + 16],
+            transaction_id=block.transaction_ids[index],
+            customer_id=_text(block.customers, block.customer_codes, index),
+            event_type=_text(block.event_types, block.event_type_codes, index),
+            timestamp=EPOCH + _since_epoch(block, index),
+            properties=lines[index].decode(errors="replace"),
+            at=judged.arrived.appended_at,
+        )
+
+
+def _counts(
+    judged: Sequence[Judged], refused: Sequence[tuple[DeadLetter, int]], letters: Sequence[DeadLetter]
+) -> list[EventCount]:
+    """Keep the books, by tenant, partition and hour of arrival."""
+    sums: dict[tuple[int, int, int], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    for each in judged:
+        arrived = each.arrived
+        entry = sums[arrived.block.tenant_id, arrived.partition, hour_number(arrived.appended_at)]
+        fresh = int(np.count_nonzero(each.fresh))
+        entry[0] += fresh
+        entry[1] += len(each.fresh) - fresh
+        entry[2] += int(np.count_nonzero(each.conflicting))
+    for letter in letters[len(refused) :]:
+        assert letter.at is not None, "a letter says when its record arrived"
+        sums[letter.tenant_id, letter.partition, hour_number(letter.at)][3] += 1
+    for letter, events in refused:
+        assert letter.at is not None, "a letter says when its record arrived"
+        sums[letter.tenant_id, letter.partition, hour_number(letter.at)][3] += events
+    return [EventCount(*place, *numbers) for place, numbers in sorted(sums.items())]

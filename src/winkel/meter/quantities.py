@@ -1,0 +1,102 @@
+"""Turns metered hours into quantities that add up: what a billing period consumed, hour by hour and group by group."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import assert_never
+
+from winkel.model.metric import Aggregation
+from winkel.model.money import ZERO, add, subtract
+from winkel.model.usage import HourUsage, Quantity
+
+_Group = tuple[tuple[str, str | None], ...]
+
+
+def quantities(
+    aggregation: Aggregation, usage: Sequence[HourUsage], names: tuple[str, ...], keep: tuple[str, ...]
+) -> list[Quantity]:
+    """Return the quantities of the kept group dimensions, by group, then hour.
+
+    `usage` holds the rows of one billing period, in any order; `names` is the group key whose values they carry, and
+    `keep` those of its names that matter: groups that differ in others are merged, as are the customer's keys.
+    COUNT and SUM give sums; MAX, LATEST and UNIQUE what each hour adds to the period (metronome-api.md §4.2).
+    """
+    rows: dict[_Group, list[HourUsage]] = defaultdict(list)
+    places = [(index, name) for index, name in enumerate(names) if name in keep]
+    for row in usage:
+        rows[tuple((name, row.group_values[index]) for index, name in places)].append(row)
+    ordered = sorted(rows, key=lambda group: tuple((value is not None, value or "") for _, value in group))
+    return [
+        Quantity(hour, group, quantity)
+        for group in ordered
+        for hour, quantity in _increments(aggregation, sorted(rows[group], key=lambda row: row.hour))
+    ]
+
+
+def _increments(aggregation: Aggregation, rows: list[HourUsage]) -> list[tuple[int, Decimal]]:
+    """Return (hour, quantity) for the rows of one group, which come in order of time."""
+    match aggregation:
+        case Aggregation.COUNT | Aggregation.SUM:
+            return _sums(rows)
+        case Aggregation.MAX:
+            return _steps(_running_largest(rows))
+        case Aggregation.LATEST:
+            return _steps(_latest(rows))
+        case Aggregation.UNIQUE:
+            return _steps(_running_distinct(rows))
+        case _:
+            assert_never(aggregation)
+
+
+def _sums(rows: list[HourUsage]) -> list[tuple[int, Decimal]]:
+    """Return the sum of each hour."""
+    sums: dict[int, Decimal] = {}
+    for row in rows:
+        if row.value is not None:
+            sums[row.hour] = add(sums.get(row.hour, ZERO), row.value)
+    return list(sums.items())
+
+
+def _running_largest(rows: list[HourUsage]) -> dict[int, Decimal]:
+    """Return the largest value of the period up to and including each hour."""
+    reached: dict[int, Decimal] = {}
+    largest: Decimal | None = None
+    for row in rows:
+        if row.value is not None:
+            largest = row.value if largest is None else max(largest, row.value)
+            reached[row.hour] = largest
+    return reached
+
+
+def _latest(rows: list[HourUsage]) -> dict[int, Decimal]:
+    """Return the latest value of each hour: by event time, then by transaction id."""
+    last: dict[int, HourUsage] = {}
+    for row in rows:
+        if row.value is not None and (row.hour not in last or _moment(last[row.hour]) < _moment(row)):
+            last[row.hour] = row
+    return {hour: row.value for hour, row in last.items() if row.value is not None}
+
+
+def _moment(row: HourUsage) -> tuple[int, str]:
+    """Return what orders LATEST values."""
+    return row.at or 0, row.text or ""
+
+
+def _running_distinct(rows: list[HourUsage]) -> dict[int, Decimal]:
+    """Return the number of distinct values of the period up to and including each hour."""
+    seen: set[str] = set()
+    reached: dict[int, Decimal] = {}
+    for row in rows:
+        seen |= row.distinct
+        reached[row.hour] = Decimal(len(seen))
+    return reached
+
+
+def _steps(reached: dict[int, Decimal]) -> list[tuple[int, Decimal]]:
+    """Return by how much each hour differs from the one before; the first from zero."""
+    found = []
+    before = ZERO
+    for hour, value in reached.items():
+        found.append((hour, subtract(value, before)))
+        before = value
+    return found

@@ -1,0 +1,94 @@
+"""Usage by window, as the usage endpoints show it: what was metered, not what is billed."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from enum import StrEnum
+from typing import assert_never
+
+from msgspec import Struct
+
+from winkel.model.metric import Aggregation
+from winkel.model.money import total
+from winkel.model.usage import HourUsage
+
+Group = tuple[str | None, ...]
+HOURS_A_DAY = 24
+
+
+class WindowSize(StrEnum):
+    """How a span of time is cut; NONE leaves it whole (metronome-api.md §4.3)."""
+
+    HOUR = "HOUR"
+    DAY = "DAY"
+    NONE = "NONE"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "WindowSize | None":
+        return cls.__members__.get(str(value).upper())
+
+
+class Window(Struct, frozen=True, gc=False):
+    """The usage of one group in the hours [start, end)."""
+
+    start: int
+    end: int
+    value: Decimal | None
+    """None: there was none."""
+
+
+def spans(size: WindowSize, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the windows of the hours [start, end); both lie on midnight UTC."""
+    step = {WindowSize.HOUR: 1, WindowSize.DAY: HOURS_A_DAY, WindowSize.NONE: end - start}[size]
+    for low in range(start, end, step):
+        yield low, low + step
+
+
+def by_group(usage: Sequence[HourUsage], places: Sequence[int]) -> dict[Group, list[HourUsage]]:
+    """Return the rows by the values at these places of their group; without places, all in one group."""
+    found: dict[Group, list[HourUsage]] = defaultdict(list)
+    for row in usage:
+        found[tuple(row.group_values[place] for place in places)].append(row)
+    return dict(found)
+
+
+def windows(
+    aggregation: Aggregation, usage: Sequence[HourUsage], size: WindowSize, start: int, end: int
+) -> list[Window]:
+    """Return every window of the hours [start, end) with the value of these rows, which are of one group.
+
+    COUNT and SUM add up, MAX is the largest, LATEST the newest value (absolute, not the increase that is billed),
+    UNIQUE the number of different values in the window (metronome-api.md §4.2, §4.3).
+    """
+    step = (end - start) if size is WindowSize.NONE else HOURS_A_DAY if size is WindowSize.DAY else 1
+    rows: dict[int, list[HourUsage]] = defaultdict(list)
+    for row in usage:
+        if start <= row.hour < end:
+            rows[(row.hour - start) // step].append(row)
+    return [
+        Window(low, high, value_of(aggregation, rows.get(number, ())))
+        for number, (low, high) in enumerate(spans(size, start, end))
+    ]
+
+
+def value_of(aggregation: Aggregation, rows: Sequence[HourUsage]) -> Decimal | None:
+    """Return the value of these rows together, or None when there are none."""
+    match aggregation:
+        case Aggregation.UNIQUE:
+            distinct = frozenset[str]().union(*[row.distinct for row in rows])
+            return Decimal(len(distinct)) if distinct else None
+        case Aggregation.COUNT | Aggregation.SUM:
+            values = [row.value for row in rows if row.value is not None]
+            return total(values) if values else None
+        case Aggregation.MAX:
+            return max((row.value for row in rows if row.value is not None), default=None)
+        case Aggregation.LATEST:
+            newest = max((row for row in rows if row.value is not None), key=_moment, default=None)
+            return None if newest is None else newest.value
+        case _:
+            assert_never(aggregation)
+
+
+def _moment(row: HourUsage) -> tuple[int, str]:
+    """Return what orders LATEST values: event time, then transaction id."""
+    return row.at or 0, row.text or ""

@@ -1,0 +1,39 @@
+"""Account: what pricing knows of one customer."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from winkel.model.commit import Balance
+from winkel.model.contract import Contract
+from winkel.model.customer import Customer
+from winkel.model.ledger import LedgerEntry
+from winkel.model.metric import BillableMetric
+from winkel.model.product import Product
+from winkel.model.rate_card import Rate
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """Everything besides usage on which the invoices of one customer depend.
+
+    An account is a snapshot: all of it is read at one instant, so that two parts of it never contradict each other.
+    """
+
+    customer: Customer
+    contracts: tuple[Contract, ...]
+    """Live ones, oldest first; an archived one gives no invoice even if it is here."""
+    rates: Mapping[str, tuple[Rate, ...]]
+    """By rate card id; a card without rates may be missing."""
+    products: Mapping[str, Product]
+    """By id: every product that a rate or a balance names."""
+    metrics: Mapping[str, BillableMetric]
+    """By id: every metric that a product names, now or at any other time."""
+    balances: tuple[Balance, ...]
+    """Of the customer and of its contracts, without archived ones."""
+    entries: tuple[LedgerEntry, ...]
+    """The posted ledger entries of those balances: deductions of finalized invoices, manual entries, cancellations."""
+    invoiced: frozenset[str]
+    """Ids of invoices that are already finalized or void: their periods are never drafted again."""
+    invoiced_items: frozenset[str] = frozenset()
+    """Ids of invoice schedule items (`LineItem.schedule_item_id`) on those invoices: a commit that is added later for
+    the date of a finalized scheduled invoice gets an invoice of its own (metronome-api.md §4.7, guards of edit)."""

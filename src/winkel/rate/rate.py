@@ -1,0 +1,168 @@
+"""Rates the usage of one product in one billing period: hourly quantities → charges."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from winkel.model.invoice import TierPart
+from winkel.model.money import total
+from winkel.model.period import Period, hour_number
+from winkel.model.price import Price
+from winkel.model.product import Product, ProductState
+from winkel.model.rate_card import Rate
+from winkel.model.usage import Quantity
+from winkel.rate.count import Counter
+from winkel.rate.price import priced
+from winkel.rate.schedule import Spans, cut, rated, terms
+
+Group: TypeAlias = tuple[tuple[str, str | None], ...]
+Hours: TypeAlias = list[tuple[int, Decimal]]
+"""(hour, metered quantity) of one group."""
+Combination: TypeAlias = tuple[tuple[str, str], ...]
+"""The pricing group values of a rate, sorted by name."""
+
+
+class Use(Struct, frozen=True, gc=False):
+    """What was used, as far as it decides who pays for it: balances name products, tags and group values."""
+
+    product_id: str
+    tags: tuple[str, ...]
+    pricing: dict[str, str]
+    presentation: dict[str, str | None]
+    credit_type_id: str
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """The same for all charges of one product, one group and one currency."""
+        return self.product_id, tuple(self.pricing.items()), tuple(self.presentation.items()), self.credit_type_id
+
+
+class Charge(Struct, frozen=True, kw_only=True, gc=False):
+    """A priced quantity that is not yet on an invoice: one product, group, time and unit price."""
+
+    use: Use
+    name: str
+    period: Period
+    quantity: Decimal
+    """In sold units: converted and rounded."""
+    unit_price: Decimal
+    total: Decimal
+    price: Price
+    """The whole price of which `unit_price` is a part."""
+    tier: TierPart | None = None
+
+
+def schedules(rates: Iterable[Rate], period: Period) -> dict[Combination, Spans[Rate]]:
+    """Return when which rate of one product holds in the period, by combination; only combinations that have any."""
+    found: dict[Combination, list[Rate]] = defaultdict(list)
+    for each in rates:
+        found[tuple(sorted(each.pricing_group_values.items()))].append(each)
+    return {combination: spans for combination, own in found.items() if (spans := rated(own, period))}
+
+
+def rate(
+    product: Product,
+    rates: Mapping[Combination, Spans[Rate]],
+    period: Period,
+    metered: Callable[[ProductState], Iterable[Quantity]],
+    cuts: Callable[[Use], Iterable[datetime]],
+) -> list[Charge]:
+    """Return the charges of one product in one billing period, by group, then time, then tier.
+
+    `rates` says when which rate holds (`schedules`); `metered(terms)` gives the hourly quantities of the whole period
+    for the metric and keys of these terms; `cuts(use)` gives the instants at which balances that may pay for it begin
+    or end: each begins a new charge.
+    Groups whose combination has no rate give no charge (metronome-api.md §9). Products without group keys give a
+    charge of zero for times without usage, so that the customer sees the product (§4.9).
+    """
+    counters: dict[Group, Counter] = defaultdict(Counter)
+    found: list[Charge] = []
+    for span, state in terms(product, period):
+        for group, hours in _hours(state, metered(state), span).items():
+            combination = _combination(state, group)
+            if combination is None:
+                continue
+            for holds, current in rates.get(combination, ()):
+                if (part := span.meet(holds.start, holds.end)) is not None:
+                    use = _use(product, state, group, current)
+                    pieces = cut(part, cuts(use))
+                    found += _charges(state, use, current.price, pieces, hours=hours, counter=counters[group])
+    found.sort(key=_place)
+    return found
+
+
+def _charges(
+    state: ProductState, use: Use, price: Price, pieces: list[Period], *, hours: Hours, counter: Counter
+) -> Iterator[Charge]:
+    """Yield the charges of one group under one price: for each piece of time, one for each unit price."""
+    for piece in pieces:
+        before, after = counter.advance(state, _within(hours, piece))
+        if before == after and kept(state):
+            continue
+        for part in priced(price, before, after):
+            yield Charge(
+                use=use,
+                name=state.name,
+                period=piece,
+                quantity=part.quantity,
+                unit_price=part.unit_price,
+                total=part.total,
+                price=price,
+                tier=part.tier,
+            )
+
+
+def _within(hours: Hours, period: Period) -> Decimal:
+    """Return the sum of the quantities whose hour lies in the period."""
+    low, high = hour_number(period.start), hour_number(period.end)
+    return total([quantity for hour, quantity in hours if low <= hour < high])
+
+
+def _hours(state: ProductState, metered: Iterable[Quantity], span: Period) -> dict[Group, Hours]:
+    """Return the quantities within the span by group; a product without group keys always has its one group."""
+    low, high = hour_number(span.start), hour_number(span.end)
+    found: dict[Group, Hours] = {} if kept(state) else {(): []}
+    for each in metered:
+        if low <= each.hour < high:
+            found.setdefault(each.group, []).append((each.hour, each.quantity))
+    return found
+
+
+def kept(state: ProductState) -> tuple[str, ...]:
+    """Return the properties by which usage is kept apart: pricing keys, then presentation keys, each once."""
+    return tuple(dict.fromkeys((*(state.pricing_group_key or ()), *(state.presentation_group_key or ()))))
+
+
+def _combination(state: ProductState, group: Group) -> Combination | None:
+    """Return the pricing group values of a group; None when an event lacked one: no rate can name it."""
+    values = dict(group)
+    found = []
+    for name in sorted(state.pricing_group_key or ()):
+        value = values[name]
+        if value is None:
+            return None
+        found.append((name, value))
+    return tuple(found)
+
+
+def _use(product: Product, state: ProductState, group: Group, rate: Rate) -> Use:
+    """Return what a charge of this group is for."""
+    values = dict(group)
+    return Use(
+        product.id,
+        state.tags,
+        {name: rate.pricing_group_values[name] for name in state.pricing_group_key or ()},
+        {name: values[name] for name in state.presentation_group_key or ()},
+        rate.credit_type_id,
+    )
+
+
+def _place(charge: Charge) -> tuple[object, ...]:
+    """Return where a charge stands among those of its product."""
+    groups = [*charge.use.pricing.items(), *charge.use.presentation.items()]
+    order = tuple((name, value is not None, value or "") for name, value in groups)
+    return order, charge.period.start, charge.tier.level if charge.tier else 0

@@ -1,0 +1,83 @@
+"""What holds when: the terms of a product and its rates over a period."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import TypeAlias, TypeVar
+
+from winkel.model.period import Period
+from winkel.model.product import Product, ProductState
+from winkel.model.rate_card import Rate
+
+Held = TypeVar("Held")
+Spans: TypeAlias = list[tuple[Period, Held]]
+"""Consecutive periods with what holds in each; neighbours differ, gaps are left out."""
+
+
+def cut(period: Period, instants: Iterable[datetime]) -> list[Period]:
+    """Return the period in pieces: cut at those of the instants that lie inside it."""
+    edges = sorted({each for each in instants if period.start < each < period.end})
+    if not edges:
+        return [period]
+    return [Period(low, high) for low, high in pairwise([period.start, *edges, period.end])]
+
+
+def terms(product: Product, period: Period) -> Spans[ProductState]:
+    """Return the terms of the product over the period, a new span wherever they change what is billed or shown."""
+    spans: Spans[ProductState] = []
+    for piece in cut(period, (update.starting_at for update in product.updates)):
+        state = product.at(piece.start)
+        if spans and _billed(spans[-1][1]) == _billed(state):
+            spans[-1] = (Period(spans[-1][0].start, piece.end), spans[-1][1])
+        else:
+            spans.append((piece, state))
+    return spans
+
+
+def _billed(state: ProductState) -> tuple[object, ...]:
+    """Return the part of the terms on which an invoice line depends."""
+    return (
+        state.name,
+        state.billable_metric_id,
+        state.pricing_group_key,
+        state.presentation_group_key,
+        state.quantity_conversion,
+        state.quantity_rounding,
+        state.tags,
+    )
+
+
+def rated(rates: Sequence[Rate], period: Period) -> Spans[Rate]:
+    """Return the rate that holds at each time of the period, for the rates of one product and one combination.
+
+    Where several cover an instant, the one that starts last wins, then the one added last; where it ends before the
+    others do, they hold again. Times without a rate and times with `entitled` False are left out: nothing is billed
+    (metronome-api.md §4.6; a gap yields no line is our choice, §9).
+    """
+    near = [rate for rate in rates if period.meet(rate.starting_at, rate.ending_before)]
+    instants = {rate.starting_at for rate in near} | {rate.ending_before for rate in near if rate.ending_before}
+    spans: Spans[Rate] = []
+    for piece in cut(period, instants):
+        rate = _winner(near, piece.start)
+        if rate is None or not rate.entitled:
+            continue
+        if spans and spans[-1][0].end == piece.start and _same(spans[-1][1], rate):
+            spans[-1] = (Period(spans[-1][0].start, piece.end), spans[-1][1])
+        else:
+            spans.append((piece, rate))
+    return spans
+
+
+def _winner(rates: Iterable[Rate], instant: datetime) -> Rate | None:
+    """Return the rate that holds at the instant."""
+    covering = (
+        rate
+        for rate in rates
+        if rate.starting_at <= instant and (rate.ending_before is None or instant < rate.ending_before)
+    )
+    return max(covering, key=lambda rate: (rate.starting_at, rate.number), default=None)
+
+
+def _same(one: Rate, other: Rate) -> bool:
+    """Whether a change from one rate to the other changes nothing for the customer."""
+    return one.price == other.price and one.credit_type_id == other.credit_type_id

@@ -1,0 +1,94 @@
+"""Prepaid commits and credits, of customers and of contracts. What is left of them is in `store/ledger.py`."""
+
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+from psycopg.types.json import Jsonb
+
+from winkel.model.commit import Balance, BalanceType
+from winkel.model.errors import NotFoundError
+from winkel.store.database import Connection
+from winkel.store.sql import Queries
+
+sql = Queries(__name__)
+
+_NESTED = (
+    "segments",
+    "applicable_contract_ids",
+    "applicable_product_ids",
+    "applicable_product_tags",
+    "specifiers",
+    "custom_fields",
+)
+
+
+class Filter(Struct, frozen=True, kw_only=True):
+    """Which balances of a customer are wanted; None asks for nothing (metronome-api.md §4.8)."""
+
+    types: tuple[BalanceType, ...] = tuple(BalanceType)
+    id: str | None = None
+    covering: datetime | None = None
+    """Only those with a segment that covers the instant."""
+    starting_at: datetime | None = None
+    """Only those that give access at the instant or later."""
+    effective_before: datetime | None = None
+    """Only those that give access before the instant."""
+    include_archived: bool = False
+    include_contracts: bool = False
+    """Those that belong to contracts as well."""
+
+
+async def insert(tx: Connection, tenant_id: int, balance: Balance) -> None:
+    """Keep a new balance."""
+    values = {"tenant_id": tenant_id, **msgspec.structs.asdict(balance)}
+    values |= {name: Jsonb(values[name]) for name in _NESTED}
+    await tx.execute(sql.insert, {**values, "invoice_schedule": _json(balance.invoice_schedule)})
+
+
+async def get(tx: Connection, tenant_id: int, customer_id: str, balance_id: str) -> Balance:
+    """Return a balance of a customer or of its contracts, archived or not. Raises `NotFoundError`."""
+    values = {"tenant_id": tenant_id, "customer_id": customer_id, "id": balance_id}
+    row = await (await tx.execute(sql.find, values)).fetchone()
+    if row is None:
+        raise NotFoundError(f"this customer has no commit or credit {balance_id}")
+    return msgspec.convert(row, Balance)
+
+
+async def of_customer(
+    tx: Connection, tenant_id: int, customer_id: str, include_archived: bool = False
+) -> tuple[Balance, ...]:
+    """Return the balances of a customer and of its contracts, oldest first."""
+    values = {"tenant_id": tenant_id, "customer_id": customer_id, "include_archived": include_archived}
+    return msgspec.convert(await (await tx.execute(sql.of_customer, values)).fetchall(), tuple[Balance, ...])
+
+
+async def page(
+    tx: Connection, tenant_id: int, customer_id: str, wanted: Filter, after: tuple[datetime, str] | None, limit: int
+) -> list[Balance]:
+    """Return at most `limit` balances that follow `after` = (created_at, id), oldest first."""
+    values = {
+        "tenant_id": tenant_id,
+        "customer_id": customer_id,
+        "after_at": after and after[0],
+        "after_id": after and after[1],
+        "limit": limit,
+        **msgspec.structs.asdict(wanted),
+        "types": [str(each) for each in wanted.types],
+    }
+    return msgspec.convert(await (await tx.execute(sql.page, values)).fetchall(), list[Balance])
+
+
+async def set_schedules(tx: Connection, tenant_id: int, balance: Balance) -> None:
+    """Keep the segments and the invoice schedule of a balance as they are now."""
+    values = {"tenant_id": tenant_id, "id": balance.id, "segments": Jsonb(balance.segments)}
+    await tx.execute(sql.set_schedules, {**values, "invoice_schedule": _json(balance.invoice_schedule)})
+
+
+async def archive_of_contract(tx: Connection, tenant_id: int, contract_id: str, at: datetime) -> None:
+    """Archive the balances of a contract."""
+    await tx.execute(sql.archive_of_contract, {"tenant_id": tenant_id, "contract_id": contract_id, "at": at})
+
+
+def _json(value: object | None) -> Jsonb | None:
+    return None if value is None else Jsonb(value)

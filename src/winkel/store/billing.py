@@ -1,0 +1,33 @@
+"""Whom to bill, and when."""
+
+from datetime import datetime
+
+from winkel.store.database import Connection
+from winkel.store.sql import Queries
+
+sql = Queries(__name__)
+
+
+async def lock_customer(tx: Connection, tenant_id: int, customer_id: str) -> None:
+    """Wait until nobody else bills this customer, and keep others waiting until this transaction ends."""
+    await tx.execute(sql.lock_customer, {"tenant_id": tenant_id, "customer_id": customer_id})
+
+
+async def due(connection: Connection, at: datetime, limit: int) -> list[tuple[int, str]]:
+    """Return (tenant id, customer id) of those to look at, the longest waiting first; for the owner's connection."""
+    rows = await connection.execute(sql.due, {"at": at, "limit": limit})
+    return [(row["tenant_id"], row["customer_id"]) for row in await rows.fetchall()]
+
+
+async def take(tx: Connection, tenant_id: int, customer_id: str, at: datetime) -> bool:
+    """Take a due customer until the end of the transaction; False when another worker has it."""
+    values = {"tenant_id": tenant_id, "customer_id": customer_id, "at": at}
+    return await (await tx.execute(sql.take, values)).fetchone() is not None
+
+
+async def set_due(
+    tx: Connection, tenant_id: int, customer_id: str, next_look: datetime | None, problem: str | None = None
+) -> None:
+    """Say when to look again (None: not until something changes), and what went wrong."""
+    values = {"tenant_id": tenant_id, "customer_id": customer_id, "next": next_look, "problem": problem}
+    await tx.execute(sql.set_due, values)

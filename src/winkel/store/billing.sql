@@ -1,0 +1,25 @@
+-- name: lock_customer
+-- One biller at a time for a customer: balances are drawn down in one order only.
+SELECT id FROM customer WHERE tenant_id = %(tenant_id)s AND id = %(customer_id)s FOR NO KEY UPDATE
+
+-- name: due
+-- Customers whose time to be billed has come, the longest waiting first.
+SELECT tenant_id, customer_id::text FROM billing_due WHERE at <= %(at)s ORDER BY at, tenant_id, customer_id
+LIMIT %(limit)s
+
+-- name: take
+-- Take one due customer for this transaction; no row: somebody else has it, or it is not due any more.
+SELECT customer_id::text FROM billing_due
+WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND at <= %(at)s
+FOR UPDATE SKIP LOCKED
+
+-- name: set_due
+-- Say when to look at a customer again; NULL: not until something changes.
+UPDATE billing_due SET at = coalesce(%(next)s, 'infinity'), problem = %(problem)s
+WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
+
+-- name: problems
+-- Customers whose last billing failed, and why.
+SELECT customer_id::text, problem, at FROM billing_due
+WHERE tenant_id = %(tenant_id)s AND problem IS NOT NULL
+ORDER BY customer_id

@@ -1,0 +1,81 @@
+"""Contracts."""
+
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+from psycopg.types.json import Jsonb
+
+from winkel.model.contract import Contract, EndChange
+from winkel.model.errors import NotFoundError
+from winkel.store.database import Connection
+from winkel.store.sql import Queries
+
+sql = Queries(__name__)
+
+
+class Filter(Struct, frozen=True, kw_only=True):
+    """Which contracts of a customer are wanted; None asks for nothing."""
+
+    covering: datetime | None = None
+    starting_at: datetime | None = None
+    include_archived: bool = False
+
+
+async def insert(tx: Connection, tenant_id: int, contract: Contract) -> None:
+    """Keep a new contract."""
+    values = {"tenant_id": tenant_id, **msgspec.structs.asdict(contract)}
+    values["usage_statement_schedule"] = Jsonb(contract.usage_statement_schedule)
+    values["custom_fields"] = Jsonb(contract.custom_fields)
+    await tx.execute(sql.insert, values)
+
+
+async def get(tx: Connection, tenant_id: int, customer_id: str, contract_id: str) -> Contract:
+    """Return a contract of a customer, archived or not. Raises `NotFoundError`."""
+    values = {"tenant_id": tenant_id, "customer_id": customer_id, "id": contract_id}
+    row = await (await tx.execute(sql.find, values)).fetchone()
+    if row is None:
+        raise NotFoundError(f"this customer has no contract {contract_id}")
+    return msgspec.convert(row, Contract)
+
+
+async def of_customer(
+    tx: Connection, tenant_id: int, customer_id: str, include_archived: bool = False
+) -> tuple[Contract, ...]:
+    """Return the contracts of a customer, oldest first."""
+    values = {"tenant_id": tenant_id, "customer_id": customer_id, "include_archived": include_archived}
+    return msgspec.convert(await (await tx.execute(sql.of_customer, values)).fetchall(), tuple[Contract, ...])
+
+
+async def page(
+    tx: Connection, tenant_id: int, customer_id: str, wanted: Filter, after: tuple[datetime, str] | None, limit: int
+) -> list[Contract]:
+    """Return at most `limit` contracts that follow `after` = (created_at, id), oldest first."""
+    values = {
+        "tenant_id": tenant_id,
+        "customer_id": customer_id,
+        "after_at": after and after[0],
+        "after_id": after and after[1],
+        "limit": limit,
+        **msgspec.structs.asdict(wanted),
+    }
+    return msgspec.convert(await (await tx.execute(sql.page, values)).fetchall(), list[Contract])
+
+
+async def set_end(tx: Connection, tenant_id: int, contract_id: str, change: EndChange) -> None:
+    """Give a contract another end, and remember the old one."""
+    values = {"tenant_id": tenant_id, "id": contract_id, "ending_before": change.new, "change": Jsonb([change])}
+    await tx.execute(sql.set_end, values)
+
+
+async def archive(tx: Connection, tenant_id: int, contract_id: str, at: datetime) -> None:
+    """Archive a contract; once more changes nothing."""
+    await tx.execute(sql.archive, {"tenant_id": tenant_id, "id": contract_id, "at": at})
+
+
+async def invoiced_until(tx: Connection, tenant_id: int, contract_id: str) -> datetime | None:
+    """Return the end of the last period of a contract that was invoiced for good, or None."""
+    row = await (await tx.execute(sql.invoiced_until, {"tenant_id": tenant_id, "id": contract_id})).fetchone()
+    assert row is not None, "an aggregate always has a row"
+    end: datetime | None = row["end"]
+    return end

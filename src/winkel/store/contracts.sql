@@ -1,0 +1,58 @@
+-- name: insert
+-- A new contract.
+INSERT INTO contract (tenant_id, id, customer_id, rate_card_id, name, starting_at, ending_before,
+                      usage_statement_schedule, net_payment_terms_days, netsuite_sales_order_id,
+                      salesforce_opportunity_id, total_contract_value, uniqueness_key, custom_fields, created_at,
+                      created_by)
+VALUES (%(tenant_id)s, %(id)s, %(customer_id)s, %(rate_card_id)s, %(name)s, %(starting_at)s, %(ending_before)s,
+        %(usage_statement_schedule)s, %(net_payment_terms_days)s, %(netsuite_sales_order_id)s,
+        %(salesforce_opportunity_id)s, %(total_contract_value)s, %(uniqueness_key)s, %(custom_fields)s,
+        %(created_at)s, %(created_by)s)
+
+-- name: find
+-- One contract of a customer, archived or not.
+SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, ending_before, usage_statement_schedule,
+       net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
+       uniqueness_key, custom_fields, end_changes, created_at, created_by, archived_at
+FROM contract
+WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)s
+
+-- name: of_customer
+-- All contracts of a customer, oldest first.
+SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, ending_before, usage_statement_schedule,
+       net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
+       uniqueness_key, custom_fields, end_changes, created_at, created_by, archived_at
+FROM contract
+WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
+  AND (%(include_archived)s OR archived_at IS NULL)
+ORDER BY created_at, id
+
+-- name: page
+-- Contracts of a customer that cover an instant, or that start at one or later, oldest first.
+SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, ending_before, usage_statement_schedule,
+       net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
+       uniqueness_key, custom_fields, end_changes, created_at, created_by, archived_at
+FROM contract
+WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
+  AND (%(include_archived)s OR archived_at IS NULL)
+  AND (%(covering)s::timestamptz IS NULL
+       OR starting_at <= %(covering)s AND coalesce(ending_before, 'infinity') > %(covering)s)
+  AND (%(starting_at)s::timestamptz IS NULL OR starting_at >= %(starting_at)s)
+  AND (%(after_at)s::timestamptz IS NULL OR (created_at, id) > (%(after_at)s, %(after_id)s::uuid))
+ORDER BY created_at, id
+LIMIT %(limit)s
+
+-- name: set_end
+-- Move, set or clear the end of a contract, and write down that it was.
+UPDATE contract SET ending_before = %(ending_before)s, end_changes = end_changes || %(change)s::jsonb
+WHERE tenant_id = %(tenant_id)s AND id = %(id)s
+
+-- name: archive
+-- Archive a contract; the first time counts.
+UPDATE contract SET archived_at = coalesce(archived_at, %(at)s)
+WHERE tenant_id = %(tenant_id)s AND id = %(id)s
+
+-- name: invoiced_until
+-- The end of the last period of a contract that has a finalized usage statement; NULL: there is none.
+SELECT max("end") AS "end" FROM invoice
+WHERE tenant_id = %(tenant_id)s AND contract_id = %(id)s AND type = 'USAGE' AND status = 'FINALIZED'

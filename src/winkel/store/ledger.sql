@@ -1,0 +1,14 @@
+-- name: of_customer
+-- Every posted entry of a customer's balances, oldest first.
+SELECT entry.id::text, entry.balance_id::text, entry.segment_id::text, entry.kind, entry.amount, entry.timestamp,
+       entry.invoice_id::text, entry.contract_id::text, entry.reason
+FROM ledger_entry AS entry
+JOIN balance ON balance.tenant_id = entry.tenant_id AND balance.id = entry.balance_id
+WHERE entry.tenant_id = %(tenant_id)s AND balance.customer_id = %(customer_id)s
+ORDER BY entry.timestamp, entry.id
+
+-- name: post
+-- Write one entry. There is no other way to change a balance.
+INSERT INTO ledger_entry (tenant_id, id, balance_id, segment_id, kind, amount, timestamp, invoice_id, contract_id, reason)
+VALUES (%(tenant_id)s, %(id)s, %(balance_id)s, %(segment_id)s, %(kind)s, %(amount)s, %(timestamp)s, %(invoice_id)s,
+        %(contract_id)s, %(reason)s)

@@ -1,0 +1,149 @@
+"""What the meter writes beside its progress: runs of keys, series, deltas, dead letters and the books."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import msgspec
+from psycopg.rows import dict_row
+
+from winkel.model.errors import FencedError
+from winkel.model.progress import Conflict, EventCount
+from winkel.model.usage import DeadLetter, Delta, Series
+from winkel.store.database import Connection, Row
+from winkel.store.sql import Queries
+
+sql = Queries(__name__)
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+async def metrics_version(connection: Connection) -> int:
+    """Return a number that is another one whenever a billable metric of any tenant changed."""
+    row = await (await connection.execute(sql.metrics_version)).fetchone()
+    assert row is not None, "the schema makes this row"
+    version: int = row["value"]
+    return version
+
+
+async def runs(connection: Connection, topic: str, bucket_low: int, bucket_high: int) -> list[Row]:
+    """Return all but the keys of the runs that reach into the buckets [low, high)."""
+    values = {"topic": topic, "bucket_low": bucket_low, "bucket_high": bucket_high}
+    return await _binary(connection, sql.runs, values)
+
+
+async def insert_run(tx: Connection, topic: str, values: Row) -> int:
+    """Keep a run; return its id."""
+    row = await (await tx.execute(sql.insert_run, {"topic": topic, **values})).fetchone()
+    assert row is not None, "an insert returns its row"
+    run_id: int = row["id"]
+    return run_id
+
+
+async def run_data(connection: Connection, topic: str, run_id: int) -> bytes:
+    """Return all keys of a run. Raises `FencedError` when another worker merged or expired it."""
+    rows = await _binary(connection, sql.run_data, {"topic": topic, "id": run_id})
+    if not rows:
+        raise FencedError(f"there is no run {run_id} any more")
+    data: bytes = rows[0]["data"]
+    return data
+
+
+async def run_blocks(
+    connection: Connection, topic: str, wanted: Sequence[tuple[int, int]], size: int
+) -> dict[int, bytes]:
+    """Return, by run, the (run, block)s that are wanted, one after the other; a block is `size` bytes."""
+    ids, blocks = [each[0] for each in wanted], [each[1] for each in wanted]
+    rows = await _binary(connection, sql.run_blocks, {"topic": topic, "ids": ids, "blocks": blocks, "bytes": size})
+    if len(rows) != len(wanted):
+        raise FencedError("one of the runs is not there any more")
+    parts: dict[int, list[bytes]] = {}
+    for row in rows:
+        parts.setdefault(row["id"], []).append(row["data"])
+    return {run_id: b"".join(part) for run_id, part in parts.items()}
+
+
+async def delete_runs(tx: Connection, topic: str, ids: Sequence[int]) -> int:
+    """Remove runs; return how many were still there."""
+    return len(await (await tx.execute(sql.delete_runs, {"topic": topic, "ids": list(ids)})).fetchall())
+
+
+async def expire_conflicts(connection: Connection, topic: str, before: date) -> None:
+    """Forget samples of conflicting duplicates that arrived before this day."""
+    await connection.execute(sql.expire_conflicts, {"topic": topic, "before": before})
+
+
+async def insert_series(tx: Connection, new: Sequence[tuple[int, bytes, Series]]) -> None:
+    """Keep series, given as (tenant, id, series); those that exist stay as they are."""
+    values = {
+        "tenant_ids": [tenant_id for tenant_id, _, _ in new],
+        "series_ids": [series_id.hex() for _, series_id, _ in new],
+        "metric_ids": [series.metric_id for _, _, series in new],
+        "customer_keys": [series.customer_key for _, _, series in new],
+        "group_keys": [series.group_key for _, _, series in new],
+        "group_values": [_array(series.group_values) for _, _, series in new],
+    }
+    await tx.execute(sql.insert_series, values)
+
+
+def _array(texts: Sequence[str | None]) -> str:
+    """Return the texts as an array literal; unnest() cannot pass arrays of different lengths on."""
+    quoted = ("NULL" if each is None else '"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in texts)
+    return "{" + ",".join(quoted) + "}"
+
+
+async def copy_deltas(tx: Connection, deltas: Mapping[int, Iterable[Delta]]) -> None:
+    """Add what a batch adds to usage, by tenant."""
+    lines = [line for tenant_id, some in deltas.items() for line in _lines(f"{tenant_id}\t", some)]
+    async with tx.cursor() as cursor, cursor.copy(sql.copy_deltas) as copy:
+        await copy.write("".join(lines).encode())
+
+
+def _lines(start: str, deltas: Iterable[Delta]) -> Iterable[str]:
+    r"""Write deltas as lines of COPY text; \N is NULL."""
+    for each in deltas:
+        if each.text is None:
+            yield f"{start}{each.series_id.hex()}\t{each.hour}\t{each.quantity}\t\\N\t\\N\n"
+        else:
+            quantity = r"\N" if each.quantity is None else each.quantity
+            at = r"\N" if each.at is None else each.at
+            yield f"{start}{each.series_id.hex()}\t{each.hour}\t{quantity}\t{at}\t{each.text.translate(_ESCAPES)}\n"
+
+
+async def copy_dead_letters(tx: Connection, topic: str, letters: Iterable[DeadLetter]) -> None:
+    """Keep what could not be counted."""
+    async with tx.cursor() as cursor, cursor.copy(sql.copy_dead_letters) as copy:
+        for each in letters:
+            place = (each.tenant_id, topic, each.partition, each.offset, each.index)
+            texts = (each.reason, _clean(each.detail), each.metric_id, _clean(each.transaction_id))
+            await copy.write_row((*place, *texts, each.payload, each.at))
+
+
+async def count_events(tx: Connection, topic: str, counts: Sequence[EventCount]) -> None:
+    """Add to the books what became of the events of a batch."""
+    fields = EventCount.__struct_fields__
+    columns: dict[str, Any] = {field: [getattr(each, field) for each in counts] for field in fields}
+    await tx.execute(sql.count_events, {"topic": topic, **columns})
+
+
+async def keep_conflicts(tx: Connection, topic: str, conflicts: Sequence[Conflict]) -> None:
+    """Keep samples of conflicting duplicates."""
+    rows = [{"topic": topic, **_cleaned(msgspec.structs.asdict(each))} for each in conflicts]
+    async with tx.cursor() as cursor:
+        await cursor.executemany(sql.keep_conflict, rows)
+
+
+def _cleaned(row: Row) -> Row:
+    return {name: _clean(value) if isinstance(value, str) else value for name, value in row.items()}
+
+
+def _clean(text: str | None) -> str | None:
+    """Return the text without the one character that PostgreSQL cannot keep."""
+    return None if text is None else text.replace("\0", "\ufffd")
+
+
+async def _binary(connection: Connection, query: Any, values: Mapping[str, Any]) -> list[Row]:
+    """Fetch rows in binary form: keys are bytes, not hexadecimal text."""
+    async with connection.cursor(row_factory=dict_row, binary=True) as cursor:
+        await cursor.execute(query, values)
+        return await cursor.fetchall()

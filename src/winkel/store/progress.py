@@ -1,0 +1,96 @@
+"""How far each partition of a log has been metered, and by whom: the fence that makes metering exactly once."""
+
+from collections.abc import Sequence
+
+import msgspec
+import psycopg
+
+from winkel.model.progress import Move, Progress
+from winkel.store.database import Connection
+from winkel.store.sql import Queries
+
+sql = Queries(__name__)
+
+
+async def introduce(connection: Connection, topic: str) -> None:
+    """Make the connection known as that of a meter; `take` and `meters` look for it."""
+    await connection.execute(sql.name_session, {"topic": topic})
+
+
+async def meters(connection: Connection, topic: str) -> int:
+    """Return how many meters of this topic are connected now, this one included."""
+    row = await (await connection.execute(sql.meters, {"topic": topic})).fetchone()
+    assert row is not None, "it counts"
+    count: int = row["meters"]
+    return count
+
+
+async def take(connection: Connection, topic: str, partition: int, owner: str, *, start: int) -> Progress:
+    """Make `owner` the only one who can move this partition on, whoever that was before; return where it stands.
+
+    `start` is where a partition begins that nobody metered yet. When the previous owner holds the row, in the middle of
+    a batch, its connection is ended: the batch is rolled back, or its COMMIT is seen here (streaming.md §3.2).
+    """
+    values = {"topic": topic, "partition": partition, "owner": owner, "start": start}
+    await connection.execute(sql.create, values)
+    try:
+        async with connection.transaction():
+            await connection.execute(sql.lock, values)
+            return await _take(connection, values)
+    except psycopg.errors.LockNotAvailable:
+        await connection.execute(sql.end_holder, values)
+        return await _take(connection, values)
+
+
+async def _take(connection: Connection, values: dict[str, object]) -> Progress:
+    return msgspec.convert(await (await connection.execute(sql.take, values)).fetchone(), Progress)
+
+
+async def free(connection: Connection, topic: str, partition: int, owner: str, *, lease: float) -> bool:
+    """Whether nobody alive owns this partition: a live owner gives a sign at least every `lease` seconds."""
+    values = {"topic": topic, "partition": partition, "owner": owner, "lease": lease}
+    row = await (await connection.execute(sql.free, values)).fetchone()
+    return row is None or bool(row["free"])
+
+
+async def advance(tx: Connection, topic: str, moves: Sequence[Move]) -> bool:
+    """Move partitions on, by compare-and-set; False when one of them did not stand where we believe: roll back.
+
+    The rows are locked in the order of their partitions, so that two workers never wait in a circle.
+    """
+    ordered = sorted(moves, key=lambda each: each.partition)
+    async with tx.cursor() as cursor:
+        await cursor.executemany(sql.advance, [{"topic": topic, **msgspec.structs.asdict(each)} for each in ordered])
+        return cursor.rowcount == len(ordered)
+
+
+async def hold(tx: Connection, topic: str, partition: int, epoch: int) -> bool:
+    """Whether the epoch is still the newest; if so, nobody can take it before this transaction ends."""
+    values = {"topic": topic, "partition": partition, "epoch": epoch}
+    return await (await tx.execute(sql.hold, values)).fetchone() is not None
+
+
+async def heartbeat(connection: Connection, topic: str, epochs: dict[int, int]) -> set[int]:
+    """Say that the owner of these partitions (→ epoch) lives; return those that it still owns."""
+    alive = set()
+    for partition, epoch in sorted(epochs.items()):
+        values = {"topic": topic, "partition": partition, "epoch": epoch}
+        if await (await connection.execute(sql.heartbeat, values)).fetchone() is not None:
+            alive.add(partition)
+    return alive
+
+
+async def release(connection: Connection, topic: str, partition: int, epoch: int) -> None:
+    """Give a partition up, unless somebody else took it already."""
+    await connection.execute(sql.release, {"topic": topic, "partition": partition, "epoch": epoch})
+
+
+async def everything(connection: Connection, topic: str) -> list[Progress]:
+    """Return the progress of every partition that was ever metered."""
+    return msgspec.convert(await (await connection.execute(sql.all, {"topic": topic})).fetchall(), list[Progress])
+
+
+async def positions(connection: Connection, topic: str, partitions: int) -> list[int]:
+    """Return the next offset of partitions 0 … `partitions` − 1; 0 for one that was never metered."""
+    found = {each.partition: each.next_offset for each in await everything(connection, topic)}
+    return [found.get(partition, 0) for partition in range(partitions)]

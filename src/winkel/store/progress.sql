@@ -1,0 +1,64 @@
+-- name: create
+-- The row of a partition that nobody metered yet; one that exists stays as it is.
+INSERT INTO log_progress (topic, partition, next_offset) VALUES (%(topic)s, %(partition)s, %(start)s)
+ON CONFLICT (topic, partition) DO NOTHING
+
+-- name: lock
+-- Ask for the row without waiting: who holds it is in the middle of a batch.
+SELECT partition FROM log_progress WHERE topic = %(topic)s AND partition = %(partition)s FOR UPDATE NOWAIT
+
+-- name: take
+-- Become the owner. The row lock waits for a batch of the previous owner; after this it can commit nothing more.
+UPDATE log_progress
+SET epoch = epoch + 1, owner = %(owner)s, backend_pid = pg_backend_pid(), updated_at = clock_timestamp()
+WHERE topic = %(topic)s AND partition = %(partition)s
+RETURNING topic, partition, epoch, next_offset, owner, backend_pid, updated_at
+
+-- name: free
+-- Whether a partition waits for an owner: it has none, it is ours, its connection is gone, or it has been silent.
+SELECT owner IS NULL OR owner = %(owner)s OR updated_at < clock_timestamp() - make_interval(secs => %(lease)s)
+       OR NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = backend_pid AND datname = current_database()) AS free
+FROM log_progress WHERE topic = %(topic)s AND partition = %(partition)s
+
+-- name: end_holder
+-- End the connection of the previous owner. Process ids come again, so only a session of ours in this database.
+SELECT pg_terminate_backend(activity.pid)
+FROM log_progress JOIN pg_stat_activity AS activity ON activity.pid = backend_pid
+WHERE topic = %(topic)s AND partition = %(partition)s AND activity.pid <> pg_backend_pid()
+  AND activity.datname = current_database() AND activity.application_name = 'winkel meter ' || %(topic)s
+
+-- name: name_session
+-- Say what this connection is for; so others can count the meters there are.
+SELECT set_config('application_name', 'winkel meter ' || %(topic)s, false)
+
+-- name: meters
+-- How many meters of this topic are connected.
+SELECT count(*) AS meters FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'winkel meter ' || %(topic)s
+
+-- name: advance
+-- Move one partition on, but only from where we believe it is and only for the holder of the epoch. No row: another
+-- worker owns it now, or this batch was counted already.
+UPDATE log_progress SET next_offset = %(end)s, updated_at = clock_timestamp()
+WHERE topic = %(topic)s AND partition = %(partition)s AND epoch = %(epoch)s AND next_offset = %(start)s
+
+-- name: hold
+-- Whether the epoch is still ours; while this transaction lasts nobody can take it.
+SELECT partition FROM log_progress
+WHERE topic = %(topic)s AND partition = %(partition)s AND epoch = %(epoch)s FOR UPDATE
+
+-- name: heartbeat
+-- Say that we live. No row: we own it no longer.
+UPDATE log_progress SET updated_at = clock_timestamp()
+WHERE topic = %(topic)s AND partition = %(partition)s AND epoch = %(epoch)s
+RETURNING partition
+
+-- name: release
+-- Give the partition up, so that somebody else can go on at once.
+UPDATE log_progress SET owner = NULL, backend_pid = NULL
+WHERE topic = %(topic)s AND partition = %(partition)s AND epoch = %(epoch)s
+
+-- name: all
+-- The progress of every partition of a log.
+SELECT topic, partition, epoch, next_offset, owner, backend_pid, updated_at
+FROM log_progress WHERE topic = %(topic)s ORDER BY partition

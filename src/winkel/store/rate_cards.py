@@ -1,0 +1,108 @@
+"""Rate cards, their aliases and their rates."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+from psycopg.types.json import Jsonb
+
+from winkel.model.errors import NotFoundError
+from winkel.model.price import Price
+from winkel.model.rate_card import Alias, Rate, RateCard
+from winkel.store.database import Connection
+from winkel.store.sql import Queries
+
+sql = Queries(__name__)
+
+
+class NewRate(Struct, frozen=True, kw_only=True):
+    """A rate that has no number yet: the database counts (`model/rate_card.py`, Rate)."""
+
+    id: str
+    rate_card_id: str
+    product_id: str
+    price: Price
+    entitled: bool
+    starting_at: datetime
+    credit_type_id: str
+    ending_before: datetime | None = None
+    pricing_group_values: dict[str, str] = {}
+
+
+async def insert(tx: Connection, tenant_id: int, card: RateCard) -> None:
+    """Keep a new rate card and assign its aliases."""
+    values = {"tenant_id": tenant_id, **msgspec.structs.asdict(card), "custom_fields": Jsonb(card.custom_fields)}
+    await tx.execute(sql.insert, values)
+    await set_aliases(tx, tenant_id, card.id, card.aliases)
+
+
+async def get(tx: Connection, tenant_id: int, rate_card_id: str) -> RateCard:
+    """Return a rate card, archived or not. Raises `NotFoundError`."""
+    row = await (await tx.execute(sql.find, {"tenant_id": tenant_id, "id": rate_card_id})).fetchone()
+    if row is None:
+        raise NotFoundError(f"there is no rate card {rate_card_id}")
+    return msgspec.convert(row, RateCard)
+
+
+async def page(tx: Connection, tenant_id: int, after: tuple[datetime, str] | None, limit: int) -> list[RateCard]:
+    """Return at most `limit` rate cards that are not archived and follow `after` = (created_at, id)."""
+    values = {"tenant_id": tenant_id, "after_at": after and after[0], "after_id": after and after[1], "limit": limit}
+    return msgspec.convert(await (await tx.execute(sql.page, values)).fetchall(), list[RateCard])
+
+
+async def update(
+    tx: Connection, tenant_id: int, rate_card_id: str, *, name: str | None, description: str | None
+) -> None:
+    """Change what is not None. Raises `NotFoundError`."""
+    values = {"tenant_id": tenant_id, "id": rate_card_id, "name": name, "description": description}
+    if await (await tx.execute(sql.update, values)).fetchone() is None:
+        raise NotFoundError(f"there is no rate card {rate_card_id}")
+
+
+async def archive(tx: Connection, tenant_id: int, rate_card_id: str, at: datetime) -> None:
+    """Archive a rate card; once more changes nothing. Raises `NotFoundError`."""
+    values = {"tenant_id": tenant_id, "id": rate_card_id, "at": at}
+    if await (await tx.execute(sql.archive, values)).fetchone() is None:
+        raise NotFoundError(f"there is no rate card {rate_card_id}")
+
+
+async def set_aliases(tx: Connection, tenant_id: int, rate_card_id: str, aliases: Iterable[Alias]) -> None:
+    """Make these the aliases of the card (metronome-api.md §4.6).
+
+    A name belongs to one card at a time: where another card has it, that assignment ends at the new `starting_at`.
+    """
+    values = {"tenant_id": tenant_id, "rate_card_id": rate_card_id}
+    await tx.execute(sql.lock_aliases, values)
+    await tx.execute(sql.drop_aliases, values)
+    for alias in aliases:
+        assigned = {**values, **msgspec.structs.asdict(alias)}
+        await tx.execute(sql.void_aliases, assigned)
+        await tx.execute(sql.end_aliases, assigned)
+        await tx.execute(sql.insert_alias, assigned)
+
+
+async def resolve(tx: Connection, tenant_id: int, alias: str, at: datetime) -> str | None:
+    """Return the id of the rate card that a name stands for at an instant, or None."""
+    row = await (await tx.execute(sql.resolve, {"tenant_id": tenant_id, "name": alias, "at": at})).fetchone()
+    return None if row is None else row["rate_card_id"]
+
+
+async def add_rates(tx: Connection, tenant_id: int, rates: Sequence[NewRate]) -> None:
+    """Add rates, numbered in this order."""
+    async with tx.cursor() as cursor:
+        await cursor.executemany(sql.insert_rate, [_row(tenant_id, rate) for rate in rates])
+
+
+async def rates(tx: Connection, tenant_id: int, rate_card_ids: Iterable[str]) -> dict[str, tuple[Rate, ...]]:
+    """Return the rates of each of these cards, in the order in which they were added; none for an unknown card."""
+    result: dict[str, list[Rate]] = {each: [] for each in rate_card_ids}
+    rows = await tx.execute(sql.rates, {"tenant_id": tenant_id, "rate_card_ids": list(result)})
+    for rate in msgspec.convert(await rows.fetchall(), list[Rate]):
+        result[rate.rate_card_id].append(rate)
+    return {each: tuple(found) for each, found in result.items()}
+
+
+def _row(tenant_id: int, rate: NewRate) -> dict[str, object]:
+    nested = {"price": Jsonb(rate.price), "pricing_group_values": Jsonb(rate.pricing_group_values)}
+    return {"tenant_id": tenant_id, **msgspec.structs.asdict(rate), **nested}

@@ -1,0 +1,102 @@
+"""Usage: merging what batches added, and reading it by hour."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from winkel.model.metric import Aggregation
+from winkel.model.money import add
+from winkel.model.usage import HourUsage
+from winkel.store.database import Connection, Row
+from winkel.store.sql import Queries
+
+sql = Queries(__name__)
+
+
+async def compact(connection: Connection, limit: int) -> int:
+    """Merge up to `limit` deltas into the usage of their hours; return how many that were.
+
+    Readers never notice. Several may try at once: one works, the others return 0.
+    """
+    async with connection.transaction():
+        row = await (await connection.execute(sql.compact_lock)).fetchone()
+        if row is None or not row["alone"]:
+            return 0
+        row = await (await connection.execute(sql.compact, {"limit": limit})).fetchone()
+        assert row is not None, "it counts"
+        if row["moved"] != row["typed"]:
+            raise RuntimeError(f"{row['moved'] - row['typed']} deltas have no series or no metric: nothing was merged")
+    moved: int = row["moved"]
+    return moved
+
+
+async def hours(
+    connection: Connection,
+    tenant_id: int,
+    customer_keys: Sequence[str],
+    metric_ids: Sequence[str],
+    group_keys: Mapping[str, int],
+    start_hour: int,
+    end_hour: int,
+) -> dict[str, list[HourUsage]]:
+    """Return the usage of some customer keys and metrics in the hours [start, end), merged or not, by metric.
+
+    `group_keys` says for each metric under which of its group keys, by index; 0 when it is not named. The rows of a
+    series are in the order of their hours. Exact at one instant, whatever is compacted meanwhile.
+    """
+    values = {
+        "tenant_id": tenant_id,
+        "customer_keys": list(customer_keys),
+        "metric_ids": list(metric_ids),
+        "group_keys": [group_keys.get(each, 0) for each in metric_ids],
+        "start_hour": start_hour,
+        "end_hour": end_hour,
+    }
+    found: dict[str, list[HourUsage]] = {metric_id: [] for metric_id in metric_ids}
+    async with connection.cursor(row_factory=dict_row, binary=True) as cursor:
+        await cursor.execute(sql.hours, values)
+        for row in await cursor.fetchall():
+            found[row["metric_id"]] += _usage(row)
+    return found
+
+
+def _usage(row: Row) -> list[HourUsage]:
+    """Merge the columns of one series."""
+    key, groups = row["customer_key"], tuple(row["group_values"])
+    kind = Aggregation(row["aggregation_type"])
+    if kind is Aggregation.UNIQUE:
+        return _distinct(key, groups, row)
+    if kind is Aggregation.LATEST:
+        return _latest(key, groups, row)
+    sums: dict[int, Decimal] = dict(zip(row["hours"] or (), row["quantities"] or (), strict=True))
+    merge: Callable[[Decimal, Decimal], Decimal] = add if kind in {Aggregation.COUNT, Aggregation.SUM} else max
+    for hour, quantity in _pairs(row, "open_hours", "open_quantities"):
+        sums[hour] = merge(sums[hour], quantity) if hour in sums else quantity
+    return [HourUsage(key, groups, hour, sums[hour]) for hour in sorted(sums)]
+
+
+def _latest(key: str, groups: tuple[str | None, ...], row: Row) -> list[HourUsage]:
+    """Keep the value that is newest by event time, then by transaction id, then the larger."""
+    newest: dict[int, tuple[int, str, Decimal]] = {}
+    for start in ("", "open_"):
+        for hour, at, text, quantity in _pairs(
+            row, *(start + each for each in ("hours", "ats", "texts", "quantities"))
+        ):
+            found = (at, text, quantity)
+            newest[hour] = max(newest.get(hour, found), found)
+    return [HourUsage(key, groups, hour, newest[hour][2], *newest[hour][:2]) for hour in sorted(newest)]
+
+
+def _distinct(key: str, groups: tuple[str | None, ...], row: Row) -> list[HourUsage]:
+    """Unite the distinct values."""
+    sets: dict[int, set[str]] = {}
+    for columns in (("seen_hours", "seen_values"), ("open_hours", "open_texts")):
+        for hour, value in _pairs(row, *columns):
+            sets.setdefault(hour, set()).add(value)
+    return [HourUsage(key, groups, hour, distinct=frozenset(sets[hour])) for hour in sorted(sets)]
+
+
+def _pairs(row: Row, *columns: str) -> Iterable[tuple[Any, ...]]:
+    return zip(*(row[column] or () for column in columns), strict=True)

@@ -1,0 +1,263 @@
+"""Rates: adding them, and which hold when."""
+
+import random
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api import seed
+from api.seed import at
+from winkel.api import rate_views
+from winkel.model.credit_type import BY_ID, USD
+from winkel.model.price import Flat
+from winkel.model.rate_card import Rate
+
+CARDS = "/v1/contract-pricing/rate-cards"
+NEW_YEAR = at(2026)
+
+
+def rate(product, price=1.0, start=NEW_YEAR, **more):
+    return {
+        "product_id": product,
+        "rate_type": "FLAT",
+        "price": price,
+        "entitled": True,
+        "starting_at": start,
+        **more,
+    }
+
+
+def wire(product, **more):
+    """Return a rate as JSON."""
+    return {**rate(product, start="2026-01-01T00:00:00Z"), **more}
+
+
+@pytest.mark.anyio
+async def test_add_flat_and_tiered(sdk):
+    """A flat and a tiered rate come back as they were given, in the card's currency."""
+    rates = sdk.v1.contracts.rate_cards.rates
+    card, product = await seed.rate_card(sdk), await seed.usage_product(sdk)
+    flat = (await rates.add(rate_card_id=card, **rate(product, 0.25))).data
+    assert (flat.rate_type, flat.price, flat.credit_type.id) == ("FLAT", 0.25, USD.id)
+    tiers = [{"price": 0, "size": 5}, {"price": 1.5}]
+    tiered = await rates.add(
+        rate_card_id=card,
+        product_id=product,
+        rate_type="TIERED",
+        tiers=tiers,
+        entitled=False,
+        starting_at=at(2026, 2),
+    )
+    assert [(each.price, each.size) for each in tiered.data.tiers] == [(0, 5), (1.5, None)]
+    schedule = (await sdk.v1.contracts.rate_cards.retrieve_rate_schedule(rate_card_id=card, starting_at=NEW_YEAR)).data
+    assert [(each.rate.rate_type, each.entitled, each.starting_at, each.ending_before) for each in schedule] == [
+        ("FLAT", True, NEW_YEAR, at(2026, 2)),
+        ("TIERED", False, at(2026, 2), None),
+    ]
+    assert {(each.product_id, each.product_name) for each in schedule} == {(product, "Tokens")}
+
+
+@pytest.mark.anyio
+async def test_prices_keep_every_digit(sdk, app_client):
+    """A price passes through the database with all its digits."""
+    card, product = await seed.rate_card(sdk), await seed.usage_product(sdk)
+    text = "0.12345678901234567890123456789012345678"
+    body = f'{{"rate_card_id": "{card}", "product_id": "{product}", "rate_type": "flat", "price": {text},'
+    body += '"entitled": true, "starting_at": "2026-01-01T05:30:00+05:30"}'
+    answer = await app_client.post(f"{CARDS}/addRate", content=body, headers={"content-type": "application/json"})
+    assert seed.exact(answer)["data"]["price"] == Decimal(text)
+    answer = await app_client.post(f"{CARDS}/getRates", json={"rate_card_id": card, "at": "2026-01-01T00:00:00Z"})
+    assert seed.exact(answer)["data"][0]["rate"]["price"] == Decimal(text)
+
+
+@pytest.mark.anyio
+async def test_later_rates_win(sdk):
+    """At an instant the rate that starts last holds, then the one added last; when it ends the others hold again."""
+    rates = sdk.v1.contracts.rate_cards.rates
+    card, product = await seed.rate_card(sdk), await seed.usage_product(sdk)
+    promotion = rate(product, 2, at(2026, 2), ending_before=at(2026, 3))
+    added = [rate(product, 1), promotion, rate(product, 3)]
+    assert (await rates.add_many(rate_card_id=card, rates=added)).data.id == card
+
+    async def price(instant):
+        return [each.rate.price async for each in rates.list(rate_card_id=card, at=instant)]
+
+    assert await price(NEW_YEAR - timedelta(hours=1)) == []
+    assert await price(NEW_YEAR) == [3]
+    assert await price(at(2026, 2)) == [2]
+    assert await price(at(2026, 3)) == [3]
+
+
+@pytest.mark.anyio
+async def test_selectors(sdk):
+    """Selectors are alternatives; the conditions of one must all hold; partial values need not name the whole key."""
+    rates = sdk.v1.contracts.rate_cards.rates
+    card = await seed.rate_card(sdk)
+    plain = await seed.usage_product(sdk, "Plain", tags=["core"])
+    keyed = await seed.usage_product(sdk, "Keyed", pricing_group_key=["model", "region"], tags=["ai", "new"])
+    combinations = [{"model": model, "region": region} for model in ("big", "small") for region in ("eu", "us")]
+    added = [rate(keyed, index, pricing_group_values=each) for index, each in enumerate(combinations, 1)]
+    await rates.add_many(rate_card_id=card, rates=[*added, rate(plain, 9), rate(keyed, 8)])
+
+    async def prices(*selectors):
+        return [each.rate.price async for each in rates.list(rate_card_id=card, at=NEW_YEAR, selectors=selectors)]
+
+    assert await prices() == [8, 1, 2, 3, 4, 9]
+    assert await prices({"product_id": plain}) == [9]
+    assert await prices({"product_tags": ["new", "other"]}) == [8, 1, 2, 3, 4]
+    assert await prices({"pricing_group_values": {"model": "big", "region": "us"}}) == [2]
+    assert await prices({"pricing_group_values": {"model": "big"}}) == []
+    assert await prices({"partial_pricing_group_values": {"model": "big"}}) == [1, 2]
+    assert await prices({"partial_pricing_group_values": {"region": "eu"}}, {"product_id": plain}) == [1, 3, 9]
+    assert await prices({"product_id": plain, "product_tags": ["ai"]}) == []
+    shown = [each async for each in rates.list(rate_card_id=card, at=NEW_YEAR, selectors=[{"product_id": keyed}])]
+    assert shown[1].pricing_group_values == shown[1].rate.pricing_group_values == combinations[0]
+    assert shown[0].product_tags == ["ai", "new"]
+
+
+@pytest.mark.anyio
+async def test_pages(sdk):
+    """Rates come in pages that together are the whole list, in both lists."""
+    rate_cards = sdk.v1.contracts.rate_cards
+    card = await seed.rate_card(sdk)
+    product = await seed.usage_product(sdk, pricing_group_key=["model"])
+    added = [rate(product, 1, pricing_group_values={"model": f"m{index}"}) for index in range(7)]
+    await rate_cards.rates.add_many(rate_card_id=card, rates=added)
+    found = [each async for each in rate_cards.rates.list(rate_card_id=card, at=NEW_YEAR, limit=3)]
+    assert [each.pricing_group_values["model"] for each in found] == [f"m{index}" for index in range(7)]
+    first = await rate_cards.retrieve_rate_schedule(rate_card_id=card, starting_at=NEW_YEAR, limit=5)
+    rest = await rate_cards.retrieve_rate_schedule(rate_card_id=card, starting_at=NEW_YEAR, next_page=first.next_page)
+    assert [len(first.data), len(rest.data), rest.next_page] == [5, 2, None]
+
+
+@pytest.mark.anyio
+async def test_schedule_range(sdk):
+    """A rate schedule has the rates that hold at some time of the range, each with its own whole time."""
+    rate_cards = sdk.v1.contracts.rate_cards
+    card, product = await seed.rate_card(sdk), await seed.usage_product(sdk)
+    added = [rate(product, month, at(2026, month)) for month in (1, 2, 3)]
+    await rate_cards.rates.add_many(rate_card_id=card, rates=added)
+    found = await rate_cards.retrieve_rate_schedule(
+        rate_card_id=card, starting_at=at(2026, 2, 10), ending_before=at(2026, 3)
+    )
+    assert [(each.rate.price, each.starting_at, each.ending_before) for each in found.data] == [
+        (2, at(2026, 2), at(2026, 3))
+    ]
+
+
+@pytest.mark.anyio
+async def test_add_rates_is_all_or_nothing(sdk, app_client):
+    """One bad rate stops all of them, and the message says which it is."""
+    card, product = await seed.rate_card(sdk), await seed.usage_product(sdk)
+    body = {"rate_card_id": card, "rates": [wire(product), wire(product, price=-1)]}
+    await seed.refused(app_client, f"{CARDS}/addRates", body, "negative", "$.rates[1].price")
+    body["rates"][1] = wire(str(uuid.uuid4()))
+    await seed.refused(app_client, f"{CARDS}/addRates", body, "there is no product", "$.rates[1].product_id")
+    body["rates"][1] = wire(product, commit_rate={"rate_type": "FLAT", "price": 1})
+    await seed.refused(app_client, f"{CARDS}/addRates", body, "`commit_rate` is not supported yet", "$.rates[1]")
+    assert [each async for each in sdk.v1.contracts.rate_cards.rates.list(rate_card_id=card, at=NEW_YEAR)] == []
+
+
+@pytest.mark.anyio
+async def test_refused(sdk, app_client, make_client):
+    """What a rate cannot be is refused with its place."""
+    card = await seed.rate_card(sdk)
+    product = await seed.usage_product(sdk, pricing_group_key=["model", "region"])
+    plain, fixed = await seed.usage_product(sdk, "Plain"), await seed.fixed_product(sdk)
+    euro = next(each for each, unit in BY_ID.items() if unit.name == "EUR")
+
+    async def refuse(*parts, product=product, **more):
+        body = {"rate_card_id": card, **wire(product), **more}
+        await seed.refused(app_client, f"{CARDS}/addRate", {k: v for k, v in body.items() if v != ...}, *parts)
+
+    await refuse("FIXED", "$.product_id", product=fixed)
+    await refuse("hour", "$.starting_at", starting_at="2026-01-01T00:30:00Z")
+    await refuse("hour", "$.starting_at", starting_at="2026-01-01T00:00:00+05:30")
+    await refuse("$.ending_before", ending_before="2026-01-01T00:00:00Z")
+    await refuse("year", "$.starting_at", starting_at="0001-01-01T00:00:00+05:00")
+    await refuse("finite", "$.price", price="NaN")
+    await refuse("finite", "$.price", price=1e300)
+    await refuse("needs a price", price=...)
+    await refuse("no tiers", tiers=[{"price": 1}])
+    await refuse("tiers must not be empty", rate_type="TIERED", price=...)
+    await refuse("last tier", "$.tiers", rate_type="tiered", price=..., tiers=[{"price": 1, "size": 1}])
+    await refuse("$.tiers[0].price", rate_type="TIERED", price=..., tiers=[{"price": -1}])
+    await refuse("price of its own", rate_type="TIERED", tiers=[{"price": 1}])
+    await refuse("exactly model, region", "$.pricing_group_values", pricing_group_values={"model": "a"})
+    await refuse("left out", product=plain, pricing_group_values={"model": "a"})
+    await refuse("card's", "$.credit_type_id", credit_type_id=euro)
+    await refuse("not supported yet", "$.credit_type_id", credit_type_id=str(uuid.uuid4()))
+    for rate_type in ("PERCENTAGE", "subscription", "CUSTOM", "TIERED_PERCENTAGE"):
+        await refuse(f"{rate_type.upper()} is not supported yet", "$.rate_type", rate_type=rate_type)
+    for field in ("commit_rate", "billing_frequency", "custom_rate", "is_prorated", "quantity"):
+        await refuse(f"`{field}` is not supported yet", **{field: 1})
+    await refuse("unknown field `discount`", discount=1)
+    await refuse("$.rate_type", rate_type="FREE")
+    await sdk.v1.contracts.products.archive(product_id=plain)
+    await refuse("archived", product=plain)
+    stranger = await make_client()
+    body = {"rate_card_id": card, **wire(product)}
+    await seed.refused(stranger, f"{CARDS}/addRate", body, "there is no rate card", status=404)
+    await sdk.v1.contracts.rate_cards.archive(id=card)
+    await refuse("archived", "$.rate_card_id")
+
+
+@pytest.mark.anyio
+async def test_contract_rate_schedule(sdk, app_client):
+    """A contract shows the list rates of its card that hold at an instant and are entitled; without a card none."""
+    card, customer = await seed.rate_card(sdk), await seed.customer(sdk)
+    shown, hidden = await seed.usage_product(sdk, "Shown"), await seed.usage_product(sdk, "Hidden")
+    later = rate(shown, 2, at(2026, 2))
+    added = [rate(shown, 1), {**rate(hidden, 1), "entitled": False}, later]
+    await sdk.v1.contracts.rate_cards.rates.add_many(rate_card_id=card, rates=added)
+    made = await sdk.v1.contracts.create(customer_id=customer, starting_at=NEW_YEAR, rate_card_id=card)
+    contract = made.data.id
+    keys = {"customer_id": customer, "contract_id": contract}
+    (now,) = (await sdk.v1.contracts.retrieve_rate_schedule(**keys)).data
+    assert (now.product_id, now.list_rate.price, now.entitled, now.rate_card_id) == (shown, 1, True, card)
+    assert (now.override_rate, now.starting_at, now.ending_before) == (None, NEW_YEAR, at(2026, 2))
+    (then,) = (await sdk.v1.contracts.retrieve_rate_schedule(**keys, at=at(2026, 2))).data
+    assert then.list_rate.price == 2
+    none = await sdk.v1.contracts.retrieve_rate_schedule(**keys, selectors=[{"product_id": hidden}])
+    assert none.data == []
+    bare = await sdk.v1.contracts.create(customer_id=customer, starting_at=NEW_YEAR)
+    assert (await sdk.v1.contracts.retrieve_rate_schedule(customer_id=customer, contract_id=bare.data.id)).data == []
+    keys["contract_id"] = str(uuid.uuid4())
+    await seed.refused(app_client, "/v1/contracts/getContractRateSchedule", keys, "no contract", status=404)
+
+
+hours = st.integers(0, 12)
+terms = st.lists(st.tuples(hours, st.none() | st.integers(1, 6), st.sampled_from(["a", "b"])), max_size=8)
+
+
+@given(terms)
+def test_schedule_is_what_holds_at_each_instant(terms):
+    """The schedule says for every hour what the rule for overlapping rates says for that hour."""
+    rates = [
+        Rate(
+            id=str(number),
+            rate_card_id="card",
+            product_id="product",
+            price=Flat(Decimal(number)),
+            entitled=True,
+            starting_at=NEW_YEAR + timedelta(hours=start),
+            ending_before=None if length is None else NEW_YEAR + timedelta(hours=start + length),
+            number=number,
+            credit_type_id=USD.id,
+            pricing_group_values={"model": model},
+        )
+        for number, (start, length, model) in enumerate(terms)
+    ]
+    shuffled = random.Random(1).sample(rates, len(rates))
+    for hour in range(20):
+        instant = NEW_YEAR + timedelta(hours=hour)
+        expected = {}
+        for each in sorted(rates, key=lambda each: (each.starting_at, each.number)):
+            if each.starting_at <= instant and (each.ending_before is None or instant < each.ending_before):
+                expected[each.pricing_group_values["model"]] = each.id
+        found = rate_views.at_instant(rate_views.schedule(shuffled), instant)
+        assert {held.rate.pricing_group_values["model"]: held.rate.id for held in found} == expected

@@ -1,0 +1,234 @@
+"""kill -9, again and again, at everything, while clients send: nothing is lost and nothing is counted twice."""
+
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+import msgspec
+import psycopg
+import pytest
+
+from e2e.plain import Plain, eventually
+from support.running import Running
+
+SEED = 20260101
+KILLS = 34
+"""How often something is killed; among them `POSTGRES` kills of the database and one of the supervisor."""
+POSTGRES = 3
+SENDERS = 4
+EVENTS = 20
+"""Events of a request."""
+CUSTOMERS = 5
+TAKEOVER_SECONDS = 20.0
+"""A meter that was killed has a successor at work within this time; usual times are printed."""
+GIVE_UP_SECONDS = 60.0
+"""No request stays unaccepted for longer."""
+KILLING_SECONDS = 90.0
+
+
+class Traffic:
+    """Clients that send until told to stop, and never give up a request before it is accepted."""
+
+    def __init__(self, winkel: Running) -> None:
+        self.winkel = winkel
+        self.began = datetime.now(UTC)
+        self.stop = threading.Event()
+        self.requests = Counter[str]()
+        self.sent: dict[str, tuple[int, Decimal]] = {}
+        """Customer → unique events, and the sum of their amounts."""
+        self._lock = threading.Lock()
+
+    def send_forever(self, sender: int) -> None:
+        """Send requests whose contents follow from their numbers; now and then one of them again."""
+        rng = Random(SEED + sender)
+        with httpx.Client(timeout=10) as client:
+            for number in itertools.count():
+                if self.stop.is_set():
+                    return
+                events = list(self._events(sender, number))
+                self._deliver(client, events)
+                self._note(events)
+                if rng.random() < 0.1:
+                    self._deliver(client, list(self._events(sender, rng.randint(0, number))))
+                    self.requests["sent again on purpose"] += 1
+
+    def repeat_one(self, times: int) -> None:
+        """Send one id under ever other timestamps, all through the kills."""
+        with httpx.Client(timeout=10) as client:
+            for number in range(times):
+                at = datetime.now(UTC) - timedelta(minutes=number)
+                self._deliver(client, [_event("the-one", "repeated", at, "1")])
+                if not self.stop.is_set():
+                    time.sleep(0.03)
+
+    def _events(self, sender: int, number: int) -> Iterator[dict[str, Any]]:
+        for index in range(EVENTS):
+            place = number * EVENTS + index
+            amount = f"{place % 997}.{place % 10**6:06}"
+            yield _event(f"{sender}-{number}-{index}", f"customer-{place % CUSTOMERS}", self.began, amount)
+
+    def _deliver(self, client: httpx.Client, events: list[dict[str, Any]]) -> None:
+        """Send until it is accepted; whatever else comes back, or doesn't, the same is sent again."""
+        body = msgspec.json.encode(events)
+        headers = {**self.winkel.headers, "content-type": "application/json"}
+        until = time.monotonic() + GIVE_UP_SECONDS
+        while True:
+            try:
+                answer = client.post(self.winkel.url + "/v1/ingest", content=body, headers=headers)
+                assert answer.status_code == 200 or answer.status_code >= 500, answer.text
+                if answer.status_code == 200:
+                    self.requests["accepted"] += 1
+                    return
+                problem = f"status {answer.status_code}"
+            except (httpx.TransportError, OSError, ValueError, KeyError) as error:  # or run.json is being written
+                problem = type(error).__name__
+            self.requests[f"tried again after {problem}"] += 1
+            assert time.monotonic() < until, f"not accepted within {GIVE_UP_SECONDS} s: {problem}"
+            time.sleep(0.05)
+
+    def _note(self, events: list[dict[str, Any]]) -> None:
+        with self._lock:
+            for event in events:
+                count, total = self.sent.get(event["customer_id"], (0, Decimal(0)))
+                amount = Decimal(event["properties"]["amount"])
+                self.sent[event["customer_id"]] = count + 1, total + amount
+
+
+def _event(transaction_id: str, customer: str, at: datetime, amount: str) -> dict[str, Any]:
+    return {
+        "transaction_id": transaction_id,
+        "customer_id": customer,
+        "event_type": "use",
+        "timestamp": at,
+        "properties": {"amount": amount},
+    }
+
+
+class Killer:
+    """Kills, and sees to it that what was killed is back."""
+
+    def __init__(self, winkel: Running) -> None:
+        self.winkel = winkel
+        self.kills = Counter[str]()
+        self.takeovers: list[float] = []
+        self.recoveries: list[float] = []
+        """Seconds until the database answered again."""
+
+    def run(self) -> None:
+        """Kill `KILLS` times, roles most of the time."""
+        rng = Random(SEED)
+        victims = [("gateway", "meter", "bill", "meter")[each % 4] for each in range(KILLS - POSTGRES - 1)]
+        rng.shuffle(victims)
+        for victim in ["postgres"] * POSTGRES + ["supervisor"]:
+            victims.insert(rng.randrange(4, len(victims)), victim)
+        for victim in victims:
+            getattr(self, f"_{victim}", lambda victim=victim: self._role(victim))()
+            self.kills[victim] += 1
+            time.sleep(rng.uniform(0.2, 1.2))
+
+    def _role(self, name: str) -> None:
+        """Kill a role once it lives; do not wait for it."""
+        self.winkel.wait_until(lambda: self.winkel.pids[name] is not None)
+        self.winkel.kill(name)
+
+    def _meter(self) -> None:
+        """Kill the meter, and see how long it takes until every partition has a new owner."""
+        self.winkel.wait_until(lambda: self.winkel.pids["meter"] is not None)
+        before = self._epochs()
+        killed = time.monotonic()
+        self.winkel.kill("meter")
+        self.winkel.wait_until(
+            lambda: len(now := self._epochs()) >= len(before) and all(now[each] > before[each] for each in before),
+            TAKEOVER_SECONDS,
+        )
+        self.takeovers.append(time.monotonic() - killed)
+
+    def _postgres(self) -> None:
+        """Kill the postmaster; its successor recovers from the write-ahead log."""
+        killed = time.monotonic()
+        old = self.winkel.kill("postgres")
+        self.winkel.wait_for_restart("postgres", old, 60)
+        self.winkel.wait_until(self.winkel.ready, 60)
+        self.recoveries.append(time.monotonic() - killed)
+
+    def _supervisor(self) -> None:
+        """Kill the supervisor; then somebody starts Winkel anew."""
+        self.winkel.kill("supervisor")
+        self.winkel.start()
+
+    def _epochs(self) -> dict[int, int]:
+        with psycopg.connect(self.winkel.database_url) as connection:
+            return dict(connection.execute("SELECT partition, epoch FROM log_progress").fetchall())
+
+
+@pytest.fixture
+def winkel(tmp_path: Path) -> Iterator[Running]:
+    """Return a Winkel that nobody else uses."""
+    with Running(tmp_path / "data") as running:
+        yield running
+
+
+def set_up(winkel: Running) -> tuple[dict[str, str], str, str]:
+    """Make customers and two metrics; return customer id by alias, the count's id and the sum's id."""
+    with Plain(winkel.url, winkel.token) as plain:
+        aliases = [*(f"customer-{number}" for number in range(CUSTOMERS)), "repeated"]
+        customers = {alias: plain.make("/v1/customers", name=alias, ingest_aliases=[alias]) for alias in aliases}
+        return customers, plain.metric("events", "use", "COUNT"), plain.metric("amount", "use", "SUM", "amount")
+
+
+def test_no_event_is_lost_or_counted_twice_while_everything_is_killed(winkel: Running) -> None:
+    """After 34 kills of every process, usage is exactly what was sent, and an id sent 1,000 times counts once."""
+    customers, count_id, sum_id = set_up(winkel)
+    traffic, killer = Traffic(winkel), Killer(winkel)
+    with ThreadPoolExecutor(SENDERS + 1) as threads:
+        sending = [threads.submit(traffic.send_forever, sender) for sender in range(SENDERS)]
+        sending.append(threads.submit(traffic.repeat_one, 1000))
+        began = time.monotonic()
+        try:
+            killer.run()
+        finally:
+            killing = time.monotonic() - began
+            traffic.stop.set()
+        for each in sending:
+            each.result(GIVE_UP_SECONDS + 30)
+    winkel.wait_until(winkel.ready, 60)
+    expected = {customers[alias]: numbers for alias, numbers in traffic.sent.items()}
+    expected[customers["repeated"]] = (1, Decimal(1))
+    with Plain(winkel.url, winkel.token) as plain:
+        caught_up = eventually(
+            lambda: plain.usage(count_id), {customer: count for customer, (count, _) in expected.items()}, 60
+        )
+        assert plain.usage(sum_id) == {customer: total for customer, (_, total) in expected.items()}
+    tell(traffic, killer, killing, caught_up)
+    assert_books_balance(winkel, sum(count for count, _ in expected.values()))
+    assert sum(killer.kills.values()) >= 30
+    assert killing <= KILLING_SECONDS
+
+
+def assert_books_balance(winkel: Running, unique: int) -> None:
+    """Assert that the meter's own books say the same, and that no event went to the dead letters."""
+    with psycopg.connect(winkel.database_url) as connection:
+        row = connection.execute("SELECT sum(counted), sum(duplicates), sum(dead_letters) FROM event_count").fetchone()
+    assert row is not None
+    assert row[0] == unique
+    assert row[1] >= 999
+    assert row[2] == 0
+
+
+def tell(traffic: Traffic, killer: Killer, killing: float, caught_up: float) -> None:
+    """Print what happened."""
+    events = sum(count for count, _ in traffic.sent.values())
+    print(f"\n{sum(killer.kills.values())} kills in {killing:.0f} s: {dict(killer.kills)}")
+    print(f"{events:,} unique events; requests: {dict(sorted(traffic.requests.items()))}")
+    print("meter killed → all partitions owned again, s:", ", ".join(f"{each:.2f}" for each in killer.takeovers))
+    print("postgres killed → ready again, s:", ", ".join(f"{each:.2f}" for each in killer.recoveries))
+    print(f"all metered {caught_up:.2f} s after the last request")

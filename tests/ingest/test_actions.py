@@ -1,0 +1,178 @@
+"""Group commit: requests share appends, fail together, and are never told that they are durable before they are."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+from anyio import create_task_group
+
+from winkel.ingest import actions
+from winkel.ingest.actions import Intake
+from winkel.ingest.rows import events_at
+from winkel.log import codec
+from winkel.log.log import NewRecord
+from winkel.log.memory import MemoryLog
+from winkel.model.errors import OverQuotaError, UnavailableError
+from winkel.model.event import Event
+
+pytestmark = pytest.mark.anyio
+NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
+
+
+def batch(name: str, count: int = 3) -> list[Event]:
+    return [Event(f"{name}-{number}", "c", "e", NOW) for number in range(count)]
+
+
+class SlowLog(MemoryLog):
+    """A log whose appends wait until the test lets them go, and which can fail."""
+
+    def __init__(self, partitions: int = 2) -> None:
+        super().__init__(partitions)
+        self.go = asyncio.Event()
+        self.error: Exception | None = None
+        self.appends: list[int] = []
+
+    async def append(self, records: Sequence[NewRecord]) -> None:
+        self.appends.append(sum(each.events for each in records))
+        await self.go.wait()
+        if self.error:
+            raise self.error
+        await super().append(records)
+
+
+async def kept(log: MemoryLog) -> dict[int, set[str]]:
+    """Return the transaction ids in the log by tenant."""
+    found: dict[int, set[str]] = {}
+    for partition in range(log.partitions):
+        for record in await log.read(partition, 0, events=10**9, wait_seconds=0):
+            block = codec.decode(record.data)
+            assert (record.tenant_id, record.events) == (block.tenant_id, len(block))
+            ids = {each.transaction_id for each in events_at(block, range(len(block)))}
+            found.setdefault(record.tenant_id, set()).update(ids)
+    return found
+
+
+async def settle() -> None:
+    """Let everything run that can."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+async def test_requests_that_wait_share_the_next_append() -> None:
+    """While one append is under way, all that comes is collected for the next one, tenants kept apart."""
+    log = SlowLog()
+    intake = Intake(log, flush_seconds=0)
+    async with create_task_group() as group:
+        group.start_soon(intake.accept, 1, batch("first"), 10)
+        await settle()
+        for number in range(5):
+            group.start_soon(intake.accept, 1 + number % 2, batch(f"later{number}"), 10)
+        await settle()
+        assert log.appends == [3]
+        log.go.set()
+    assert log.appends == [3, 15]
+    ids = await kept(log)
+    assert {len(ids[1]), len(ids[2])} == {12, 6}
+
+
+async def test_nobody_is_answered_before_the_append_returned() -> None:
+    """Accepting lasts as long as becoming durable does."""
+    log = SlowLog()
+    intake = Intake(log, flush_seconds=0)
+    accepting = asyncio.create_task(intake.accept(1, batch("a"), 10))
+    await settle()
+    assert not accepting.done()
+    log.go.set()
+    await accepting
+    assert len((await kept(log))[1]) == 3
+
+
+async def test_a_failed_append_fails_all_its_requests_and_no_other() -> None:
+    """Each of them is told to send again; the next append is a new start."""
+    log = SlowLog()
+    log.error = UnavailableError("gone")
+    log.go.set()
+    intake = Intake(log, flush_seconds=0)
+    results = await asyncio.gather(*[intake.accept(1, batch(str(n)), 10) for n in range(4)], return_exceptions=True)
+    assert [type(each) for each in results] == [UnavailableError] * 4
+    log.error = None
+    await intake.accept(1, batch("again"), 10)
+    assert await kept(log) == {1: {"again-0", "again-1", "again-2"}}
+
+
+async def test_the_queue_is_bounded_in_bytes() -> None:
+    """Beyond the bound requests are told to come back; once the queue is empty anything is let in."""
+    log = SlowLog()
+    intake = Intake(log, flush_seconds=0, queue_bytes=100)
+    intake.admit(1, 1000)
+    accepting = asyncio.create_task(intake.accept(1, batch("a"), 60))
+    await settle()
+    intake.admit(1, 40)
+    with pytest.raises(OverQuotaError) as caught:
+        intake.admit(1, 41)
+    assert caught.value.retry_after == 1
+    log.go.set()
+    await accepting
+    intake.admit(1, 1000)
+
+
+async def test_a_tenant_over_its_quota_does_not_touch_the_others() -> None:
+    """The quota counts accepted events, by tenant."""
+    time = [0.0]
+    intake = Intake(MemoryLog(1), flush_seconds=0, events_per_second=10, clock=lambda: time[0])
+    await intake.accept(1, batch("a", 40), 10)
+    with pytest.raises(OverQuotaError, match="10 events per second") as caught:
+        intake.admit(1, 0)
+    assert caught.value.retry_after == 3
+    intake.admit(2, 0)
+    time[0] = 3.01
+    intake.admit(1, 0)
+
+
+async def test_one_append_takes_a_bounded_number_of_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long queue is appended in parts, so that the event loop breathes between them."""
+    monkeypatch.setattr(actions, "EVENTS_PER_APPEND", 5)
+    log = SlowLog()
+    log.go.set()
+    intake = Intake(log, flush_seconds=0)
+    await asyncio.gather(*[intake.accept(1, batch(str(number)), 10) for number in range(5)])
+    assert log.appends == [6, 6, 3]
+
+
+async def test_closing_makes_durable_what_waits_and_refuses_the_rest() -> None:
+    """A graceful shutdown loses nothing that was taken."""
+    log = SlowLog()
+    intake = Intake(log, flush_seconds=0.01)
+    accepting = [asyncio.create_task(intake.accept(1, batch(str(number)), 10)) for number in range(3)]
+    await settle()
+    closing = asyncio.create_task(intake.close())
+    await settle()
+    log.go.set()
+    await closing
+    await asyncio.gather(*accepting)
+    assert len((await kept(log))[1]) == 9
+    with pytest.raises(UnavailableError):
+        await intake.accept(1, batch("late"), 10)
+    with pytest.raises(UnavailableError):
+        intake.admit(1, 10)
+
+
+async def test_a_client_that_goes_away_harms_nobody() -> None:
+    """Its events may be kept or not; the requests beside it are answered."""
+    log = SlowLog()
+    intake = Intake(log, flush_seconds=0)
+    leaving, staying = (asyncio.create_task(intake.accept(1, batch(name), 10)) for name in ("leaves", "stays"))
+    await settle()
+    leaving.cancel()
+    await settle()
+    log.go.set()
+    await staying
+    assert leaving.cancelled()
+    assert {"stays-0", "stays-1", "stays-2"} <= (await kept(log))[1]
+    intake.admit(1, 10**9)
+
+
+async def test_a_request_without_events_waits_for_nothing() -> None:
+    """Nothing to keep is durable at once."""
+    await Intake(SlowLog(), flush_seconds=0).accept(1, [], 0)

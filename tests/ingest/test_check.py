@@ -1,0 +1,296 @@
+"""What is accepted, what is not, and where the fault is."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from winkel.ingest.check import ARRAY, LINES, Checked, check, check_all
+from winkel.ingest.cloudevents import BATCH, SINGLE
+from winkel.model import money
+from winkel.model.errors import InvalidError, TooLargeError
+
+NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
+DEEP = "[" * 10_000 + "]" * 10_000
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    made = {
+        "transaction_id": "t-1",
+        "customer_id": "c-1",
+        "event_type": "completion",
+        "timestamp": "2026-01-15T11:59:59.5Z",
+        "properties": {"tokens": 5},
+        **changes,
+    }
+    return {name: value for name, value in made.items() if value is not None}
+
+
+def text(**changes: str) -> bytes:
+    """Return an event as JSON in which some values are written as they are given."""
+    marked = json.dumps(event(**{name: f"<{name}>" for name in changes}))
+    for name, value in changes.items():
+        marked = marked.replace(f'"<{name}>"', value)
+    return marked.encode()
+
+
+def lines(*events: bytes) -> Checked:
+    return check(b"\n".join(events), LINES, NOW, 10_000)
+
+
+def test_good_events_come_out_as_they_are() -> None:
+    """Every field keeps its value, properties keep their text, and the order stays."""
+    body = json.dumps([event(), event(transaction_id="t-2", properties=None)]).encode()
+    checked = check(body, ARRAY, NOW, 2)
+    first, second = checked.events
+    assert (first.transaction_id, first.customer_id, first.event_type) == ("t-1", "c-1", "completion")
+    assert first.timestamp == datetime(2026, 1, 15, 11, 59, 59, 500_000, tzinfo=UTC)
+    assert bytes(first.properties) == b'{"tokens": 5}'
+    assert second.transaction_id == "t-2"
+    assert checked.invalid == []
+
+
+BAD = {
+    "a timestamp without a zone": (text(timestamp='"2026-01-15T11:00:00"'), "timezone", "$[1].timestamp"),
+    "a timestamp that is none": (text(timestamp='"yesterday"'), "RFC3339", "$[1].timestamp"),
+    "a number as timestamp": (text(timestamp="1768478399"), "Expected `datetime`, got `int`", "$[1].timestamp"),
+    "an old timestamp": (text(timestamp='"2025-12-12T11:59:59Z"'), "34 days", "$[1].timestamp"),
+    "a future timestamp": (text(timestamp='"2026-01-16T12:00:01Z"'), "24 hours", "$[1].timestamp"),
+    "a timestamp of year 1": (text(timestamp='"0001-01-01T00:00:00+14:00"'), "34 days", "$[1].timestamp"),
+    "a timestamp of year 9999": (text(timestamp='"9999-12-31T23:59:59-14:00"'), "24 hours", "$[1].timestamp"),
+    "a number as id": (text(transaction_id="5"), "Expected `str`, got `int`", "$[1].transaction_id"),
+    "null as customer": (text(customer_id="null"), "got `null`", "$[1].customer_id"),
+    "an empty id": (text(transaction_id='""'), "length >= 1", "$[1].transaction_id"),
+    "an empty customer": (text(customer_id='""'), "length >= 1", "$[1].customer_id"),
+    "an empty event type": (text(event_type='""'), "length >= 1", "$[1].event_type"),
+    "a long id": (text(transaction_id=f'"{"x" * 129}"'), "length <= 128", "$[1].transaction_id"),
+    "a missing field": (json.dumps(event(customer_id=None)).encode(), "missing required field `customer_id`", "$[1]"),
+    "an unknown field": (json.dumps(event(amount=1)).encode(), "unknown field `amount`", "$[1]"),
+    "NUL in an id": (text(transaction_id='"a\\u0000b"'), "NUL", "$[1].transaction_id"),
+    "NUL in a property": (text(properties='{"a": 1, "b": "\\u0000"}'), "NUL", "$[1].properties.b"),
+    "NUL in a property's name": (text(properties='{"a\\u0000": 1}'), "NUL", "$[1].properties"),
+    "properties that are a list": (text(properties="[1]"), "Expected `object`, got `array`", "$[1].properties"),
+    "properties that are null": (text(properties="null"), "Expected `object`, got `null`", "$[1].properties"),
+    "properties that are a number": (text(properties="7"), "Expected `object`, got `int`", "$[1].properties"),
+    "1e400": (text(properties='{"a": 1, "big": 1e400}'), "number out of range", "$[1].properties.big"),
+    "1e38": (text(properties='{"big": 1e38}'), "number out of range", "$[1].properties.big"),
+    "1e-39": (text(properties='{"small": 1e-39}'), "number out of range", "$[1].properties.small"),
+    "39 digits": (text(properties=f'{{"a": {"9" * 39}}}'), "number out of range", "$[1].properties.a"),
+    "39 nines below zero": (text(properties=f'{{"a": -{"9" * 39}}}'), "number out of range", "$[1].properties.a"),
+    "39 digits with a point": (text(properties=f'{{"a": 1.{"9" * 38}}}'), "number out of range", "$[1].properties.a"),
+    "5000 digits": (text(properties=f'{{"a": {"9" * 5000}}}'), "number out of range", "$[1].properties.a"),
+    "a long number inside": (text(properties=f'{{"a": [{{"b": {"9" * 39}}}]}}'), "out of range", "$[1].properties.a"),
+    "2001 properties": (
+        text(properties=json.dumps({f"p{number}": 1 for number in range(2001)})),
+        "at most 2000 properties",
+        "$[1].properties",
+    ),
+    "something else than an object": (b"5", "Expected `object`, got `int`", "$[1]"),
+}
+"""Faults of one event that leave the array readable: the text, words of the message, the place."""
+
+BROKEN = {
+    "depth 10,000": (text(properties=f'{{"a": {DEEP}}}'), "nested too deeply"),
+    "NaN": (text(properties='{"a": NaN}'), "invalid character"),
+    "Infinity": (text(properties='{"a": -Infinity}'), "invalid"),
+    "half a surrogate pair": (text(transaction_id='"\\ud800"'), "surrogate"),
+    "half a pair in a property": (text(properties='{"a": "\\udc00 "}'), "surrogate"),
+    "raw NUL": (text(transaction_id='"a\x00"'), "invalid character"),
+    "a trailing comma": (text(properties='{"a": 1,}'), "trailing comma"),
+    "an unknown escape": (text(properties='{"a": "\\q"}'), "invalid escape"),
+    "a leading zero": (text(properties='{"a": 01}'), "invalid number"),
+    "a truncated event": (text()[:-9], "truncated"),
+}
+"""Faults after which an array cannot be read any further."""
+
+
+@pytest.mark.parametrize(("bad", "words", "place"), BAD.values(), ids=BAD)
+def test_one_bad_event_is_told_by_index_field_and_reason(bad: bytes, words: str, place: str) -> None:
+    """The others are kept; all-or-nothing routes refuse with the same words."""
+    good = text()
+    for checked in (lines(good, bad, good), check(b"[" + b",".join([good, bad, good]) + b"]", ARRAY, NOW, 10)):
+        assert len(checked.events) == 2
+        [fault] = checked.invalid
+        assert fault.index == 1
+        assert words in fault.message
+        assert fault.message.endswith(f" - at `{place}`"), fault.message
+    with pytest.raises(InvalidError, match="event 1: ") as caught:
+        check_all(b"[" + b",".join([good, bad, good]) + b"]", ARRAY, NOW, 10)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(("bad", "words"), BROKEN.values(), ids=BROKEN)
+def test_an_event_that_is_not_json_spoils_its_line_or_the_whole_array(bad: bytes, words: str) -> None:
+    """Of lines only that one is refused; an array that is malformed is refused whole."""
+    good = text()
+    checked = lines(good, bad, good)
+    assert len(checked.events) == 2
+    assert [each.index for each in checked.invalid] == [1]
+    assert words in checked.invalid[0].message
+    with pytest.raises(InvalidError) as caught:
+        check(b"[" + b",".join([good, bad, good]) + b"]", ARRAY, NOW, 10)
+    assert words in str(caught.value) or "malformed" in str(caught.value) or "not JSON" in str(caught.value)
+
+
+def test_the_id_of_an_invalid_event_is_given_where_it_can_be_made_out() -> None:
+    """So that a sender finds it again: by id, else by position alone."""
+    bad = [text(timestamp='"x"'), text(transaction_id="5"), b"{", text(transaction_id=f'"{"x" * 500}"')]
+    assert [each.transaction_id for each in lines(*bad).invalid] == ["t-1", None, None, "x" * 128]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'[{"transaction_id": "\xff"}]', "UTF-8: byte 21"),
+        (b"\xef\xbb\xbf[]", "not JSON"),
+        (b"[" + text(), "truncated"),
+        (b"{}", "Expected `array`"),
+        (b"nonsense", "not JSON"),
+        (b"[1,]", "not JSON"),
+        (DEEP.encode(), "nested too deeply"),
+    ],
+)
+def test_a_body_that_is_no_array_is_refused_whole(body: bytes, words: str) -> None:
+    """Not UTF-8, not JSON, not an array: no event of it can be trusted."""
+    with pytest.raises(InvalidError, match=words):
+        check(body, ARRAY, NOW, 10)
+
+
+def test_more_events_than_allowed_are_refused() -> None:
+    """The number of events is limited, whether or not they are valid."""
+    for each in (text(), b"{}"):
+        with pytest.raises(TooLargeError, match="at most 10"):
+            check(b"[" + b",".join([each] * 11) + b"]", ARRAY, NOW, 10)
+        with pytest.raises(TooLargeError, match="at most 10"):
+            check(b"\n".join([each] * 11), LINES, NOW, 10)
+
+
+def test_lines_may_be_empty_or_end_as_windows_does() -> None:
+    """Blank lines are nothing; carriage returns are white space."""
+    assert len(lines(b"", text() + b"\r", b" \r", text(), b"").events) == 2
+
+
+def test_a_line_is_an_event() -> None:
+    """Two events on one line, or one on two, are told of and not guessed at."""
+    assert [each.index for each in lines(text() + text(), text()).invalid] == [0]
+    assert [each.index for each in lines(text().replace(b", ", b",\n", 1), text()).invalid] == [0, 1]
+
+
+def test_the_edges_of_the_window_are_inside() -> None:
+    """Exactly 34 days back and exactly 24 hours ahead are accepted."""
+    edges = [NOW - timedelta(days=34), NOW + timedelta(hours=24)]
+    assert len(lines(*[text(timestamp=f'"{each.isoformat()}"') for each in edges]).events) == 2
+    beyond = [edges[0] - timedelta(microseconds=1), edges[1] + timedelta(microseconds=1)]
+    assert len(lines(*[text(timestamp=f'"{each.isoformat()}"') for each in beyond]).invalid) == 2
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        "{}",
+        '{"a": null, "b": true, "c": "x", "d": [1, {"e": 2}]}',
+        '{"a": 1, "a": 2}',
+        '{"a": -0.0, "b": 1e37, "c": 1e-38, "d": ' + "9" * 38 + "}",
+        '{"id": "' + "9" * 60 + '"}',
+        '{"a": "\\\\u0000", "b": "\\ud83d\\ude00", "c": "ü"}',
+        json.dumps({f"p{number}": 1 for number in range(2000)}),
+        '\n{\n"a":\r\n1}',
+    ],
+)
+def test_unusual_properties_are_fine(properties: str) -> None:
+    """Long texts of digits, backslashes before u0000, white space, 38 digits and 2,000 properties are all valid."""
+    checked = check(b"[" + text(properties=properties) + b"]", ARRAY, NOW, 1)
+    assert checked.invalid == []
+    assert len(checked.events) == 1
+
+
+numbers = st.one_of(
+    st.integers(-(10**42), 10**42).map(str),
+    st.from_regex(r"-?(0|[1-9][0-9]{0,45})(\.[0-9]{1,45})?([eE][+-]?[0-9]{1,3})?", fullmatch=True),
+)
+
+
+@given(numbers)
+def test_a_number_is_accepted_if_it_fits(number: str) -> None:
+    """The check of numbers is the rule of model/money.py, for every way to write one."""
+    expected = money.fits(Decimal(number)) or not Decimal(number)
+    checked = lines(text(properties=f'{{"a": {number}}}'))
+    assert bool(checked.events) == expected
+    if not expected:
+        assert "number out of range" in checked.invalid[0].message
+
+
+@given(st.text(max_size=40), st.recursive(st.none() | st.booleans() | st.text(), st.lists, max_leaves=5))
+def test_any_text_is_accepted_or_refused_with_a_place(name: str, value: Any) -> None:
+    """Whatever JSON a property is: it comes through unchanged, or the message says where."""
+    for ensure_ascii in (True, False):
+        body = json.dumps(event(properties={name: value}), ensure_ascii=ensure_ascii).encode("utf-8", "surrogatepass")
+        try:
+            checked = lines(body)
+        except InvalidError as error:
+            assert "UTF-8" in str(error)
+            continue
+        if checked.invalid:
+            assert "- at `$[0]" in checked.invalid[0].message
+        else:
+            assert json.loads(bytes(checked.events[0].properties)) == {name: value}
+
+
+# ── CloudEvents ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def cloud(**changes: Any) -> bytes:
+    made = {
+        "specversion": "1.0",
+        "id": "e-1",
+        "source": "/gateway/7",
+        "type": "completion",
+        "subject": "c-1",
+        "time": "2026-01-15T11:59:59.5Z",
+        "data": {"tokens": 5},
+        **changes,
+    }
+    return json.dumps({name: value for name, value in made.items() if value is not ...}).encode()
+
+
+def test_cloudevents_become_events() -> None:
+    """`id` and `source` are the identity, `subject` the customer, `data` the properties; extensions are not read."""
+    extended = cloud(id="e-2", traceparent="00-ab", data=..., datacontenttype="application/vnd.x+json")
+    first, second = check(b"[" + cloud() + b"," + extended + b"]", BATCH, NOW, 10).events
+    assert (first.transaction_id, first.source, first.customer_id) == ("e-1", "/gateway/7", "c-1")
+    assert first.event_type == "completion"
+    assert first.timestamp == datetime(2026, 1, 15, 11, 59, 59, 500_000, tzinfo=UTC)
+    assert bytes(first.properties) == b'{"tokens": 5}'
+    assert second.transaction_id == "e-2"
+    assert check(cloud(), SINGLE, NOW, 10).events == [first]
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (cloud(time=...), "missing required field `time`"),
+        (cloud(subject=...), "missing required field `subject`"),
+        (cloud(source=...), "missing required field `source`"),
+        (cloud(source=""), "length >= 1 - at `$[0].source`"),
+        (cloud(id="x" * 129), "length <= 128 - at `$[0].id`"),
+        (cloud(specversion="0.3"), "$[0].specversion"),
+        (cloud(time="2026-01-15T11:59:59"), "timezone component - at `$[0].time`"),
+        (cloud(time="2025-01-15T11:59:59Z"), "34 days ago - at `$[0].time`"),
+        (cloud(data="text"), "Expected `object`, got `str` - at `$[0].data`"),
+        (cloud(data={"a": 10**40}), "number out of range"),
+        (cloud(data={"a": 10**40}), "- at `$[0].data.a`"),
+        (cloud(data_base64="aGk="), "$[0].data_base64"),
+        (cloud(datacontenttype="text/xml"), "$[0].datacontenttype"),
+        (cloud(id="\x00"), "NUL (\\u0000) is not allowed - at `$[0].id`"),
+    ],
+)
+def test_cloudevents_that_lack_something_are_refused_by_name(bad: bytes, words: str) -> None:
+    """What is optional in the specification and needed here is named, never guessed: least of all the time."""
+    for checked in (check(bad, SINGLE, NOW, 10), check(b"[" + bad + b"]", BATCH, NOW, 10)):
+        assert checked.events == []
+        assert words in checked.invalid[0].message
+    assert checked.invalid[0].transaction_id in {"e-1", "x" * 128, "\x00"}

@@ -1,0 +1,513 @@
+"""Golden stories: the terms and usage of one customer in plain words, and the invoices that follow.
+
+A story is a text file. Lines that begin with `#` are prose. `>` asks a question, and the `|` lines below it are the
+answer; `pytest tests/scenarios --accept` writes the answers anew. Every other line tells something:
+
+    word name: clause, clause, …
+
+See README.md in this folder for the words. Amounts in USD are written in dollars (Winkel keeps cents).
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from msgspec import structs
+
+from winkel.bill.balance import balance_of, ledger
+from winkel.bill.draft import Draft, drafts, needs
+from winkel.model.account import Account
+from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, ScheduleItem, Segment, Specifier
+from winkel.model.contract import Contract, StatementSchedule
+from winkel.model.credit_type import CURRENCIES, USD
+from winkel.model.customer import Customer
+from winkel.model.invoice import Invoice, InvoiceType, LineItem, LineType
+from winkel.model.ledger import PREFIX, EntryKind, LedgerEntry
+from winkel.model.metric import Aggregation, BillableMetric
+from winkel.model.period import EPOCH, Frequency, hour_number, month_start
+from winkel.model.price import Flat, Price, Tier, Tiered
+from winkel.model.product import (
+    Operation,
+    Product,
+    ProductState,
+    ProductType,
+    ProductUpdate,
+    QuantityConversion,
+    QuantityRounding,
+    RoundingMethod,
+)
+from winkel.model.rate_card import Rate
+from winkel.model.usage import HourUsage
+
+BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
+GRACE = timedelta(hours=24)
+CURRENCY = {each.name.split()[0]: each for each in CURRENCIES}
+CODE = {each.id: code for code, each in CURRENCY.items()}
+
+
+class Story:
+    """A story under construction: what was told so far, and the answers to what was asked."""
+
+    def __init__(self) -> None:
+        self.customer = Customer(id="customer", name="customer", created_at=BEGINNING, updated_at=BEGINNING)
+        self.cards: dict[str, str] = {"standard": USD.id}
+        self.contracts: dict[str, Contract] = {}
+        self.rates: list[Rate] = []
+        self.products: dict[str, Product] = {}
+        self.metrics: dict[str, BillableMetric] = {}
+        self.balances: dict[str, Balance] = {}
+        self.entries: list[LedgerEntry] = []
+        self.final: dict[str, Invoice] = {}
+        self.usage: dict[str, list[HourUsage]] = {}
+
+    # ── What a story tells ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def tell(self, word: str, name: str, clauses: list[str]) -> None:
+        """Take in one line."""
+        match word:
+            case "customer":
+                aliases = tuple(clause.split()[1] for clause in clauses)
+                self.customer = structs.replace(self.customer, name=name, ingest_aliases=aliases)
+            case "card":
+                self.cards[name] = CURRENCY[clauses[0]].id
+            case "metric":
+                keys = tuple(tuple(clause.split()[1:]) for clause in clauses[1:])
+                self.metrics[name] = BillableMetric(
+                    id=name,
+                    name=name,
+                    aggregation_type=Aggregation(clauses[0]),
+                    aggregation_key="value",
+                    group_keys=keys,
+                )
+                for index in range(len(self.metrics[name].keys)):
+                    self.usage[f"{name}/{index}" if index else name] = []
+            case "product":
+                state = ProductState(name=name, created_at=BEGINNING, created_by="story")
+                state = structs.replace(state, **_terms(clauses))
+                self.products[name] = Product(id=name, type=ProductType.USAGE, initial=state)
+            case "change":
+                start = _instant(clauses[0].removeprefix("from "))
+                update = ProductUpdate(
+                    created_at=BEGINNING, created_by="story", starting_at=start, **_terms(clauses[1:])
+                )
+                product = self.products[name]
+                self.products[name] = structs.replace(product, updates=(*product.updates, update))
+            case "rate":
+                self.rates.append(self._rate(name, clauses))
+            case "contract":
+                self.contracts[name] = self._contract(name, clauses)
+            case "credit" | "prepaid":
+                self.balances[name] = self._balance(word, name, clauses)
+            case "entry":
+                self.entries.append(self._entry(name, clauses))
+            case "usage":
+                self._use(self.metrics[name], clauses)
+            case _:
+                raise ValueError(f"a story doesn't know the word {word!r}")
+
+    def _rate(self, name: str, clauses: list[str]) -> Rate:
+        card, values, entitled, start, end = "standard", {}, True, BEGINNING, None
+        parts = []
+        for clause in clauses:
+            match clause.split():
+                case ["on", card]:
+                    pass
+                case ["for", *pairs]:
+                    values = _pairs(pairs)
+                case ["not", "entitled"]:
+                    entitled = False
+                case ["from", day]:
+                    start = _instant(day)
+                case ["until", day]:
+                    end = _instant(day)
+                case parts_of_price:
+                    parts.append(parts_of_price)
+        return Rate(
+            id=f"rate {len(self.rates)}",
+            rate_card_id=card,
+            product_id=name,
+            price=_price(parts, self.cards[card]),
+            entitled=entitled,
+            starting_at=start,
+            ending_before=end,
+            number=len(self.rates),
+            credit_type_id=self.cards[card],
+            pricing_group_values=values,
+        )
+
+    def _contract(self, name: str, clauses: list[str]) -> Contract:
+        card: str | None = "standard"
+        frequency, created, archived = Frequency.MONTHLY, None, None
+        start, end = _span(clauses[0])
+        anchor = month_start(start)
+        for clause in clauses[1:]:
+            match clause.split():
+                case ["on", card]:
+                    pass
+                case ["anchor", day]:
+                    anchor = _instant(day)
+                case ["created", day]:
+                    created = _instant(day)
+                case ["archived"]:
+                    archived = start
+                case [word]:
+                    frequency = Frequency(word)
+        return Contract(
+            id=name,
+            customer_id=self.customer.id,
+            starting_at=start,
+            ending_before=end,
+            created_at=created or start,
+            created_by="story",
+            usage_statement_schedule=StatementSchedule(frequency, anchor),
+            rate_card_id=card,
+            archived_at=archived,
+        )
+
+    def _balance(self, word: str, name: str, clauses: list[str]) -> Balance:
+        kind = BalanceType.CREDIT if word == "credit" else BalanceType.PREPAID
+        unit, fields = USD.id, {"priority": Decimal(1)}
+        amounts, invoiced, specifiers = [], [], []
+        products, tags = [], []
+        for clause in clauses:
+            match clause.split():
+                case [code] if code in CURRENCY:
+                    unit = CURRENCY[code].id
+                case ["priority", number]:
+                    fields["priority"] = Decimal(number)
+                case ["of", contract]:
+                    fields["contract_id"] = contract
+                case ["billed", "to", contract]:
+                    fields["invoice_contract_id"] = contract
+                case ["contracts", *names]:
+                    fields["applicable_contract_ids"] = tuple(names)
+                case ["pays", "tag", tag]:
+                    tags.append(tag)
+                case ["pays", *product]:
+                    products.append(" ".join(product))
+                case ["specifier", *parts]:
+                    specifiers.append(_specifier(" ".join(parts)))
+                case ["invoiced", amount, "on", day]:
+                    invoiced.append((amount, _instant(day)))
+                case [amount, "from", *span]:
+                    amounts.append((amount, _span(" ".join(span))))
+                case _:
+                    raise ValueError(f"a balance doesn't know {clause!r}")
+        self.products.setdefault("Fixed", _fixed())
+        segments = tuple(
+            Segment(f"{name} #{number}", _amount(amount, unit), start, end or datetime(2100, 1, 1, tzinfo=UTC))
+            for number, (amount, (start, end)) in enumerate(amounts, 1)
+        )
+        items = tuple(
+            ScheduleItem(
+                id=f"{name} item {number}",
+                timestamp=day,
+                amount=_amount(amount, unit),
+                quantity=Decimal(1),
+                unit_price=_amount(amount, unit),
+            )
+            for number, (amount, day) in enumerate(invoiced, 1)
+        )
+        return Balance(
+            id=name,
+            name=name,
+            type=kind,
+            customer_id=self.customer.id,
+            product_id="Fixed",
+            credit_type_id=unit,
+            segments=segments,
+            created_at=BEGINNING + timedelta(days=len(self.balances)),
+            created_by="story",
+            applicable_product_ids=tuple(products),
+            applicable_product_tags=tuple(tags),
+            specifiers=tuple(specifiers),
+            invoice_schedule=InvoiceSchedule(credit_type_id=unit, schedule_items=items) if items else None,
+            **fields,
+        )
+
+    def _entry(self, name: str, clauses: list[str]) -> LedgerEntry:
+        amount, _, day, *number = clauses[0].split()
+        balance = self.balances[name]
+        return LedgerEntry(
+            id=f"entry {len(self.entries)}",
+            balance_id=name,
+            segment_id=balance.segments[int(number[0][1:]) - 1 if number else 0].id,
+            kind=EntryKind.MANUAL,
+            amount=_amount(amount, balance.credit_type_id),
+            timestamp=_instant(day),
+        )
+
+    def _use(self, metric: BillableMetric, clauses: list[str]) -> None:
+        """Add the same usage to every group key of the metric, as the meter does."""
+        key, values = self.customer.id, {}
+        for clause in clauses[1:]:
+            match clause.split():
+                case ["as", key]:
+                    pass
+                case pairs:
+                    values |= _pairs(pairs)
+        *what, how, when = re.split(r" (on|daily|hourly) ", clauses[0])
+        for instant in _instants(how, when):
+            for index, names in enumerate(metric.keys):
+                row = _row(metric, key, tuple(values.get(each) for each in names), instant, what[0])
+                self.usage[f"{metric.id}/{index}" if index else metric.id].append(row)
+
+    # ── What a story is asked ───────────────────────────────────────────────────────────────────────────────────────
+
+    def ask(self, question: str) -> list[str]:
+        """Return the answer to a question."""
+        match question.split():
+            case ["drafts", "at", day]:
+                return self._printed(self.drafts(_instant(day)))
+            case ["finalize", "at", day]:
+                return self._printed(self.finalize(_instant(day)))
+            case ["needs", "at", day]:
+                hours = [
+                    (need, EPOCH + timedelta(hours=need.start_hour)) for need in needs(self.account(), _instant(day))
+                ]
+                return [f"{need.key} {_day(start)} +{need.end_hour - need.start_hour} h" for need, start in hours]
+            case ["ledger", *name, "at", day]:
+                return self._ledger(self.balances[" ".join(name)], _instant(day))
+            case ["balances", "at", day]:
+                return list(self._balances(_instant(day)))
+            case _:
+                raise ValueError(f"a story can't answer {question!r}")
+
+    def account(self) -> Account:
+        """Return the account as it stands."""
+        return Account(
+            customer=self.customer,
+            contracts=tuple(self.contracts.values()),
+            rates={card: tuple(each for each in self.rates if each.rate_card_id == card) for card in self.cards},
+            products=self.products,
+            metrics=self.metrics,
+            balances=tuple(self.balances.values()),
+            entries=tuple(self.entries),
+            invoiced=frozenset(self.final),
+            invoiced_items=frozenset(
+                line.schedule_item_id
+                for each in self.final.values()
+                for line in each.line_items
+                if line.schedule_item_id
+            ),
+        )
+
+    def drafts(self, at: datetime) -> list[Draft]:
+        """Return the open invoices, priced from the usage that they need and nothing else."""
+        account = self.account()
+        given = {}
+        for need in needs(account, at):
+            rows = [row for row in self.usage[need.key] if need.start_hour <= row.hour < need.end_hour]
+            given.setdefault(need.key, []).extend(row for row in rows if row.customer_key in account.customer.keys)
+        return drafts(account, given, at)
+
+    def finalize(self, at: datetime) -> list[Draft]:
+        """Make final what is due: usage statements after their grace, scheduled invoices on their date."""
+        due = [
+            each
+            for each in self.drafts(at)
+            if each.invoice.issued_at + (GRACE if each.invoice.type is InvoiceType.USAGE else timedelta(0)) <= at
+        ]
+        for each in due:
+            self.final[each.invoice.id] = each.invoice
+            self.entries.extend(each.entries)
+        return due
+
+    # ── How answers are printed ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _printed(self, found: list[Draft]) -> list[str]:
+        lines = []
+        for draft in found:
+            lines += ["", *_invoice(draft.invoice)]
+        return lines[1:] or ["nothing"]
+
+    def _ledger(self, balance: Balance, at: datetime) -> list[str]:
+        pending = [entry for draft in self.drafts(at) for entry in draft.entries]
+        ids = {entry.id for entry in pending}
+        lines = []
+        for entry in ledger(balance, [*self.entries, *pending], at):
+            kind = PREFIX[balance.type] + entry.kind
+            note = "  (pending)" if entry.id in ids else ""
+            amount = _money(entry.amount, balance.credit_type_id)
+            lines.append(f"{_day(entry.timestamp)}  {kind:<44}{amount:>12}{note}")
+        return lines or ["nothing"]
+
+    def _balances(self, at: datetime) -> Iterator[str]:
+        pending = [entry for draft in self.drafts(at) for entry in draft.entries]
+        for balance in self.balances.values():
+            posted = balance_of(balance, self.entries, (), at)
+            live = balance_of(balance, self.entries, pending, at)
+            unit = balance.credit_type_id
+            yield f"{balance.id:<30}{_money(live, unit):>12} {CODE[unit]}   ({_money(posted, unit)} without drafts)"
+
+
+def run(path: Path) -> str:
+    """Return the story with its answers as they are now."""
+    story = Story()
+    told: list[str] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.startswith("|"):
+            continue
+        told.append(line)
+        try:
+            if line.startswith(">"):
+                told += [f"| {each}".rstrip() for each in story.ask(line[1:].strip())]
+            elif line.strip() and not line.startswith("#"):
+                subject, _, rest = line.partition(":")
+                word, _, name = subject.strip().partition(" ")
+                story.tell(word, name.strip(), [each.strip() for each in re.split(r",\s+", rest) if each.strip()])
+        except Exception as error:
+            error.add_note(f"{path.name}, line {number}: {line}")
+            raise
+    return "\n".join(told) + "\n"
+
+
+def _invoice(invoice: Invoice) -> list[str]:
+    """Return an invoice as lines of text."""
+    assert invoice.issued_at is not None
+    when = f"{_day(invoice.start)} → {_day(invoice.end)}" if invoice.start and invoice.end else _day(invoice.issued_at)
+    lines = [f"{invoice.type} {invoice.contract_id}  {when}  {CODE[invoice.credit_type_id]}"]
+    for item in invoice.line_items:
+        count = ""
+        if item.quantity is not None and item.unit_price is not None:
+            count = f"{_number(item.quantity)} × {_money(item.unit_price, item.credit_type_id)}"
+        note = f"  ← {item.segment_id}" if item.segment_id and item.type is not LineType.APPLIED else ""
+        lines.append(
+            f"  {_label(item, invoice):<52} {count:>28} {_money(item.total, item.credit_type_id):>14}{note}".rstrip()
+        )
+    return [*lines, f"  {'total':<52} {'':>28} {_money(invoice.total, invoice.credit_type_id):>14}"]
+
+
+def _label(item: LineItem, invoice: Invoice) -> str:
+    """Return what a line is about: name, groups, tier, and its time unless that is the whole period."""
+    words = [item.name]
+    groups = (item.pricing_group_values or {}) | (item.presentation_group_values or {})
+    words += [f"{name}={'(none)' if value is None else value}" for name, value in groups.items()]
+    if item.tier:
+        words.append(f"tier {item.tier.level}")
+    if (
+        item.starting_at
+        and item.ending_before
+        and (item.starting_at, item.ending_before) != (invoice.start, invoice.end)
+    ):
+        words.append(f"[{_day(item.starting_at)[5:]} → {_day(item.ending_before)[5:]}]")
+    return " ".join(words)
+
+
+def _terms(clauses: list[str]) -> dict[str, object]:
+    """Return the terms of a product."""
+    found: dict[str, object] = {}
+    for clause in clauses:
+        match clause.split():
+            case ["metric", metric]:
+                found["billable_metric_id"] = metric
+            case ["priced", "by", *names]:
+                found["pricing_group_key"] = tuple(names)
+            case ["shown", "by", *names]:
+                found["presentation_group_key"] = tuple(names)
+            case ["divided", "by", factor]:
+                found["quantity_conversion"] = QuantityConversion(_decimal(factor), Operation.DIVIDE)
+            case ["times", factor]:
+                found["quantity_conversion"] = QuantityConversion(_decimal(factor), Operation.MULTIPLY)
+            case ["rounded", how, "to", places, "places"]:
+                method = {"up": "ROUND_UP", "down": "ROUND_DOWN", "half-up": "ROUND_HALF_UP"}[how]
+                found["quantity_rounding"] = QuantityRounding(int(places), RoundingMethod(method))
+            case ["tagged", *tags]:
+                found["tags"] = tuple(tags)
+            case ["named", *words]:
+                found["name"] = " ".join(words)
+            case _:
+                raise ValueError(f"a product doesn't know {clause!r}")
+    return found
+
+
+def _price(parts: list[list[str]], unit: str) -> Price:
+    """Return the price of `1.00`, or of `5 at 0.00`, `5 at 1.00`, `rest at 1.50`."""
+    if len(parts) == 1 and len(parts[0]) == 1:
+        return Flat(_amount(parts[0][0], unit))
+    return Tiered(
+        tuple(Tier(_amount(price, unit), None if size == "rest" else _decimal(size)) for size, _, price in parts)
+    )
+
+
+def _specifier(text: str) -> Specifier:
+    """Return the specifier of `Tokens / tag compute / priced model=a / shown team=x`."""
+    fields: dict[str, object] = {}
+    for part in text.split(" / "):
+        match part.split():
+            case ["tag", *tags]:
+                fields["product_tags"] = tuple(tags)
+            case ["priced", *pairs]:
+                fields["pricing_group_values"] = _pairs(pairs)
+            case ["shown", *pairs]:
+                fields["presentation_group_values"] = _pairs(pairs)
+            case words:
+                fields["product_id"] = " ".join(words)
+    return Specifier(**fields)
+
+
+def _fixed() -> Product:
+    state = ProductState(name="Fixed", created_at=BEGINNING, created_by="story")
+    return Product(id="Fixed", type=ProductType.FIXED, initial=state)
+
+
+def _row(metric: BillableMetric, key: str, group: tuple[str | None, ...], instant: datetime, what: str) -> HourUsage:
+    """Return one row of usage."""
+    hour, at = hour_number(instant), (instant - EPOCH) // timedelta(microseconds=1)
+    if metric.aggregation_type is Aggregation.UNIQUE:
+        return HourUsage(key, group, hour, distinct=frozenset(what.split()))
+    return HourUsage(key, group, hour, value=_decimal(what), at=at, text="")
+
+
+def _instants(how: str, when: str) -> Iterator[datetime]:
+    """Yield the instant of `on DAY`, or those of `daily DAY to DAY` and `hourly DAY to DAY`."""
+    if how == "on":
+        yield _instant(when)
+        return
+    step = timedelta(days=1) if how == "daily" else timedelta(hours=1)
+    instant, end = _span(when)
+    while end is not None and instant < end:
+        yield instant
+        instant += step
+
+
+def _pairs(pairs: list[str]) -> dict[str, str]:
+    return dict(pair.split("=") for pair in pairs)
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _span(text: str) -> tuple[datetime, datetime | None]:
+    start, _, end = text.removeprefix("from ").partition(" to ")
+    return _instant(start), _instant(end) if end else None
+
+
+def _day(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%d" if not instant.hour else "%Y-%m-%dT%H")
+
+
+def _decimal(text: str) -> Decimal:
+    return Decimal(text.replace(",", "").replace("−", "-"))
+
+
+def _amount(text: str, unit: str) -> Decimal:
+    """Return an amount as Winkel keeps it: dollars in cents."""
+    return _decimal(text).scaleb(2) if unit == USD.id else _decimal(text)
+
+
+def _money(amount: Decimal, unit: str) -> str:
+    """Return an amount as people write it: with every digit it has, at least two after the point."""
+    number = _number(amount.scaleb(-2) if unit == USD.id else amount)
+    whole, _, fraction = number.partition(".")
+    return f"{whole}.{fraction:<02}"
+
+
+def _number(number: Decimal) -> str:
+    """Return a number with every digit it has, and no more."""
+    text = f"{number:,f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in {"-0", ""} else text.replace("-", "−")

@@ -1,0 +1,115 @@
+"""A meter worker that crashes, comes back, is robbed of its partitions, and goes on when it should not."""
+
+from random import Random
+from typing import Any
+
+import psycopg
+from sim.conductor import Conductor
+from sim.flaky import FlakyLog
+
+from winkel.meter import actions
+from winkel.meter.worker import Meter
+from winkel.model.errors import FencedError, UnavailableError
+from winkel.store import database
+
+
+class Crash(BaseException):
+    """The worker's process ends here. Not an `Exception`: nothing in the worker may handle it."""
+
+
+class Rival:
+    """One of several workers on the same partitions."""
+
+    def __init__(self, url: str, topic: str, log: FlakyLog, conductor: Conductor, rng: Random, name: str) -> None:
+        self._url = url
+        self._topic = topic
+        self._log = log
+        self._conductor = conductor
+        self._rng = rng
+        self._name = name
+        self._lives = 0
+        self._meter: Meter | None = None
+        self._zombies: list[Meter] = []
+        self.crashes = 0.04
+        """How likely it is to crash at each step of the protocol."""
+        self.happened: dict[str, int] = {}
+        """What happened how often, for the report."""
+
+    async def act(self, times: int) -> None:
+        """Do some of what workers do, each with whatever comes of it."""
+        for _ in range(times):
+            try:
+                await self._act()
+            except Crash:
+                await self._crashed()
+            except FencedError:
+                self._note("fenced")
+            except (psycopg.OperationalError, UnavailableError):
+                self._note("lost the connection")
+                await self._revive()
+
+    async def _act(self) -> None:
+        meter = self._meter or await self._revive()
+        kind = self._rng.random()
+        if self._zombies and kind < 0.1:
+            meter = self._rng.choice(self._zombies)
+            await meter.step(events=100)
+        elif not meter.holdings or kind < 0.3:
+            await meter.assign(self._rng.randrange(self._log.partitions))
+        elif kind < 0.36:
+            holding = meter.holdings[self._rng.choice(sorted(meter.holdings))]
+            merged = await actions.merge(
+                meter.connection, holding.memory, holding.partition, holding.epoch, self._failpoint
+            )
+            self._note("merged" if merged else "nothing to merge")
+        else:
+            await meter.step(events=self._rng.choice((1, 10, 1000)))
+
+    async def catch_up(self) -> None:
+        """Take all partitions and meter all that there is; crash no more."""
+        self.crashes = 0.0
+        meter = await self._revive()
+        for partition in range(self._log.partitions):
+            await meter.assign(partition)
+        while await meter.step():
+            pass
+        self.crashes = 0.04
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        for meter in [*self._zombies, *([self._meter] if self._meter else [])]:
+            await meter.connection.close()
+
+    async def _revive(self) -> Meter:
+        """Begin a new life, as a new process would."""
+        if self._meter is not None:
+            await self._meter.connection.close()
+        self._lives += 1
+        connection = self._conductor.conduct(await database.connect(self._url), self._name)
+        owner = f"{self._name}.{self._lives}"
+        self._meter = Meter(connection, self._log, owner=owner, topic=self._topic, failpoint=self._failpoint)
+        return self._meter
+
+    async def _crashed(self) -> None:
+        """End, or leave a zombie behind, or go on without knowing whether the last batch was committed."""
+        kind = self._rng.random()
+        if kind < 0.3 and len(self._zombies) < 2 and self._meter is not None:
+            self._note("left a zombie")
+            self._zombies.append(self._meter)
+            self._meter = None
+        elif kind < 0.7:
+            self._note("crashed")
+            await self._revive()
+        else:
+            self._note("went on")
+
+    def _failpoint(self, name: str) -> None:
+        if self._rng.random() < self.crashes:
+            self._note(f"ended at {name}")
+            if name == "before_commit" and self._meter is not None and self._rng.random() < 0.5:
+                self._meter.connection.pgconn.finish()  # COMMIT is never sent; who knows that?
+                return
+            raise Crash(name)
+
+    def _note(self, what: Any) -> None:
+        self.happened[what] = self.happened.get(what, 0) + 1
