@@ -89,6 +89,8 @@ def test_columns_of_the_wrong_length_are_refused(block: EventBlock, column: str)
 def test_a_block_that_unpacks_to_gigabytes_is_refused(monkeypatch: pytest.MonkeyPatch, block_size: int = 1000) -> None:
     """The size that a frame claims is looked at before anything is unpacked."""
     monkeypatch.setattr(codec, "BYTES_MAX", block_size)
-    big = EventBlock(1, b"k" * 16, b"f" * 4, b"t" * 8, ["c"], bytes(4), ["e"], bytes(4), ["i" * 2000], [""], bytes(4), b"{}")
+    big = EventBlock(
+        1, b"k" * 16, b"f" * 4, b"t" * 8, ["c"], bytes(4), ["e"], bytes(4), ["i" * 2000], [""], bytes(4), b"{}"
+    )
     with pytest.raises(codec.CorruptBlockError, match="claims"):
         codec.decode(codec.encode(big))

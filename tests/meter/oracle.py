@@ -95,7 +95,11 @@ def text_of(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Literal):
-        return written(fraction(value)) if fits(value) else str(value)
+        digits, exponent = parts(value)
+        if not digits or fits(value):
+            return written(fraction(value))
+        short = digits.rstrip("0")
+        return f"{'-' if value.startswith('-') else ''}{short}E{exponent + len(digits) - len(short)}"
     return value if isinstance(value, str) else None
 
 
@@ -124,6 +128,7 @@ def fits(text: str) -> bool:
 def fraction(text: str) -> Fraction:
     """Return the exact value."""
     digits, exponent = parts(text)
+    exponent = exponent if digits else 0
     value = Fraction(int(digits or 0)) * Fraction(10) ** exponent
     return -value if text.startswith("-") else value
 

@@ -6,10 +6,10 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from blocks import NOON, event, metric, records
+from meter.blocks import NOON, event, metric, records
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import Oracle
+from meter.oracle import Oracle
 
 from winkel.meter import dedupe
 from winkel.meter.decide import Decision, Judged, decide

@@ -16,27 +16,23 @@ from pathlib import Path
 
 from msgspec import structs
 
+from scenarios import printed, words
 from winkel.bill.balance import balance_of, ledger
 from winkel.bill.draft import Draft, drafts, needs
 from winkel.model.account import Account
-from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, ScheduleItem, Segment, Specifier
+from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, ScheduleItem, Segment
 from winkel.model.contract import Contract, StatementSchedule
 from winkel.model.credit_type import CURRENCIES, USD
 from winkel.model.customer import Customer
-from winkel.model.invoice import Invoice, InvoiceType, LineItem, LineType
+from winkel.model.invoice import Invoice, InvoiceType
 from winkel.model.ledger import PREFIX, EntryKind, LedgerEntry
 from winkel.model.metric import Aggregation, BillableMetric
 from winkel.model.period import EPOCH, Frequency, hour_number, month_start
-from winkel.model.price import Flat, Price, Tier, Tiered
 from winkel.model.product import (
-    Operation,
     Product,
     ProductState,
     ProductType,
     ProductUpdate,
-    QuantityConversion,
-    QuantityRounding,
-    RoundingMethod,
 )
 from winkel.model.rate_card import Rate
 from winkel.model.usage import HourUsage
@@ -44,7 +40,6 @@ from winkel.model.usage import HourUsage
 BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
 GRACE = timedelta(hours=24)
 CURRENCY = {each.name.split()[0]: each for each in CURRENCIES}
-CODE = {each.id: code for code, each in CURRENCY.items()}
 
 
 class Story:
@@ -85,12 +80,12 @@ class Story:
                     self.usage[f"{name}/{index}" if index else name] = []
             case "product":
                 state = ProductState(name=name, created_at=BEGINNING, created_by="story")
-                state = structs.replace(state, **_terms(clauses))
+                state = structs.replace(state, **words.terms(clauses))
                 self.products[name] = Product(id=name, type=ProductType.USAGE, initial=state)
             case "change":
-                start = _instant(clauses[0].removeprefix("from "))
+                start = words.moment(clauses[0].removeprefix("from "))
                 update = ProductUpdate(
-                    created_at=BEGINNING, created_by="story", starting_at=start, **_terms(clauses[1:])
+                    created_at=BEGINNING, created_by="story", starting_at=start, **words.terms(clauses[1:])
                 )
                 product = self.products[name]
                 self.products[name] = structs.replace(product, updates=(*product.updates, update))
@@ -115,20 +110,20 @@ class Story:
                 case ["on", card]:
                     pass
                 case ["for", *pairs]:
-                    values = _pairs(pairs)
+                    values = words.values(pairs)
                 case ["not", "entitled"]:
                     entitled = False
                 case ["from", day]:
-                    start = _instant(day)
+                    start = words.moment(day)
                 case ["until", day]:
-                    end = _instant(day)
+                    end = words.moment(day)
                 case parts_of_price:
                     parts.append(parts_of_price)
         return Rate(
             id=f"rate {len(self.rates)}",
             rate_card_id=card,
             product_id=name,
-            price=_price(parts, self.cards[card]),
+            price=words.price(parts, self.cards[card]),
             entitled=entitled,
             starting_at=start,
             ending_before=end,
@@ -140,16 +135,16 @@ class Story:
     def _contract(self, name: str, clauses: list[str]) -> Contract:
         card: str | None = "standard"
         frequency, created, archived = Frequency.MONTHLY, None, None
-        start, end = _span(clauses[0])
+        start, end = words.term(clauses[0])
         anchor = month_start(start)
         for clause in clauses[1:]:
             match clause.split():
                 case ["on", card]:
                     pass
                 case ["anchor", day]:
-                    anchor = _instant(day)
+                    anchor = words.moment(day)
                 case ["created", day]:
-                    created = _instant(day)
+                    created = words.moment(day)
                 case ["archived"]:
                     archived = start
                 case [word]:
@@ -188,25 +183,25 @@ class Story:
                 case ["pays", *product]:
                     products.append(" ".join(product))
                 case ["specifier", *parts]:
-                    specifiers.append(_specifier(" ".join(parts)))
+                    specifiers.append(words.specifier(" ".join(parts)))
                 case ["invoiced", amount, "on", day]:
-                    invoiced.append((amount, _instant(day)))
+                    invoiced.append((amount, words.moment(day)))
                 case [amount, "from", *span]:
-                    amounts.append((amount, _span(" ".join(span))))
+                    amounts.append((amount, words.term(" ".join(span))))
                 case _:
                     raise ValueError(f"a balance doesn't know {clause!r}")
         self.products.setdefault("Fixed", _fixed())
         segments = tuple(
-            Segment(f"{name} #{number}", _amount(amount, unit), start, end or datetime(2100, 1, 1, tzinfo=UTC))
+            Segment(f"{name} #{number}", words.amount(amount, unit), start, end or datetime(2100, 1, 1, tzinfo=UTC))
             for number, (amount, (start, end)) in enumerate(amounts, 1)
         )
         items = tuple(
             ScheduleItem(
                 id=f"{name} item {number}",
                 timestamp=day,
-                amount=_amount(amount, unit),
+                amount=words.amount(amount, unit),
                 quantity=Decimal(1),
-                unit_price=_amount(amount, unit),
+                unit_price=words.amount(amount, unit),
             )
             for number, (amount, day) in enumerate(invoiced, 1)
         )
@@ -235,8 +230,8 @@ class Story:
             balance_id=name,
             segment_id=balance.segments[int(number[0][1:]) - 1 if number else 0].id,
             kind=EntryKind.MANUAL,
-            amount=_amount(amount, balance.credit_type_id),
-            timestamp=_instant(day),
+            amount=words.amount(amount, balance.credit_type_id),
+            timestamp=words.moment(day),
         )
 
     def _use(self, metric: BillableMetric, clauses: list[str]) -> None:
@@ -247,9 +242,9 @@ class Story:
                 case ["as", key]:
                     pass
                 case pairs:
-                    values |= _pairs(pairs)
+                    values |= words.values(pairs)
         *what, how, when = re.split(r" (on|daily|hourly) ", clauses[0])
-        for instant in _instants(how, when):
+        for instant in words.moments(how, when):
             for index, names in enumerate(metric.keys):
                 row = _row(metric, key, tuple(values.get(each) for each in names), instant, what[0])
                 self.usage[f"{metric.id}/{index}" if index else metric.id].append(row)
@@ -260,18 +255,21 @@ class Story:
         """Return the answer to a question."""
         match question.split():
             case ["drafts", "at", day]:
-                return self._printed(self.drafts(_instant(day)))
+                return self._printed(self.drafts(words.moment(day)))
             case ["finalize", "at", day]:
-                return self._printed(self.finalize(_instant(day)))
+                return self._printed(self.finalize(words.moment(day)))
             case ["needs", "at", day]:
                 hours = [
-                    (need, EPOCH + timedelta(hours=need.start_hour)) for need in needs(self.account(), _instant(day))
+                    (need, EPOCH + timedelta(hours=need.start_hour))
+                    for need in needs(self.account(), words.moment(day))
                 ]
-                return [f"{need.key} {_day(start)} +{need.end_hour - need.start_hour} h" for need, start in hours]
+                return [
+                    f"{need.key} {printed.day(start)} +{need.end_hour - need.start_hour} h" for need, start in hours
+                ]
             case ["ledger", *name, "at", day]:
-                return self._ledger(self.balances[" ".join(name)], _instant(day))
+                return self._ledger(self.balances[" ".join(name)], words.moment(day))
             case ["balances", "at", day]:
-                return list(self._balances(_instant(day)))
+                return list(self._balances(words.moment(day)))
             case _:
                 raise ValueError(f"a story can't answer {question!r}")
 
@@ -320,7 +318,7 @@ class Story:
     def _printed(self, found: list[Draft]) -> list[str]:
         lines = []
         for draft in found:
-            lines += ["", *_invoice(draft.invoice)]
+            lines += ["", *printed.invoice(draft.invoice)]
         return lines[1:] or ["nothing"]
 
     def _ledger(self, balance: Balance, at: datetime) -> list[str]:
@@ -330,8 +328,8 @@ class Story:
         for entry in ledger(balance, [*self.entries, *pending], at):
             kind = PREFIX[balance.type] + entry.kind
             note = "  (pending)" if entry.id in ids else ""
-            amount = _money(entry.amount, balance.credit_type_id)
-            lines.append(f"{_day(entry.timestamp)}  {kind:<44}{amount:>12}{note}")
+            amount = printed.money(entry.amount, balance.credit_type_id)
+            lines.append(f"{printed.day(entry.timestamp)}  {kind:<44}{amount:>12}{note}")
         return lines or ["nothing"]
 
     def _balances(self, at: datetime) -> Iterator[str]:
@@ -340,7 +338,7 @@ class Story:
             posted = balance_of(balance, self.entries, (), at)
             live = balance_of(balance, self.entries, pending, at)
             unit = balance.credit_type_id
-            yield f"{balance.id:<30}{_money(live, unit):>12} {CODE[unit]}   ({_money(posted, unit)} without drafts)"
+            yield f"{balance.id:<30}{printed.money(live, unit):>12} {printed.CODE[unit]}   ({printed.money(posted, unit)} without drafts)"
 
 
 def run(path: Path) -> str:
@@ -364,90 +362,6 @@ def run(path: Path) -> str:
     return "\n".join(told) + "\n"
 
 
-def _invoice(invoice: Invoice) -> list[str]:
-    """Return an invoice as lines of text."""
-    assert invoice.issued_at is not None
-    when = f"{_day(invoice.start)} → {_day(invoice.end)}" if invoice.start and invoice.end else _day(invoice.issued_at)
-    lines = [f"{invoice.type} {invoice.contract_id}  {when}  {CODE[invoice.credit_type_id]}"]
-    for item in invoice.line_items:
-        count = ""
-        if item.quantity is not None and item.unit_price is not None:
-            count = f"{_number(item.quantity)} × {_money(item.unit_price, item.credit_type_id)}"
-        note = f"  ← {item.segment_id}" if item.segment_id and item.type is not LineType.APPLIED else ""
-        lines.append(
-            f"  {_label(item, invoice):<52} {count:>28} {_money(item.total, item.credit_type_id):>14}{note}".rstrip()
-        )
-    return [*lines, f"  {'total':<52} {'':>28} {_money(invoice.total, invoice.credit_type_id):>14}"]
-
-
-def _label(item: LineItem, invoice: Invoice) -> str:
-    """Return what a line is about: name, groups, tier, and its time unless that is the whole period."""
-    words = [item.name]
-    groups = (item.pricing_group_values or {}) | (item.presentation_group_values or {})
-    words += [f"{name}={'(none)' if value is None else value}" for name, value in groups.items()]
-    if item.tier:
-        words.append(f"tier {item.tier.level}")
-    if (
-        item.starting_at
-        and item.ending_before
-        and (item.starting_at, item.ending_before) != (invoice.start, invoice.end)
-    ):
-        words.append(f"[{_day(item.starting_at)[5:]} → {_day(item.ending_before)[5:]}]")
-    return " ".join(words)
-
-
-def _terms(clauses: list[str]) -> dict[str, object]:
-    """Return the terms of a product."""
-    found: dict[str, object] = {}
-    for clause in clauses:
-        match clause.split():
-            case ["metric", metric]:
-                found["billable_metric_id"] = metric
-            case ["priced", "by", *names]:
-                found["pricing_group_key"] = tuple(names)
-            case ["shown", "by", *names]:
-                found["presentation_group_key"] = tuple(names)
-            case ["divided", "by", factor]:
-                found["quantity_conversion"] = QuantityConversion(_decimal(factor), Operation.DIVIDE)
-            case ["times", factor]:
-                found["quantity_conversion"] = QuantityConversion(_decimal(factor), Operation.MULTIPLY)
-            case ["rounded", how, "to", places, "places"]:
-                method = {"up": "ROUND_UP", "down": "ROUND_DOWN", "half-up": "ROUND_HALF_UP"}[how]
-                found["quantity_rounding"] = QuantityRounding(int(places), RoundingMethod(method))
-            case ["tagged", *tags]:
-                found["tags"] = tuple(tags)
-            case ["named", *words]:
-                found["name"] = " ".join(words)
-            case _:
-                raise ValueError(f"a product doesn't know {clause!r}")
-    return found
-
-
-def _price(parts: list[list[str]], unit: str) -> Price:
-    """Return the price of `1.00`, or of `5 at 0.00`, `5 at 1.00`, `rest at 1.50`."""
-    if len(parts) == 1 and len(parts[0]) == 1:
-        return Flat(_amount(parts[0][0], unit))
-    return Tiered(
-        tuple(Tier(_amount(price, unit), None if size == "rest" else _decimal(size)) for size, _, price in parts)
-    )
-
-
-def _specifier(text: str) -> Specifier:
-    """Return the specifier of `Tokens / tag compute / priced model=a / shown team=x`."""
-    fields: dict[str, object] = {}
-    for part in text.split(" / "):
-        match part.split():
-            case ["tag", *tags]:
-                fields["product_tags"] = tuple(tags)
-            case ["priced", *pairs]:
-                fields["pricing_group_values"] = _pairs(pairs)
-            case ["shown", *pairs]:
-                fields["presentation_group_values"] = _pairs(pairs)
-            case words:
-                fields["product_id"] = " ".join(words)
-    return Specifier(**fields)
-
-
 def _fixed() -> Product:
     state = ProductState(name="Fixed", created_at=BEGINNING, created_by="story")
     return Product(id="Fixed", type=ProductType.FIXED, initial=state)
@@ -458,56 +372,4 @@ def _row(metric: BillableMetric, key: str, group: tuple[str | None, ...], instan
     hour, at = hour_number(instant), (instant - EPOCH) // timedelta(microseconds=1)
     if metric.aggregation_type is Aggregation.UNIQUE:
         return HourUsage(key, group, hour, distinct=frozenset(what.split()))
-    return HourUsage(key, group, hour, value=_decimal(what), at=at, text="")
-
-
-def _instants(how: str, when: str) -> Iterator[datetime]:
-    """Yield the instant of `on DAY`, or those of `daily DAY to DAY` and `hourly DAY to DAY`."""
-    if how == "on":
-        yield _instant(when)
-        return
-    step = timedelta(days=1) if how == "daily" else timedelta(hours=1)
-    instant, end = _span(when)
-    while end is not None and instant < end:
-        yield instant
-        instant += step
-
-
-def _pairs(pairs: list[str]) -> dict[str, str]:
-    return dict(pair.split("=") for pair in pairs)
-
-
-def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-def _span(text: str) -> tuple[datetime, datetime | None]:
-    start, _, end = text.removeprefix("from ").partition(" to ")
-    return _instant(start), _instant(end) if end else None
-
-
-def _day(instant: datetime) -> str:
-    return instant.strftime("%Y-%m-%d" if not instant.hour else "%Y-%m-%dT%H")
-
-
-def _decimal(text: str) -> Decimal:
-    return Decimal(text.replace(",", "").replace("−", "-"))
-
-
-def _amount(text: str, unit: str) -> Decimal:
-    """Return an amount as Winkel keeps it: dollars in cents."""
-    return _decimal(text).scaleb(2) if unit == USD.id else _decimal(text)
-
-
-def _money(amount: Decimal, unit: str) -> str:
-    """Return an amount as people write it: with every digit it has, at least two after the point."""
-    number = _number(amount.scaleb(-2) if unit == USD.id else amount)
-    whole, _, fraction = number.partition(".")
-    return f"{whole}.{fraction:<02}"
-
-
-def _number(number: Decimal) -> str:
-    """Return a number with every digit it has, and no more."""
-    text = f"{number:,f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text in {"-0", ""} else text.replace("-", "−")
+    return HourUsage(key, group, hour, value=words.decimal(what), at=at, text="")

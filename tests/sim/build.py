@@ -10,7 +10,7 @@ from winkel.model.credit_type import USD
 from winkel.store import balances, contracts, customers, metrics, products, rate_cards, tenants
 from winkel.store.database import Connection
 
-_numbers = itertools.count()
+_numbers = itertools.count(int(__import__("time").time()))
 
 
 async def tenant(tx: Connection, world: Tenant, at: datetime) -> None:
@@ -22,18 +22,24 @@ async def tenant(tx: Connection, world: Tenant, at: datetime) -> None:
         if each.made_at <= at:
             await metrics.insert(tx, world.id, made_metric(each))
     await products.insert(tx, world.id, _fixed(world.fixed_product_id, at))
-    for each in world.products:
-        await products.insert(tx, world.id, _product(each, at))
-        for starting_at, terms in each.later:
-            await products.add_update(tx, world.id, each.id, _update(terms, starting_at, at))
     for card_id in world.card_ids:
         card = rate_card.RateCard(id=card_id, name="card", created_at=at, created_by="sim", fiat_credit_type_id=USD.id)
         await rate_cards.insert(tx, world.id, card)
-    await rate_cards.add_rates(tx, world.id, [_rate(each) for each in world.rates])
+    for each in world.products:
+        if each.made_at <= at:
+            await product_with_rates(tx, world, each, at)
     for each in world.contracts:
         await contracts.insert(tx, world.id, _contract(each))
     for each in world.balances:
         await balances.insert(tx, world.id, _balance(each, world.fixed_product_id))
+
+
+async def product_with_rates(tx: Connection, world: Tenant, each: Product, at: datetime) -> None:
+    """Make a product, and give it its rates."""
+    await products.insert(tx, world.id, _product(each, at))
+    for starting_at, terms in each.later:
+        await products.add_update(tx, world.id, each.id, _update(terms, starting_at, at))
+    await rate_cards.add_rates(tx, world.id, [_rate(one) for one in world.rates if one.product_id == each.id])
 
 
 def _customer(each: Customer, at: datetime) -> customer.Customer:

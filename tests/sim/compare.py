@@ -32,7 +32,8 @@ def told(invoices: Iterable[Invoice]) -> dict[Key, dict[str, Any]]:
             "lines": _usage_lines(invoice.line_items),
             "paid": _paid(invoice.line_items),
             "asked": sum(
-                (Fraction(line.total) for line in invoice.line_items if line.type is LineType.COMMIT_PURCHASE), Fraction(0)
+                (Fraction(line.total) for line in invoice.line_items if line.type is LineType.COMMIT_PURCHASE),
+                Fraction(0),
             ),
         }
         assert found[key]["total"] == sum(Fraction(line.total) for line in invoice.line_items)

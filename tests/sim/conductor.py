@@ -22,17 +22,17 @@ class Conductor:
         self._moved = asyncio.Event()
         self._running = False
 
-    def conduct(self, connection: Connection, name: str) -> Connection:
-        """Make the statements of a connection wait for their turn; `name` is the same for all of one rival."""
+    def conduct(self, connection: Connection) -> Connection:
+        """Make the statements of a connection wait for the turn of the rival who makes them."""
         conductor = self
 
         class Conducted(AsyncCursor[Any]):
             async def execute(self, *args: Any, **kwargs: Any) -> Any:
-                await conductor._turn(name)
+                await conductor._turn()
                 return await super().execute(*args, **kwargs)
 
             async def executemany(self, *args: Any, **kwargs: Any) -> None:
-                await conductor._turn(name)
+                await conductor._turn()
                 await super().executemany(*args, **kwargs)
 
         connection.cursor_factory = Conducted
@@ -79,8 +79,10 @@ class Conductor:
                 if self._parked:
                     return
 
-    async def _turn(self, name: str) -> None:
-        if self._running:
+    async def _turn(self) -> None:
+        task = asyncio.current_task()
+        if self._running and task is not None:
+            name = task.get_name()
             self._parked[name] = asyncio.get_running_loop().create_future()
             self._moved.set()
             await self._parked[name]

@@ -183,7 +183,9 @@ def _product(rng: Random, number: int, metric: Metric, tenant: Tenant, month: da
             "metric": replace(first, metric_id=rng.choice(_like(metric, tenant)).id),
         }[change]
         later = ((_hour(rng, month, month + timedelta(days=40)), terms),)
-    return Product(_id(rng), first, later)
+    used = {first.metric_id, *(terms.metric_id for _, terms in later)}
+    made_at = max(each.made_at for each in tenant.metrics if each.id in used)
+    return Product(_id(rng), first, made_at, later)
 
 
 def _like(metric: Metric, tenant: Tenant) -> list[Metric]:

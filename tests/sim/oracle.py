@@ -241,6 +241,8 @@ class Oracle:
         self.tenant = tenant
         self.metrics: list[Metric] = []
         """Those that are known now."""
+        self.products: list[Product] = []
+        """Those that are sold by now, with all their rates."""
         self.aliases: dict[str, list[str]] = {each.id: [each.id] for each in tenant.customers}
         """The identifiers of each customer, as far as they are known now."""
         self.seen: dict[tuple[str, str], tuple[date, tuple[Any, ...]]] = {}
@@ -343,7 +345,7 @@ class Oracle:
         """Return the charges of a billing period."""
         found = []
         on_card = {each.product_id for each in self.tenant.rates if each.card_id == contract.card_id}
-        for product in self.tenant.products:
+        for product in self.products:
             if product.id in on_card:
                 found += self._charges_of(product, contract, start, end, payers)
         return found
@@ -464,7 +466,7 @@ class Oracle:
         named = {each.product_id for each in ways if each.product_id}
         for way in ways:
             if not way.product_id:
-                named |= {each.id for each in self.tenant.products if set(way.tags) <= set(terms_at(each, at).tags)}
+                named |= {each.id for each in self.products if set(way.tags) <= set(terms_at(each, at).tags)}
         return len(named)
 
     def left(self, segment: Segment) -> Fraction:

@@ -26,7 +26,7 @@ class Rival:
         self._log = log
         self._conductor = conductor
         self._rng = rng
-        self._name = name
+        self.name = name
         self._lives = 0
         self._meter: Meter | None = None
         self._zombies: list[Meter] = []
@@ -85,8 +85,8 @@ class Rival:
         if self._meter is not None:
             await self._meter.connection.close()
         self._lives += 1
-        connection = self._conductor.conduct(await database.connect(self._url), self._name)
-        owner = f"{self._name}.{self._lives}"
+        connection = self._conductor.conduct(await database.connect(self._url))
+        owner = f"{self.name}.{self._lives}"
         self._meter = Meter(connection, self._log, owner=owner, topic=self._topic, failpoint=self._failpoint)
         return self._meter
 

@@ -20,7 +20,7 @@ from sim.flaky import FlakyLog
 from sim.generate import World, generate
 from sim.oracle import Oracle
 from sim.rival import Rival
-from sim.world import Customer, Event, Metric, Request, Tenant
+from sim.world import Customer, Event, Metric, Product, Request, Tenant
 
 from winkel.bill.actions import standing
 from winkel.bill.balance import all_remaining
@@ -73,8 +73,7 @@ class Simulation:
             async with self.db.transaction():
                 for tenant in self.world.tenants:
                     await build.tenant(self.db, tenant, self.at)
-            for tenant in self.world.tenants:
-                self._begin(tenant)
+                    self._begin(tenant)
             for happening in self._agenda():
                 await self._live(*happening)
             self.at = self.world.closes_at
@@ -93,7 +92,7 @@ class Simulation:
         self.biller = Worker(self.url, self.log, self.topic, settings, self.clock)
         self.db = await database.connect(self.url)
         self.others = {
-            name: self.conductor.conduct(await database.connect(self.url), name)
+            name: self.conductor.conduct(await database.connect(self.url))
             for name in ("reader", "compactor", "bill_a", "bill_b")
         }
         try:
@@ -109,6 +108,7 @@ class Simulation:
     def _begin(self, tenant: Tenant) -> None:
         oracle = self.oracles[id(tenant)]
         oracle.metrics = [each for each in tenant.metrics if each.made_at <= self.at]
+        oracle.products = [each for each in tenant.products if each.made_at <= self.at]
         for customer in tenant.customers:
             oracle.aliases[customer.id] += [alias for alias, known_at in customer.aliases if known_at <= self.at]
 
@@ -118,6 +118,7 @@ class Simulation:
         for tenant in self.world.tenants:
             found += [(each.at, "request", (tenant, each)) for each in tenant.requests]
             found += [(each.made_at, "metric", (tenant, each)) for each in tenant.metrics if each.made_at > self.at]
+            found += [(each.made_at, "product", (tenant, each)) for each in tenant.products if each.made_at > self.at]
             for customer in tenant.customers:
                 later = [(alias, at) for alias, at in customer.aliases if at > self.at]
                 found += [(at, "alias", (tenant, customer, alias)) for alias, at in later]
@@ -131,6 +132,8 @@ class Simulation:
                 await self._send([what])
             case "metric":
                 await self._make_metric(*what)
+            case "product":
+                await self._make_product(*what)
             case "alias":
                 await self._add_alias(*what)
         if self.rng.random() < 0.35:
@@ -176,6 +179,12 @@ class Simulation:
         await metrics.insert(self.db, tenant.id, build.made_metric(metric))
         self.oracles[id(tenant)].metrics.append(metric)
 
+    async def _make_product(self, tenant: Tenant, product: Product) -> None:
+        """Make a product with its rates: it is billed for all that its metric has counted."""
+        async with self.db.transaction():
+            await build.product_with_rates(self.db, tenant, product, self.at)
+        self.oracles[id(tenant)].products.append(product)
+
     async def _add_alias(self, tenant: Tenant, customer: Customer, alias: str) -> None:
         """Give a customer another alias: usage of the past comes with it."""
         known = self.oracles[id(tenant)].aliases[customer.id]
@@ -187,17 +196,12 @@ class Simulation:
 
     async def _work(self) -> None:
         """Let rivals, and some others, work beside each other, statement by statement."""
-        cast = {f"rival_{number}": rival.act(self.rng.randint(1, 3)) for number, rival in enumerate(self.rivals)}
+        cast = {rival.name: rival.act(self.rng.randint(1, 3)) for rival in self.rivals}
         if self.rng.random() < 0.3:
             cast["compactor"] = self._compact()
-        reading = self._look() if self.rng.random() < 0.25 else None
-        if reading is not None:
-            cast["reader"] = reading
+        if self.rng.random() < 0.25:
+            cast["reader"] = self._look()
         await self.conductor.run(**cast)
-        for complaint in self._complaints:
-            raise complaint
-
-    _complaints: list[Exception] = []
 
     async def _compact(self) -> None:
         """Merge some deltas."""
@@ -254,7 +258,9 @@ class Simulation:
             real = await standing(connection, tenant.id, customer.id, at)
         await self._feed(positions)
         oracle = self.oracles[id(tenant)]
-        self._same(f"drafts {when}", told(each.invoice for each in real.drafts), foretold(oracle.drafts(customer.id, at)))
+        self._same(
+            f"drafts {when}", told(each.invoice for each in real.drafts), foretold(oracle.drafts(customer.id, at))
+        )
         left = {
             segment.id: oracle.left(segment)
             for balance in tenant.balances

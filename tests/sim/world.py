@@ -52,10 +52,11 @@ class Terms:
 
 @dataclass(frozen=True)
 class Product:
-    """A usage product: its first terms, and (starting at, terms) from later instants on."""
+    """A usage product: its first terms, and (starting at, terms) from later instants on. Its rates come with it."""
 
     id: str
     first: Terms
+    made_at: datetime
     later: tuple[tuple[datetime, Terms], ...] = ()
 
 

@@ -1,8 +1,6 @@
 """/v1/contracts/customerBalances and manual ledger entries (metronome-api.md §4.8)."""
 
 import uuid
-from collections.abc import Iterable
-from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
@@ -12,21 +10,20 @@ import msgspec
 from litestar import Request, Response, post
 from msgspec import Meta, Struct
 
-from winkel.api import fields, pages
+from winkel.api import commits, fields, pages
 from winkel.api.auth import reader, writer
-from winkel.api.balance_views import BalanceView, balances_view
+from winkel.api.balance_views import BalanceView
 from winkel.api.parse import text_of
 from winkel.api.state import Api
 from winkel.api.wire import Data, Page, body, empty
-from winkel.bill.actions import Standing, standing
-from winkel.bill.balance import balance_of, ledger
-from winkel.model.account import Account
+from winkel.bill.actions import standing
+from winkel.bill.balance import balance_of
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.errors import InvalidError, NotFoundError
 from winkel.model.ledger import EntryKind, LedgerEntry
 from winkel.model.money import fits, plain, total
 from winkel.model.tenant import Caller
-from winkel.store import balances, billing, customers, products, uniqueness_keys
+from winkel.store import balances, billing, customers, uniqueness_keys
 from winkel.store import ledger as entries
 from winkel.store.balances import Filter
 
@@ -128,19 +125,19 @@ async def list_balances(request: Request[Any, Any, Any], api: Api, caller: Calle
         await customers.get(tx, caller.tenant_id, customer_id)
         after = fields.position(asked.next_page)
         found = await balances.page(tx, caller.tenant_id, customer_id, wanted, after, limit + 1)
-        named = await products.by_ids(tx, caller.tenant_id, sorted({each.product_id for each in found}))
-        at = api.clock()
-        now = await standing(tx, caller.tenant_id, customer_id, at)
-        posted = await entries.of_customer(tx, caller.tenant_id, customer_id)
-    shown, more = pages.cut(found, limit)
-    views = []
-    for each in shown:
-        amount = balance_of(each, posted, drafted(now), at)
-        if asked.exclude_zero_balances and not amount:
-            continue
-        told = ledger(each, [*posted, *drafted(now)], at) if asked.include_ledgers else None
-        name = named[each.product_id].at(at).name
-        views.append(balances_view(each, name, told, amount if asked.include_balance else None))
+        shown, more = pages.cut(found, limit)
+        views = await commits.views(
+            tx,
+            caller.tenant_id,
+            shown,
+            at=api.clock(),
+            include_ledgers=asked.include_ledgers,
+            include_balance=asked.include_balance or asked.exclude_zero_balances,
+        )
+    if asked.exclude_zero_balances:
+        views = [each for each in views if each.balance]
+    if not asked.include_balance:
+        views = [msgspec.structs.replace(each, balance=None) for each in views]
     return Page(views, fields.next_page(shown, more))
 
 
@@ -153,10 +150,10 @@ async def get_net_balance(request: Request[Any, Any, Any], api: Api, caller: Cal
     async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
         at = api.clock()
         now = await standing(tx, caller.tenant_id, str(asked.customer_id), at)
-    open_ones = drafted(now) if asked.invoice_inclusion_mode is Inclusion.FINALIZED_AND_DRAFT else []
-    account = now.account
-    wanted = [each for each in account.balances if each.credit_type_id == unit and _wanted(each, filters)]
-    return Data(NetBalance(plain(_sum(account, wanted, open_ones, at)), unit))
+    drafted = now.deductions if asked.invoice_inclusion_mode is Inclusion.FINALIZED_AND_DRAFT else []
+    wanted = [each for each in now.account.balances if each.credit_type_id == unit and _wanted(each, filters)]
+    net = total([balance_of(each, now.account.entries, drafted, at) for each in wanted])
+    return Data(NetBalance(plain(net), unit))
 
 
 @post("/v1/contracts/addManualBalanceLedgerEntry", guards=[writer], status_code=200)
@@ -173,11 +170,6 @@ async def add_manual_entry(request: Request[Any, Any, Any], api: Api, caller: Ca
         await uniqueness_keys.claim(tx, caller.tenant_id, "manual_entry", asked.uniqueness_key, entry.id)
         await entries.post(tx, caller.tenant_id, [entry])
     return empty()
-
-
-def drafted(now: Standing) -> list[LedgerEntry]:
-    """Return the deductions that open drafts would post."""
-    return [entry for draft in now.drafts for entry in draft.entries]
 
 
 def _manual(balance: Balance, asked: AddEntry) -> LedgerEntry:
@@ -200,11 +192,6 @@ def _manual(balance: Balance, asked: AddEntry) -> LedgerEntry:
         contract_id=balance.contract_id,
         reason=asked.reason,
     )
-
-
-def _sum(account: Account, wanted: Iterable[Balance], open_ones: list[LedgerEntry], at: datetime) -> Decimal:
-    """Return what these balances hold together."""
-    return total([balance_of(each, account.entries, open_ones, at) for each in wanted])
 
 
 def _checked(wanted: BalanceFilter, place: str) -> BalanceFilter:

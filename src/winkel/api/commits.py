@@ -15,8 +15,11 @@ from winkel.api.schedules import AccessType
 from winkel.api.state import Api
 from winkel.api.terms import CustomerCommitIn, CustomerCreditIn, Origin
 from winkel.api.wire import Data, Id, Page
+from winkel.bill.actions import standing
+from winkel.bill.balance import balance_of, ledger
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.errors import NotFoundError
+from winkel.model.ledger import LedgerEntry
 from winkel.model.tenant import Caller
 from winkel.store import balances, billing, contracts, customers, products, uniqueness_keys
 from winkel.store.balances import Filter
@@ -144,12 +147,27 @@ async def views(
     found: Sequence[Balance],
     *,
     at: datetime,
-    include_ledgers: bool = False,  # noqa: ARG001
-    include_balance: bool = False,  # noqa: ARG001
+    include_ledgers: bool = False,
+    include_balance: bool = False,
 ) -> list[BalanceView]:
-    """Return balances for the wire, in the same order, as they are at the instant."""
+    """Return balances of one customer for the wire, in the same order, as they are at the instant.
+
+    What is left of them, and their ledgers, include the deductions that open drafts would post (metronome-api.md §4.8).
+    """
     sold = await products.by_ids(tx, tenant_id, sorted({each.product_id for each in found}))
-    return [balances_view(each, sold[each.product_id].at(at).name) for each in found]
+    posted: list[LedgerEntry] = []
+    if found and (include_ledgers or include_balance):
+        now = await standing(tx, tenant_id, found[0].customer_id, at)
+        posted = [*now.account.entries, *now.deductions]
+    return [
+        balances_view(
+            each,
+            sold[each.product_id].at(at).name,
+            ledger(each, posted, at) if include_ledgers else None,
+            balance_of(each, posted, (), at) if include_balance else None,
+        )
+        for each in found
+    ]
 
 
 async def _origin(tx: Connection, api: Api, caller: Caller, asked: CustomerCreditIn) -> Origin:

@@ -27,8 +27,9 @@ from winkel.api.wire import CursorPage, Data, Id
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract, EndChange
 from winkel.model.errors import NotFoundError
+from winkel.model.invoice import InvoiceStatus
 from winkel.model.tenant import Caller
-from winkel.store import balances, contracts, customers, rate_cards, uniqueness_keys
+from winkel.store import balances, contracts, customers, invoices, rate_cards, uniqueness_keys
 from winkel.store.contracts import Filter
 from winkel.store.database import Connection
 
@@ -91,6 +92,9 @@ async def archive(request: Request[Any, Any, Any], api: Api, caller: Caller) -> 
     async with api.database.transaction(tenant_id) as tx:
         await commits.open_customer(tx, tenant_id, customer_id)
         contract = await contracts.get(tx, tenant_id, customer_id, str(asked.contract_id))
+        final = invoices.Filter(status=InvoiceStatus.FINALIZED, contract_id=contract.id)
+        if asked.void_invoices and await invoices.page(tx, tenant_id, customer_id, final, None, 1):
+            fields.refuse("voiding finalized invoices is not supported yet: archive with false", "$.void_invoices")
         await contracts.archive(tx, tenant_id, contract.id, at)
         await balances.archive_of_contract(tx, tenant_id, contract.id, at)
     return Data(Id(contract.id))

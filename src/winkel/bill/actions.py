@@ -11,6 +11,7 @@ from winkel.bill.draft import Draft, Need, drafts, needs
 from winkel.bill.due import due_at, next_look
 from winkel.model.account import Account
 from winkel.model.invoice import Invoice, InvoiceStatus
+from winkel.model.ledger import LedgerEntry
 from winkel.model.usage import HourUsage
 from winkel.store import accounts, billing, invoices, ledger, usage
 from winkel.store.database import Connection
@@ -21,6 +22,11 @@ class Standing(Struct, frozen=True):
 
     account: Account
     drafts: list[Draft]
+
+    @property
+    def deductions(self) -> list[LedgerEntry]:
+        """What finalizing the open drafts would take from balances."""
+        return [entry for draft in self.drafts for entry in draft.entries]
 
 
 async def standing(tx: Connection, tenant_id: int, customer_id: str, at: datetime) -> Standing:

@@ -123,6 +123,7 @@ def texts(values: Sequence[Any]) -> Texts:
     return Texts(codes, [key if isinstance(key, str) else None for key in index], present)
 
 
+_LONG = 10**money.DIGITS
 _ODD = object()
 """A value that is there but is not text: an object, an array, something undecodable."""
 
@@ -138,7 +139,16 @@ def text(value: object) -> str | object | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        return str(value)
-    if isinstance(value, Decimal):
-        return format(money.plain(value), "f") if money.fits(value) else str(value)
-    return _ODD
+        return str(value) if abs(value) < _LONG else _digits(Decimal(value))
+    return _digits(value) if isinstance(value, Decimal) else _ODD
+
+
+def _digits(number: Decimal) -> str:
+    """Return a number in plain digits; one of more than `money.DIGITS` as its digits and exponent: 1E400."""
+    if not number or money.fits(number):
+        return format(money.plain(number), "f")
+    sign, digits, exponent = number.as_tuple()
+    assert isinstance(exponent, int), "JSON has no NaN or Infinity"
+    text = "".join(map(str, digits))
+    short_text = text.rstrip("0")
+    return f"{'-' * sign}{short_text}E{exponent + len(text) - len(short_text)}"

@@ -69,7 +69,7 @@ def _running_largest(rows: list[HourUsage]) -> dict[int, Decimal]:
 
 
 def _latest(rows: list[HourUsage]) -> dict[int, Decimal]:
-    """Return the latest value of each hour: by event time, then by transaction id."""
+    """Return the latest value of each hour: by event time, then by transaction id, then the larger."""
     last: dict[int, HourUsage] = {}
     for row in rows:
         if row.value is not None and (row.hour not in last or _moment(last[row.hour]) < _moment(row)):
@@ -77,9 +77,9 @@ def _latest(rows: list[HourUsage]) -> dict[int, Decimal]:
     return {hour: row.value for hour, row in last.items() if row.value is not None}
 
 
-def _moment(row: HourUsage) -> tuple[int, str]:
+def _moment(row: HourUsage) -> tuple[int, str, Decimal]:
     """Return what orders LATEST values."""
-    return row.at or 0, row.text or ""
+    return row.at or 0, row.text or "", row.value or ZERO
 
 
 def _running_distinct(rows: list[HourUsage]) -> dict[int, Decimal]:

@@ -15,7 +15,7 @@ FOR UPDATE SKIP LOCKED
 
 -- name: set_due
 -- Say when to look at a customer again; NULL: not until something changes.
-UPDATE billing_due SET at = coalesce(%(next)s, 'infinity'), problem = %(problem)s
+UPDATE billing_due SET at = coalesce(%(next)s::timestamptz, 'infinity'), problem = %(problem)s
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
 
 -- name: problems

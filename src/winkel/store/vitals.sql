@@ -8,7 +8,7 @@ ORDER BY log_partition.partition
 
 -- name: open_deltas
 -- How many additions to usage are not merged yet; counting stops at the limit.
-SELECT count(*) AS count FROM (SELECT FROM usage_delta LIMIT %(limit)s) AS some
+SELECT count(*) AS count FROM (SELECT FROM usage_delta LIMIT %(limit)s) AS few
 
 -- name: troubles
 -- Events of all tenants since an hour that were not counted or not clear.

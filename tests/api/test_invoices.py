@@ -1,0 +1,174 @@
+"""Invoices over the API: drafts rated when asked for, finalized when their time has come."""
+
+from fractions import Fraction
+
+import pytest
+
+from api import billing, seed
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def acme(sdk, api, database_url):
+    """Return a customer with 500 cents prepaid, 100 tokens of model a and 400 of model b used, on 15 January."""
+    card, _ = await billing.priced_card(sdk)
+    fixed = await seed.fixed_product(sdk)
+    customer = (await sdk.v1.customers.create(name="Acme", ingest_aliases=["acme"])).data.id
+    term = {"starting_at": seed.at(2026), "ending_before": seed.at(2027)}
+    commit = {
+        "product_id": fixed,
+        "type": "PREPAID",
+        "name": "Prepaid",
+        "priority": 1,
+        "access_schedule": {"schedule_items": [{"amount": 500, **term}]},
+        "invoice_schedule": {"schedule_items": [{"timestamp": seed.at(2026), "amount": 450}]},
+    }
+    await sdk.v1.contracts.create(customer_id=customer, starting_at=seed.at(2026), rate_card_id=card, commits=[commit])
+    used = [
+        billing.event(1, "acme", api.clock(), model="a", tokens=100),
+        billing.event(2, customer, api.clock(), model="b", tokens="400"),
+        billing.event(2, customer, api.clock(), model="b", tokens="400"),
+    ]
+    await sdk.v1.usage.ingest(usage=used)
+    await billing.meter(api, database_url)
+    return customer
+
+
+async def test_a_draft_is_rated_when_it_is_asked_for(acme, sdk) -> None:
+    """Usage under the alias and under the id is priced by model; the commit pays first, the rest is due."""
+    listed = (await sdk.v1.customers.invoices.list(customer_id=acme, status="draft")).data
+    assert [invoice.type for invoice in listed] == ["SCHEDULED", "USAGE"]
+    draft = (await sdk.v1.customers.invoices.retrieve(customer_id=acme, invoice_id=listed[1].id)).data
+    told = [(line.name, line.quantity, line.unit_price, line.total) for line in draft.line_items]
+    assert told == [
+        ("Tokens", 100, 1, 100),
+        ("Tokens", 200, 2.5, 500),
+        ("Prepaid applied", None, None, -500),
+        ("Tokens", 200, 2.5, 500),
+    ]
+    assert draft.total == 600
+    assert draft.status == "DRAFT"
+    assert draft.start_timestamp == seed.at(2026)
+
+
+async def test_late_usage_moves_the_draft(acme, sdk, app_client, api, database_url) -> None:
+    """An event that arrives later, or takes usage back, is in the next answer."""
+    await sdk.v1.usage.ingest(usage=[billing.event(3, acme, api.clock(), model="b", tokens="-0.4")])
+    await billing.meter(api, database_url)
+    (draft,) = await billing.invoices_of(app_client, acme, type="usage")
+    assert draft["total"] == 599
+
+
+async def test_a_period_is_finalized_after_its_grace(acme, sdk, app_client, api, clock, database_url) -> None:
+    """The draft becomes final 24 hours after the period, with the same id and total; February has its own draft."""
+    await billing.bill(api, database_url)
+    (january,) = await billing.invoices_of(app_client, acme, type="usage")
+    clock.move(days=17)
+    await billing.bill(api, database_url)
+    assert [each["status"] for each in await billing.invoices_of(app_client, acme, type="usage")] == ["DRAFT", "DRAFT"]
+    clock.move(hours=24)
+    await billing.bill(api, database_url)
+    final, february = await billing.invoices_of(app_client, acme, type="usage")
+    assert (final["id"], final["total"], final["status"]) == (january["id"], january["total"], "FINALIZED")
+    assert (february["status"], february["total"]) == ("DRAFT", 0)
+
+
+async def test_a_finalized_invoice_stays_and_its_balance_is_spent(
+    acme, sdk, app_client, api, clock, database_url
+) -> None:
+    """Usage that arrives after finalization changes the usage endpoints, not the invoice; the commit is used up."""
+    clock.move(days=18)
+    await sdk.v1.usage.ingest(usage=[billing.event(4, acme, seed.at(2026, 2), model="b", tokens=10)])
+    await billing.meter(api, database_url)
+    await billing.bill(api, database_url)
+    await sdk.v1.usage.ingest(usage=[billing.event(5, acme, seed.at(2026, 1, 31), model="a", tokens=1000)])
+    await billing.meter(api, database_url)
+    january, february = await billing.invoices_of(app_client, acme, type="usage")
+    assert (january["total"], february["total"]) == (600, 25)
+    net = await sdk.v1.contracts.get_net_balance(customer_id=acme, invoice_inclusion_mode="FINALIZED")
+    assert net.data.balance == 0
+
+
+async def test_an_invoice_waits_for_the_meter(acme, sdk, app_client, api, clock, database_url) -> None:
+    """While accepted events are not metered yet, no period is closed: they must be on its invoice."""
+    clock.move(days=16)
+    await sdk.v1.usage.ingest(usage=[billing.event(6, acme, seed.at(2026, 1, 31), model="a", tokens=7)])
+    clock.move(days=3)
+    await billing.bill(api, database_url)
+    assert (await billing.invoices_of(app_client, acme, type="usage"))[0]["status"] == "DRAFT"
+    await billing.meter(api, database_url)
+    await billing.bill(api, database_url)
+    final = (await billing.invoices_of(app_client, acme, type="usage"))[0]
+    assert (final["status"], final["total"]) == ("FINALIZED", 607)
+
+
+async def test_billing_twice_changes_nothing(acme, app_client, api, clock, database_url) -> None:
+    """A second round, or a second worker, finds nothing to do."""
+    clock.move(days=30)
+    await billing.bill(api, database_url)
+    once = await billing.invoices_of(app_client, acme)
+    await billing.bill(api, database_url)
+    assert await billing.invoices_of(app_client, acme) == once
+
+
+async def test_pages_and_filters(acme, app_client, api, clock, database_url) -> None:
+    """Pages put together are the list, in both directions; each filter does what it says."""
+    clock.move(days=75)
+    await billing.bill(api, database_url)
+    every = await billing.invoices_of(app_client, acme)
+    assert len(every) == 4
+    for sort, expected in (("date_asc", every), ("date_desc", every[::-1])):
+        seen, cursor = [], None
+        while True:
+            query = {"limit": 1, "sort": sort, **({"next_page": cursor} if cursor else {})}
+            page = seed.exact(await app_client.get(f"/v1/customers/{acme}/invoices", params=query))
+            seen += page["data"]
+            cursor = page["next_page"]
+            if cursor is None:
+                break
+        assert seen == expected
+    assert [each["type"] for each in await billing.invoices_of(app_client, acme, type="SCHEDULED")] == ["SCHEDULED"]
+    assert len(await billing.invoices_of(app_client, acme, status="FINALIZED")) == 3
+    assert len(await billing.invoices_of(app_client, acme, starting_on="2026-03-01T00:00:00Z")) == 1
+    assert await billing.invoices_of(app_client, acme, contract_id=acme) == []
+
+
+async def test_a_bad_contract_never_stops_the_others(acme, sdk, app_client, api, clock, database_url, owner) -> None:
+    """A customer whose billing fails is written down with its problem; everybody else is billed."""
+    card, product = await billing.priced_card(sdk)
+    broken = (await sdk.v1.customers.create(name="Broken")).data.id
+    await sdk.v1.contracts.create(customer_id=broken, starting_at=seed.at(2026), rate_card_id=card)
+    await owner.execute(
+        "UPDATE product SET initial = initial || jsonb_build_object('billable_metric_id', gen_random_uuid()) "
+        "WHERE tenant_id = %s AND id = %s",
+        (app_client.tenant.id, product),
+    )
+    clock.move(days=18)
+    await billing.bill(api, database_url)
+    row = await (
+        await owner.execute("SELECT customer_id::text, problem FROM billing_due WHERE problem <> ''")
+    ).fetchone()
+    assert row["customer_id"] == broken
+    assert row["problem"]
+    assert len(await billing.invoices_of(app_client, acme, status="FINALIZED")) == 2
+
+
+async def test_amounts_keep_every_digit(sdk, app_client, api, database_url) -> None:
+    """A price and a quantity of many digits give their exact product."""
+    product = await seed.usage_product(sdk)
+    card = await seed.rate_card(sdk)
+    price, tokens = "0.0000000123456789123456789", "1234567890123456.789"
+    body = f'{{"rate_card_id":"{card}","product_id":"{product}","entitled":true,"rate_type":"FLAT","price":{price},'
+    answer = await app_client.post(
+        "/v1/contract-pricing/rate-cards/addRate",
+        content=body + '"starting_at":"2026-01-01T00:00:00Z"}',
+        headers={"content-type": "application/json"},
+    )
+    assert answer.status_code == 200, answer.text
+    customer = await seed.customer(sdk)
+    await sdk.v1.contracts.create(customer_id=customer, starting_at=seed.at(2026), rate_card_id=card)
+    await sdk.v1.usage.ingest(usage=[billing.event(1, customer, api.clock(), model="x", tokens=tokens)])
+    await billing.meter(api, database_url)
+    (draft,) = await billing.invoices_of(app_client, customer)
+    assert Fraction(draft["total"]) == Fraction(price) * Fraction(tokens)

@@ -1,0 +1,55 @@
+"""Invoices as people read them: how the answers of stories are printed."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from winkel.model.credit_type import CURRENCIES, USD
+from winkel.model.invoice import Invoice, LineItem, LineType
+
+CODE = {each.id: each.name.split()[0] for each in CURRENCIES}
+
+
+def invoice(draft: Invoice) -> list[str]:
+    """Return an invoice as lines of text."""
+    assert draft.issued_at is not None
+    when = f"{day(draft.start)} → {day(draft.end)}" if draft.start and draft.end else day(draft.issued_at)
+    lines = [f"{draft.type} {draft.contract_id}  {when}  {CODE[draft.credit_type_id]}"]
+    for item in draft.line_items:
+        count = ""
+        if item.quantity is not None and item.unit_price is not None:
+            count = f"{number(item.quantity)} × {money(item.unit_price, item.credit_type_id)}"
+        note = f"  ← {item.segment_id}" if item.segment_id and item.type is not LineType.APPLIED else ""
+        lines.append(
+            f"  {label(item, draft):<52} {count:>28} {money(item.total, item.credit_type_id):>14}{note}".rstrip()
+        )
+    return [*lines, f"  {'total':<52} {'':>28} {money(draft.total, draft.credit_type_id):>14}"]
+
+
+def label(item: LineItem, draft: Invoice) -> str:
+    """Return what a line is about: name, groups, tier, and its time unless that is the whole period."""
+    words = [item.name]
+    groups = (item.pricing_group_values or {}) | (item.presentation_group_values or {})
+    words += [f"{name}={'(none)' if value is None else value}" for name, value in groups.items()]
+    if item.tier:
+        words.append(f"tier {item.tier.level}")
+    if item.starting_at and item.ending_before and (item.starting_at, item.ending_before) != (draft.start, draft.end):
+        words.append(f"[{day(item.starting_at)[5:]} → {day(item.ending_before)[5:]}]")
+    return " ".join(words)
+
+
+def day(instant: datetime) -> str:
+    """Return a date, with the hour unless it is midnight."""
+    return instant.strftime("%Y-%m-%d" if not instant.hour else "%Y-%m-%dT%H")
+
+
+def money(amount: Decimal, unit: str) -> str:
+    """Return an amount as people write it: with every digit it has, at least two after the point."""
+    whole, _, fraction = number(amount.scaleb(-2) if unit == USD.id else amount).partition(".")
+    return f"{whole}.{fraction:<02}"
+
+
+def number(exact: Decimal) -> str:
+    """Return a number with every digit it has, and no more."""
+    text = f"{exact:,f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in {"-0", ""} else text.replace("-", "−")

@@ -1,0 +1,98 @@
+"""The words of stories: clauses that say terms, prices, times and amounts."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from winkel.model.commit import Specifier
+from winkel.model.credit_type import USD
+from winkel.model.price import Flat, Price, Tier, Tiered
+from winkel.model.product import Operation, QuantityConversion, QuantityRounding, RoundingMethod
+
+
+def terms(clauses: list[str]) -> dict[str, object]:
+    """Return the terms of a product."""
+    found: dict[str, object] = {}
+    for clause in clauses:
+        match clause.split():
+            case ["metric", metric]:
+                found["billable_metric_id"] = metric
+            case ["priced", "by", *names]:
+                found["pricing_group_key"] = tuple(names)
+            case ["shown", "by", *names]:
+                found["presentation_group_key"] = tuple(names)
+            case ["divided", "by", factor]:
+                found["quantity_conversion"] = QuantityConversion(decimal(factor), Operation.DIVIDE)
+            case ["times", factor]:
+                found["quantity_conversion"] = QuantityConversion(decimal(factor), Operation.MULTIPLY)
+            case ["rounded", how, "to", places, "places"]:
+                method = {"up": "ROUND_UP", "down": "ROUND_DOWN", "half-up": "ROUND_HALF_UP"}[how]
+                found["quantity_rounding"] = QuantityRounding(int(places), RoundingMethod(method))
+            case ["tagged", *tags]:
+                found["tags"] = tuple(tags)
+            case ["named", *name]:
+                found["name"] = " ".join(name)
+            case _:
+                raise ValueError(f"a product doesn't know {clause!r}")
+    return found
+
+
+def price(parts: list[list[str]], unit: str) -> Price:
+    """Return the price of `1.00`, or of `5 at 0.00`, `5 at 1.00`, `rest at 1.50`."""
+    if len(parts) == 1 and len(parts[0]) == 1:
+        return Flat(amount(parts[0][0], unit))
+    return Tiered(tuple(Tier(amount(each, unit), None if size == "rest" else decimal(size)) for size, _, each in parts))
+
+
+def specifier(text: str) -> Specifier:
+    """Return the specifier of `Tokens / tag compute / priced model=a / shown team=x`."""
+    fields: dict[str, object] = {}
+    for part in text.split(" / "):
+        match part.split():
+            case ["tag", *tags]:
+                fields["product_tags"] = tuple(tags)
+            case ["priced", *pairs]:
+                fields["pricing_group_values"] = values(pairs)
+            case ["shown", *pairs]:
+                fields["presentation_group_values"] = values(pairs)
+            case name:
+                fields["product_id"] = " ".join(name)
+    return Specifier(**fields)
+
+
+def moments(how: str, when: str) -> Iterator[datetime]:
+    """Yield the instant of `on DAY`, or those of `daily DAY to DAY` and `hourly DAY to DAY`."""
+    if how == "on":
+        yield moment(when)
+        return
+    step = timedelta(days=1) if how == "daily" else timedelta(hours=1)
+    at, end = term(when)
+    while end is not None and at < end:
+        yield at
+        at += step
+
+
+def values(pairs: list[str]) -> dict[str, str]:
+    """Return the values of `model=a team=x`."""
+    return dict(pair.split("=") for pair in pairs)
+
+
+def moment(text: str) -> datetime:
+    """Return the instant of `2026-01-15` or `2026-01-15T08`, UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def term(text: str) -> tuple[datetime, datetime | None]:
+    """Return start and end of `2026-01-01 to 2027-01-01`; without `to` it has no end."""
+    start, _, end = text.removeprefix("from ").partition(" to ")
+    return moment(start), moment(end) if end else None
+
+
+def decimal(text: str) -> Decimal:
+    """Return the number of `1,234.5` or `−3`."""
+    return Decimal(text.replace(",", "").replace("−", "-"))
+
+
+def amount(text: str, unit: str) -> Decimal:
+    """Return an amount as Winkel keeps it: dollars in cents."""
+    return decimal(text).scaleb(2) if unit == USD.id else decimal(text)
