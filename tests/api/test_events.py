@@ -168,7 +168,7 @@ PACKED = [
 
 
 async def test_bodies_may_be_compressed(app_client, api) -> None:
-    """gzip and zstd, in several parts too, on both routes."""
+    """Bodies may come as gzip or zstd, in several parts too, on both routes."""
     for path in (INGEST, EVENTS):
         for encoding, body in PACKED:
             before = len(await ids(api))

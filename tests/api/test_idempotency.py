@@ -139,6 +139,16 @@ async def test_reading_ignores_the_header(app_client) -> None:
     assert "idempotent-replayed" not in answer.headers
 
 
+async def test_a_list_by_post_can_have_a_key(app_client) -> None:
+    """Lists that read a snapshot of several tables are repeated like any other answer."""
+    await app_client.post(URL, json={"name": "a"})
+    body = {"starting_on": "2026-01-14T00:00:00Z", "ending_before": "2026-01-15T00:00:00Z", "window_size": "DAY"}
+    first, second = [await app_client.post("/v1/usage", json=body, headers=keyed("k")) for _ in range(2)]
+    assert first.status_code == second.status_code == 200
+    assert first.content == second.content
+    assert "idempotent-replayed" in second.headers
+
+
 async def test_pool_of_keyed_requests_does_not_stall(app_client, owner) -> None:
     """Many keyed requests at once share few connections, for each needs only one."""
 

@@ -224,16 +224,24 @@ def test_a_number_is_accepted_if_it_fits(number: str) -> None:
         assert "number out of range" in checked.invalid[0].message
 
 
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 @given(st.text(max_size=40), st.recursive(st.none() | st.booleans() | st.text(), st.lists, max_leaves=5))
 def test_any_text_is_accepted_or_refused_with_a_place(name: str, value: Any) -> None:
     """Whatever JSON a property is: it comes through unchanged, or the message says where."""
     for ensure_ascii in (True, False):
         body = json.dumps(event(properties={name: value}), ensure_ascii=ensure_ascii).encode("utf-8", "surrogatepass")
-        try:
-            checked = lines(body)
-        except InvalidError as error:
-            assert "UTF-8" in str(error)
+        if b"\xed" in body and not _is_utf8(body):
+            with pytest.raises(InvalidError, match="UTF-8"):
+                lines(body)
             continue
+        checked = lines(body)
         if checked.invalid:
             assert "- at `$[0]" in checked.invalid[0].message
         else:

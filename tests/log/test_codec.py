@@ -1,5 +1,7 @@
 """Blocks survive the log, and nothing else is taken for one."""
 
+import contextlib
+
 import msgspec
 import numpy as np
 import pytest
@@ -56,9 +58,8 @@ def test_a_damaged_record_is_told_apart(block: EventBlock, data: st.DataObject) 
     place = data.draw(st.integers(0, len(encoded) - 1))
     flipped = bytearray(encoded)
     flipped[place] ^= data.draw(st.integers(1, 255))
-    with pytest.raises(codec.CorruptBlockError):
-        assert codec.decode(bytes(flipped)) != block
-        raise codec.CorruptBlockError  # noqa: TRY301 (a flipped bit that zstd ignores leaves the block as it is)
+    with contextlib.suppress(codec.CorruptBlockError):
+        assert codec.decode(bytes(flipped)) == block  # there are bits that zstd does not look at
     with pytest.raises(codec.CorruptBlockError):
         codec.decode(encoded[:place])
     with pytest.raises(codec.CorruptBlockError):
@@ -86,11 +87,10 @@ def test_columns_of_the_wrong_length_are_refused(block: EventBlock, column: str)
         codec.decode(codec.encode(msgspec.structs.replace(block, **{column: wrong})))
 
 
-def test_a_block_that_unpacks_to_gigabytes_is_refused(monkeypatch: pytest.MonkeyPatch, block_size: int = 1000) -> None:
+def test_a_block_that_unpacks_to_gigabytes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The size that a frame claims is looked at before anything is unpacked."""
-    monkeypatch.setattr(codec, "BYTES_MAX", block_size)
-    big = EventBlock(
-        1, b"k" * 16, b"f" * 4, b"t" * 8, ["c"], bytes(4), ["e"], bytes(4), ["i" * 2000], [""], bytes(4), b"{}"
-    )
+    monkeypatch.setattr(codec, "BYTES_MAX", 1000)
+    four = bytes(4)
+    big = EventBlock(1, four * 4, four, four * 2, ["c"], four, ["e"], four, ["i" * 2000], [""], four, b"{}")
     with pytest.raises(codec.CorruptBlockError, match="claims"):
         codec.decode(codec.encode(big))

@@ -136,7 +136,7 @@ def shortened(value: Any) -> Any:
     return frozenset(short(each) for each in value) if isinstance(value, frozenset) else value
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.lists(events, min_size=1, max_size=12), min_size=1, max_size=4))
 def test_any_events_give_what_the_oracle_gives(batches: list[list[Event]]) -> None:
     """All aggregations, filters and groups, over any values, with repeated and conflicting ids."""
@@ -151,28 +151,26 @@ def test_sums_beyond_64_bits_are_exact(batch: list[Event]) -> None:
 
 
 def test_unreadable_values_concern_only_the_metrics_that_want_them() -> None:
-    """A number no decimal can hold and broken text are there, but nothing can be done with them."""
+    """A number that no decimal can hold is there, but it cannot be added up."""
     odd = [
         event(1, '{"n": 1e99999999999999999999, "g": "a"}'),
-        event(2, '{"n": "\\ud800", "g": "a"}'),
         event(3, '{"n": ' + "9" * 5000 + ', "g": "a"}'),
         event(4, {"n": 4, "g": "a"}),
     ]
     decision = decided([odd], [METRICS[0], METRICS[1], METRICS[5]])
     assert {(each.transaction_id, each.reason) for each in decision.letters} == {
         ("1", "number_too_long"),
-        ("2", "not_a_number"),
         ("3", "number_too_long"),
     }
-    assert sorted(each.quantity for each in decision.deltas[7]) == [4, 4, 4, 4]
+    assert sorted(each.quantity for each in decision.deltas[7]) == [3, 3, 4]
 
 
 def test_properties_that_are_no_object_are_set_aside_but_the_event_is_counted() -> None:
     """A line that somebody else's gateway wrote cannot stop the others."""
     deep = '{"g": ' + "[" * 100_000 + "]" * 100_000 + "}"
-    decision = decided([[event(1, "[]"), event(2, deep), event(3, {"n": 1})]], [METRICS[0], METRICS[1]])
-    assert [(each.transaction_id, each.reason) for each in decision.letters] == [("1", "undecodable"), ("2", "undecodable")]
-    assert sorted(each.quantity for each in decision.deltas[7]) == [1, 1, 3]
+    decision = decided([[event(1, "[]"), event(2, deep), event(4, '{"n": "\\ud800"}'), event(3, {"n": 1})]], [METRICS[0], METRICS[1]])
+    assert [(each.transaction_id, each.reason) for each in decision.letters] == [(each, "undecodable") for each in "124"]
+    assert sorted(each.quantity for each in decision.deltas[7]) == [1, 1, 4]
 
 
 def test_property_names_may_be_anything() -> None:

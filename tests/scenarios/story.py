@@ -259,12 +259,11 @@ class Story:
             case ["finalize", "at", day]:
                 return self._printed(self.finalize(words.moment(day)))
             case ["needs", "at", day]:
-                hours = [
-                    (need, EPOCH + timedelta(hours=need.start_hour))
-                    for need in needs(self.account(), words.moment(day))
-                ]
+                wanted = needs(self.account(), words.moment(day))
+                starts = [EPOCH + timedelta(hours=need.start_hour) for need in wanted]
                 return [
-                    f"{need.key} {printed.day(start)} +{need.end_hour - need.start_hour} h" for need, start in hours
+                    f"{need.key} {printed.day(start)} +{need.end_hour - need.start_hour} h"
+                    for need, start in zip(wanted, starts, strict=True)
                 ]
             case ["ledger", *name, "at", day]:
                 return self._ledger(self.balances[" ".join(name)], words.moment(day))
@@ -338,7 +337,8 @@ class Story:
             posted = balance_of(balance, self.entries, (), at)
             live = balance_of(balance, self.entries, pending, at)
             unit = balance.credit_type_id
-            yield f"{balance.id:<30}{printed.money(live, unit):>12} {printed.CODE[unit]}   ({printed.money(posted, unit)} without drafts)"
+            shown = f"{printed.money(live, unit):>12} {printed.CODE[unit]}"
+            yield f"{balance.id:<30}{shown}   ({printed.money(posted, unit)} without drafts)"
 
 
 def run(path: Path) -> str:

@@ -8,7 +8,6 @@ from fractions import Fraction
 from typing import Any
 
 from sim.oracle import Bill
-
 from winkel.model.invoice import Invoice, InvoiceType, LineItem, LineType
 from winkel.model.metric import Aggregation
 from winkel.model.period import hour_start
@@ -63,8 +62,8 @@ def _usage_lines(lines: Iterable[LineItem]) -> dict[tuple[Any, ...], tuple[Fract
             assert line.unit_price is not None
             key = (
                 line.product_id,
-                tuple((line.pricing_group_values or {}).items()),
-                tuple((line.presentation_group_values or {}).items()),
+                tuple(sorted((line.pricing_group_values or {}).items())),
+                tuple(sorted((line.presentation_group_values or {}).items())),
                 line.starting_at,
                 Fraction(line.unit_price),
                 line.tier.level if line.tier else 0,

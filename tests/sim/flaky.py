@@ -6,7 +6,6 @@ from datetime import datetime
 from random import Random
 
 from sim.world import Event
-
 from winkel.log import codec
 from winkel.log.log import NewRecord, Record
 from winkel.log.memory import MemoryLog

@@ -152,7 +152,8 @@ class Charge:
     @property
     def key(self) -> tuple[Any, ...]:
         """What names the line on an invoice."""
-        return self.product.id, self.pricing, self.presentation, self.starting_at, self.unit_price, self.level
+        groups = tuple(sorted(self.pricing)), tuple(sorted(self.presentation))
+        return self.product.id, *groups, self.starting_at, self.unit_price, self.level
 
 
 @dataclass

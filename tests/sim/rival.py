@@ -4,13 +4,13 @@ from random import Random
 from typing import Any
 
 import psycopg
+
 from sim.conductor import Conductor
 from sim.flaky import FlakyLog
-
 from winkel.meter import actions
 from winkel.meter.worker import Meter
 from winkel.model.errors import FencedError, UnavailableError
-from winkel.store import database
+from winkel.store import database, progress
 
 
 class Crash(BaseException):
@@ -44,6 +44,8 @@ class Rival:
                 await self._crashed()
             except FencedError:
                 self._note("fenced")
+            except LookupError:
+                await self._check_stale()
             except (psycopg.OperationalError, UnavailableError):
                 self._note("lost the connection")
                 await self._revive()
@@ -89,6 +91,22 @@ class Rival:
         owner = f"{self.name}.{self._lives}"
         self._meter = Meter(connection, self._log, owner=owner, topic=self._topic, failpoint=self._failpoint)
         return self._meter
+
+    async def _check_stale(self) -> None:
+        """Begin anew after a look for records that are gone. Raises unless others have metered them long ago."""
+        meters = [*self._zombies, *([self._meter] if self._meter else [])]
+        connection = await database.connect(self._url)
+        positions = await progress.positions(connection, self._topic, self._log.partitions)
+        await connection.close()
+        behind = [
+            meter
+            for meter in meters
+            if any(each.next_offset < positions[each.partition] for each in meter.holdings.values())
+        ]
+        assert behind, "records are gone that nobody has metered"
+        self._note("came too late")
+        for meter in behind:
+            meter.drop(list(meter.holdings))
 
     async def _crashed(self) -> None:
         """End, or leave a zombie behind, or go on without knowing whether the last batch was committed."""

@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from random import Random
 from typing import Any
 
@@ -21,7 +21,6 @@ from sim.generate import World, generate
 from sim.oracle import Oracle
 from sim.rival import Rival
 from sim.world import Customer, Event, Metric, Product, Request, Tenant
-
 from winkel.bill.actions import standing
 from winkel.bill.balance import all_remaining
 from winkel.bill.worker import Worker
@@ -36,7 +35,7 @@ from winkel.model.period import hour_number
 from winkel.store import customers, database, invoices, metrics, progress, usage
 from winkel.store.database import Connection
 
-ZONES = (timezone.utc, timezone(timedelta(hours=5, minutes=45)), timezone(timedelta(hours=-8)))
+ZONES = (UTC, timezone(timedelta(hours=5, minutes=45)), timezone(timedelta(hours=-8)))
 PARTITIONS = (1, 2, 3)
 ROUNDS = 40
 """In so many attempts a worker meters all that there is, or something is stuck."""

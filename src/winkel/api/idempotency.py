@@ -9,7 +9,6 @@ import hashlib
 from typing import Any
 
 import psycopg
-from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, HTTPRequestEvent, HTTPScope, Message, Receive, Scope, Send
@@ -71,14 +70,13 @@ def _key_of(scope: Scope) -> str | None:
     """Return the key of the request, or None when it has none or needs none. Raises `InvalidError`."""
     if scope["type"] != ScopeType.HTTP or scope["method"] != "POST":
         return None
-    connection: auth.Connection = ASGIConnection(scope)
-    key: str | None = connection.headers.get("idempotency-key")
+    given = next((value for name, value in scope["headers"] if name == b"idempotency-key"), None)
     handler = scope["route_handler"]
-    if key is None or handler.opt.get("public") or auth.ingester in (handler.guards or ()):
+    if given is None or handler.opt.get("public") or auth.ingester in (handler.guards or ()):
         return None
-    if not 1 <= len(key) <= KEY_MAX:
+    if not 1 <= len(given) <= KEY_MAX:
         raise InvalidError(f"Idempotency-Key must have 1 to {KEY_MAX} characters")
-    return key
+    return given.decode("latin-1")
 
 
 def _body_limit(scope: Scope) -> int | None:

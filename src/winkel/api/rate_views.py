@@ -12,6 +12,7 @@ from winkel.model.money import plain
 from winkel.model.price import Flat, Tier
 from winkel.model.product import Product
 from winkel.model.rate_card import Rate
+from winkel.rate.schedule import holding
 
 
 class Selector(Struct, forbid_unknown_fields=True):
@@ -136,8 +137,7 @@ def _held(rates: Sequence[Rate]) -> list[Held]:
     spans: list[Held] = []
     edges = sorted(starts)
     for low, high in zip(edges, [*edges[1:], None], strict=True):
-        covering = [rate for rate in rates if _covers(rate.starting_at, rate.ending_before, low)]
-        rate = max(covering, key=lambda each: (each.starting_at, each.number), default=None)
+        rate = holding(rates, low)
         if rate is None:
             continue
         if spans and spans[-1].rate.id == rate.id and spans[-1].ending_before == low:

@@ -108,7 +108,7 @@ def group(batch: Batch, rows: Ints, metric: BillableMetric, group_key: int, ids:
     customers = batch.customers
     columns = [batch.properties.texts(name) for name in metric.keys[group_key]]
     coded = [(customers.codes[rows], len(customers.texts))]
-    coded += [(column.codes[rows], len(column.texts)) for column in columns]
+    coded += [(column.groups()[rows], len(column.texts)) for column in columns]
     first, series_of = distinct(*combine(coded))
     names = [customers.texts[code] for code in customers.codes[rows[first]].tolist()]
     values = [[clean(column.texts[code]) for code in column.codes[rows[first]].tolist()] for column in columns]

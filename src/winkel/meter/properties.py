@@ -31,6 +31,15 @@ class Texts(Struct, frozen=True):
     present: Bools
     """By code: whether there is a value at all."""
 
+    def groups(self) -> Ints:
+        """Return the codes with one code for all values without text: they are one group."""
+        without = [code for code, each in enumerate(self.texts) if each is None]
+        if len(without) < 2:
+            return self.codes
+        merged = np.arange(len(self.texts))
+        merged[without] = without[0]
+        return merged[self.codes]
+
 
 class Properties:
     """The named properties of `count` events, given as lines of JSON objects."""

@@ -58,7 +58,7 @@ def rated(rates: Sequence[Rate], period: Period) -> Spans[Rate]:
     instants = {rate.starting_at for rate in near} | {rate.ending_before for rate in near if rate.ending_before}
     spans: Spans[Rate] = []
     for piece in cut(period, instants):
-        rate = _winner(near, piece.start)
+        rate = holding(near, piece.start)
         if rate is None or not rate.entitled:
             continue
         if spans and spans[-1][0].end == piece.start and _same(spans[-1][1], rate):
@@ -68,8 +68,11 @@ def rated(rates: Sequence[Rate], period: Period) -> Spans[Rate]:
     return spans
 
 
-def _winner(rates: Iterable[Rate], instant: datetime) -> Rate | None:
-    """Return the rate that holds at the instant."""
+def holding(rates: Iterable[Rate], instant: datetime) -> Rate | None:
+    """Return the rate that holds at the instant: of those that cover it the one that starts last, then the last added.
+
+    All are of one product and one combination of pricing group values (metronome-api.md §4.6).
+    """
     covering = (
         rate
         for rate in rates

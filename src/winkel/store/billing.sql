@@ -17,9 +17,3 @@ FOR UPDATE SKIP LOCKED
 -- Say when to look at a customer again; NULL: not until something changes.
 UPDATE billing_due SET at = coalesce(%(next)s::timestamptz, 'infinity'), problem = %(problem)s
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
-
--- name: problems
--- Customers whose last billing failed, and why.
-SELECT customer_id::text, problem, at FROM billing_due
-WHERE tenant_id = %(tenant_id)s AND problem IS NOT NULL
-ORDER BY customer_id
