@@ -57,9 +57,7 @@ async def test_a_new_day_is_made_on_demand_by_all_at_once(log, database_url) -> 
     with psycopg.connect(database_url) as connection:
         for day in days(database_url):
             connection.execute(f"DROP TABLE {day}")
-    others = [await PostgresLog.open(database_url, 2) for _ in range(0)] + [
-        PostgresLog(database_url, 2, log.secret) for _ in range(5)
-    ]
+    others = [PostgresLog(database_url, 2, log.secret) for _ in range(5)]
     await asyncio.gather(*[each.append([new(0), new(1)]) for each in [log, *others]])
     assert (await log.end(0), await log.end(1)) == (6, 6)
     assert len(days(database_url)) == postgres.DAYS_AHEAD + 1

@@ -162,7 +162,7 @@ def test_unreadable_values_concern_only_the_metrics_that_want_them() -> None:
         ("1", "number_too_long"),
         ("3", "number_too_long"),
     }
-    assert sorted(each.quantity for each in decision.deltas[7]) == [3, 3, 4]
+    assert sorted(each.quantity for each in decision.deltas[7]) == [3, 3, 4, 4]
 
 
 def test_properties_that_are_no_object_are_set_aside_but_the_event_is_counted() -> None:

@@ -185,13 +185,10 @@ def months_after(anchor: datetime, months: int) -> datetime:
 
 def periods(contract: Contract, until: datetime) -> list[tuple[datetime, datetime]]:
     """Return the billing periods of a contract that have begun at `until`."""
-    edges = []
-    for number in range(-200, 200):
-        if contract.frequency == "WEEKLY":
-            edges.append(contract.anchor + timedelta(weeks=number))
-        else:
-            edges.append(months_after(contract.anchor, number))
-    edges = [each for each in edges if each > contract.starting_at]
+    if contract.frequency == "WEEKLY":
+        edges = [contract.anchor + timedelta(weeks=number) for number in range(-150, 150)]
+    else:
+        edges = [months_after(contract.anchor, number) for number in range(-36, 36)]
     found = []
     start = contract.starting_at
     while start <= until and (contract.ending_before is None or start < contract.ending_before):

@@ -70,7 +70,7 @@ class Rival:
     async def catch_up(self) -> None:
         """Take all partitions and meter all that there is; crash no more."""
         self.crashes = 0.0
-        meter = await self._revive()
+        meter = await self._revive(connect=False)
         for partition in range(self._log.partitions):
             await meter.assign(partition)
         while await meter.step():
@@ -82,12 +82,16 @@ class Rival:
         for meter in [*self._zombies, *([self._meter] if self._meter else [])]:
             await meter.connection.close()
 
-    async def _revive(self) -> Meter:
-        """Begin a new life, as a new process would."""
-        if self._meter is not None:
-            await self._meter.connection.close()
+    async def _revive(self, *, connect: bool = True) -> Meter:
+        """Begin a new life, as a new process would; perhaps on the old connection, because new ones take time."""
+        old = self._meter.connection if self._meter is not None else None
+        if old is not None and not connect and not old.closed:
+            connection = old
+        else:
+            if old is not None:
+                await old.close()
+            connection = self._conductor.conduct(await database.connect(self._url))
         self._lives += 1
-        connection = self._conductor.conduct(await database.connect(self._url))
         owner = f"{self.name}.{self._lives}"
         self._meter = Meter(connection, self._log, owner=owner, topic=self._topic, failpoint=self._failpoint)
         return self._meter
@@ -117,7 +121,7 @@ class Rival:
             self._meter = None
         elif kind < 0.7:
             self._note("crashed")
-            await self._revive()
+            await self._revive(connect=kind < 0.4)
         else:
             self._note("went on")
 

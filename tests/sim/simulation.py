@@ -1,4 +1,4 @@
-"""One seed → a month and a half of billing, with everything that goes wrong, compared with the oracle to the last digit.
+"""One seed → a month and a half of billing, with everything that goes wrong, compared with the oracle.
 
 Real: decoding and checking of requests, group commit, hashing, blocks, metering with its protocol, compaction, rating,
 drafts, finalization, and PostgreSQL. Simulated: time, the log's failures, crashes, and who is next.
@@ -41,17 +41,41 @@ ROUNDS = 40
 """In so many attempts a worker meters all that there is, or something is stuck."""
 
 
-class Different(AssertionError):
+class DifferenceError(AssertionError):
     """Winkel and the oracle do not agree."""
 
 
-class Simulation:
-    """The world of one seed against one database, which others may use after it, but not beside it."""
+class Stage:
+    """Connections that one simulation after the other uses."""
 
-    def __init__(self, seed: int, url: str) -> None:
+    NAMES = ("reader", "compactor", "bill_a", "bill_b")
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    async def __aenter__(self) -> "Stage":
+        self.owner = await database.connect(self.url)
+        self.others = {name: await database.connect(self.url) for name in self.NAMES}
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for connection in (self.owner, *self.others.values()):
+            await connection.close()
+
+    async def clear(self) -> None:
+        """Leave nothing behind that a worker of the next simulation would see."""
+        for table in ("usage_delta", "billing_due", "dedupe_run", "log_progress", "billable_metric"):
+            await self.owner.execute(f"DELETE FROM {table}")
+
+
+class Simulation:
+    """The world of one seed on a stage that nobody else uses meanwhile."""
+
+    def __init__(self, seed: int, stage: Stage) -> None:
         self.world: World = generate(seed)
         self.rng = Random(f"schedule {seed}")
-        self.url = url
+        self.stage = stage
+        self.db = stage.owner
         self.topic = f"sim {seed}"
         self.at = self.world.opens_at
         memory = MemoryLog(self.rng.choice(PARTITIONS), self.clock, self.rng.randbytes(16))
@@ -67,7 +91,7 @@ class Simulation:
         return self.at
 
     async def run(self) -> None:
-        """Live through all of it. Raises `Different`, or whatever else goes wrong."""
+        """Live through all of it. Raises `DifferenceError`, or whatever else goes wrong."""
         async with self._cast():
             async with self.db.transaction():
                 for tenant in self.world.tenants:
@@ -84,25 +108,18 @@ class Simulation:
         """Bring everybody on the stage, and clear it afterwards."""
         self.intakes = [Intake(self.log, flush_seconds=0) for _ in range(2)]
         self.rivals = [
-            Rival(self.url, self.topic, self.log, self.conductor, Random(f"{name} {self.world.seed}"), name)
+            Rival(self.stage.url, self.topic, self.log, self.conductor, Random(f"{name} {self.world.seed}"), name)
             for name in ("meter_a", "meter_b")
         ]
         settings = Settings(grace_hours=int(self.world.grace / timedelta(hours=1)))
-        self.biller = Worker(self.url, self.log, self.topic, settings, self.clock)
-        self.db = await database.connect(self.url)
-        self.others = {
-            name: self.conductor.conduct(await database.connect(self.url))
-            for name in ("reader", "compactor", "bill_a", "bill_b")
-        }
+        self.biller = Worker(self.stage.url, self.log, self.topic, settings, self.clock)
+        self.others = {name: self.conductor.conduct(each) for name, each in self.stage.others.items()}
         try:
             yield
         finally:
             for rival in self.rivals:
                 await rival.close()
-            for connection in self.others.values():
-                await connection.close()
-            await _clear(self.db)
-            await self.db.close()
+            await self.stage.clear()
 
     def _begin(self, tenant: Tenant) -> None:
         oracle = self.oracles[id(tenant)]
@@ -151,10 +168,10 @@ class Simulation:
                 events = check_all(body, ARRAY, self.at, 1000)
             except InvalidError as error:
                 if not self.oracles[id(tenant)].refuses(request.events, self.at):
-                    raise Different(f"refused, but the oracle takes it: {error}\n{body.decode()}") from error
+                    raise DifferenceError(f"refused, but the oracle takes it: {error}\n{body.decode()}") from error
                 continue
             if self.oracles[id(tenant)].refuses(request.events, self.at):
-                raise Different(f"accepted, but the oracle refuses it:\n{body.decode()}")
+                raise DifferenceError(f"accepted, but the oracle refuses it:\n{body.decode()}")
             open_.append((tenant, request, events))
         while open_:
             for tenant, request, _ in open_:
@@ -169,7 +186,7 @@ class Simulation:
                 if result is not None and not isinstance(result, UnavailableError):
                     raise result
             if len(failed) < len(open_) and not durable:
-                raise Different("accepted, but not in the log")
+                raise DifferenceError("accepted, but not in the log")
             open_ = failed
 
     async def _make_metric(self, tenant: Tenant, metric: Metric) -> None:
@@ -218,7 +235,7 @@ class Simulation:
             if await self._positions(self.db) == [await self.log.end(each) for each in range(self.log.partitions)]:
                 break
         else:
-            raise Different("the meter does not catch up")
+            raise DifferenceError("the meter does not catch up")
         await self._feed(await self._positions(self.db))
         if self.rng.random() < 0.5:
             await self._compact()
@@ -249,7 +266,7 @@ class Simulation:
             self.fed[partition] = max(end, self.fed[partition])
 
     async def _compare_drafts(self, connection: Connection, tenant: Tenant, customer: Customer, when: str) -> None:
-        """Drafts and remainders are the oracle's, on what has been metered at the instant of reading."""
+        """Compare drafts and remainders, on what has been metered at the instant of reading."""
         at = self.at
         async with connection.transaction():
             await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -269,7 +286,7 @@ class Simulation:
         self._same(f"remainders {when}", all_remaining(real.account), left)
 
     async def _compare_final(self, tenant: Tenant, customer: Customer) -> None:
-        """Finalized invoices are the oracle's."""
+        """Compare finalized invoices."""
         wanted = invoices.Filter(status=InvoiceStatus.FINALIZED)
         real = await invoices.page(self.db, tenant.id, customer.id, wanted, None, 1000)
         bills = self.oracles[id(tenant)].final.values()
@@ -277,7 +294,7 @@ class Simulation:
         self._same("final invoices", told(real), foretold(each for each in bills if each.contract_id in own))
 
     async def _compare_usage(self, tenant: Tenant, customer: Customer) -> None:
-        """Usage by hour is the oracle's, under every group key."""
+        """Compare usage by hour, under every group key."""
         oracle = self.oracles[id(tenant)]
         low = hour_number(self.world.opens_at - timedelta(days=60))
         high = hour_number(self.world.closes_at + timedelta(days=60))
@@ -289,7 +306,7 @@ class Simulation:
                 self._same(f"usage of {metric}", real, oracle.usage(customer.id, metric.id))
 
     async def _final_books(self) -> None:
-        """Every event is counted, a duplicate, or refused by a metric, and the books say which."""
+        """Compare the books: every event is counted, a duplicate, or refused by a metric."""
         for tenant in self.world.tenants:
             oracle = self.oracles[id(tenant)]
             rows = await self.db.execute(
@@ -315,7 +332,7 @@ class Simulation:
         self.compared[what.partition(" of ")[0]] += 1
         found = differences(real, expected)
         if found:
-            raise Different(f"{what} differ at {self.at}:" + "".join(found[:20]))
+            raise DifferenceError(f"{what} differ at {self.at}:" + "".join(found[:20]))
 
 
 def _body(events: Sequence[Event]) -> bytes:
@@ -334,9 +351,3 @@ def _json(event: Event) -> str:
     if event.source:
         fields["source"] = json.dumps(event.source)
     return "{" + ", ".join(f'"{name}": {value}' for name, value in fields.items()) + "}"
-
-
-async def _clear(connection: Connection) -> None:
-    """Leave nothing behind that a worker of another simulation would see."""
-    for table in ("usage_delta", "billing_due", "dedupe_run", "log_progress", "billable_metric"):
-        await connection.execute(f"DELETE FROM {table}")

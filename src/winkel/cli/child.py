@@ -145,3 +145,4 @@ def rotate(log_file: Path) -> None:
     """Begin a new log; the one before is kept as `.1`."""
     if log_file.exists() and log_file.stat().st_size:
         log_file.replace(log_file.with_name(log_file.name + ".1"))
+    log_file.unlink(missing_ok=True)  # it may belong to another user

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from winkel.cli import prepare, roles
 from winkel.cli.child import Child, rotate
@@ -22,7 +22,8 @@ from winkel.store.embedded import Server
 
 READY_SECONDS = 120.0
 """How long the gateway may take until it answers /readyz."""
-T = TypeVar("T")
+IMPATIENT_SECONDS = 1.0
+"""A second Ctrl-C after this time means: at once."""
 
 
 class Started:
@@ -50,6 +51,7 @@ class Launch:
         self.hurry = asyncio.Event()
         self._say = say
         self._answers = False
+        self._stop_asked_at = 0.0
         self._began = time.monotonic()
         self._started_at = datetime.now(UTC).isoformat()
         children = [Child(role, role, _log(data, role), say) for role in roles.ROLES]
@@ -127,7 +129,13 @@ class Launch:
         self.data.run_file.unlink(missing_ok=True)
 
     def _asked_to_stop(self) -> None:
-        (self.hurry if self.stop_asked.is_set() else self.stop_asked).set()
+        """Stop; hurry when somebody asks again (not when one wish comes as several signals, as `timeout` sends it)."""
+        now = time.monotonic()
+        if not self.stop_asked.is_set():
+            self._stop_asked_at = now
+            self.stop_asked.set()
+        elif now - self._stop_asked_at > IMPATIENT_SECONDS:
+            self.hurry.set()
 
     def _note(self) -> None:
         """Write run.json."""

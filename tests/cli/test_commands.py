@@ -1,0 +1,209 @@
+"""Every command: its help, and what it does against a real Winkel."""
+
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+import pytest
+import typer.main
+from support.running import Running
+
+from winkel.cli.main import app
+
+
+def cli(*arguments: str, winkel: "Running | None" = None, token: str = "") -> "subprocess.CompletedProcess[str]":
+    """Run a command; with `winkel`, against that one."""
+    import os
+
+    environment = {**os.environ, "COLUMNS": "200"}
+    if winkel is not None:
+        environment |= {"WINKEL_URL": winkel.url, "WINKEL_TOKEN": token or winkel.token}
+    command = [sys.executable, "-m", "winkel", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def commands() -> list[tuple[str, ...]]:
+    """Return the names of all commands."""
+    found = []
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        found.append((name,))
+        found += [(name, each) for each in getattr(command, "commands", {})]
+    return found
+
+
+@pytest.mark.parametrize("names", commands(), ids=" ".join)
+def test_every_command_has_help_with_a_summary(names: tuple[str, ...]) -> None:
+    """One line that says what it does; commands that do something show an example."""
+    command = typer.main.get_command(app)
+    for name in names:
+        command = command.commands[name]  # type: ignore[attr-defined]
+    assert command.help
+    first = command.help.splitlines()[0]
+    assert len(first) <= 90
+    assert first.endswith((".", ":"))
+    if not getattr(command, "no_args_is_help", False):
+        assert "Example" in command.help
+
+
+def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
+    """Neither the database driver nor the web framework nor Polars is needed to show help."""
+    code = "import sys, winkel.cli.main; print([m for m in ('psycopg', 'litestar', 'polars', 'httpx', 'numpy', 'asyncio') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    """winkel --version."""
+    from importlib.metadata import version
+
+    assert cli("--version").stdout.strip() == f"winkel {version('winkel')}"
+
+
+def test_a_token_lives_from_create_to_revoke(winkel: Running) -> None:
+    """Its secret is printed once, it opens the API according to its role, and it is listed without its secret."""
+    data = ("--data", str(winkel.folder))
+    made = cli("token", "create", "checkout", "--role", "reader", *data)
+    secret = made.stdout.strip()
+    assert secret.startswith("wk_")
+    assert cli("usage", "--customer", "nobody", winkel=winkel, token=secret).stderr.startswith(
+        "winkel: there is no customer"
+    )
+    refused = httpx.post(
+        winkel.url + "/v1/customers", json={"name": "x"}, headers={"authorization": f"Bearer {secret}"}
+    )
+    assert refused.status_code == 403
+
+    listed = cli("token", "list", *data).stdout
+    assert "checkout" in listed
+    assert secret not in listed
+    identifier = made.stderr.split()[1]
+    assert "revoked checkout" in cli("token", "revoke", identifier, *data).stdout
+    assert cli("token", "revoke", "not-an-id", *data).returncode == 1
+    winkel.wait_until(lambda: cli("events", winkel=winkel, token=secret).returncode == 1, 10)
+
+
+def test_a_tenant_is_a_wall(winkel: Running) -> None:
+    """A new tenant has tokens of its own, and sees nothing of the first; its name is taken then."""
+    data = ("--data", str(winkel.folder))
+    assert cli("tenant", "create", "sandbox", *data).returncode == 0
+    assert "sandbox" in cli("tenant", "list", *data).stdout
+    again = cli("tenant", "create", "sandbox", *data)
+    assert again.returncode == 1
+    assert "sandbox" in again.stderr
+    httpx.post(winkel.url + "/v1/customers", json={"name": "Seen by one"}, headers=winkel.headers).raise_for_status()
+    secret = cli("token", "create", "me", "--role", "admin", "--tenant", "sandbox", *data).stdout.strip()
+    other = httpx.get(winkel.url + "/v1/customers", headers={"authorization": f"Bearer {secret}"}).json()
+    assert other["data"] == []
+    assert "no tenant" in cli("token", "list", "--tenant", "nowhere", *data).stderr
+
+
+def test_a_command_without_a_database_says_what_to_do(tmp_path: Path) -> None:
+    """It names the folder it looked in."""
+    done = cli("token", "list", "--data", str(tmp_path))
+    assert done.returncode == 1
+    assert str(tmp_path) in done.stderr
+    assert "winkel up" in done.stderr
+    assert cli("meter").returncode == 1
+
+
+def test_events_shows_what_arrived(winkel: Running) -> None:
+    """The newest first, filtered, as a table and as JSON with all digits."""
+    import uuid
+    from datetime import UTC, datetime
+
+    event = {
+        "transaction_id": str(uuid.uuid4()), "customer_id": "shown", "event_type": "call",
+        "timestamp": datetime.now(UTC).isoformat(), "properties": {"n": "0.1"},
+    }  # fmt: skip
+    httpx.post(winkel.url + "/v1/ingest", json=[event], headers=winkel.headers).raise_for_status()
+    shown = cli("events", "--customer", "shown", winkel=winkel)
+    assert event["transaction_id"] in shown.stdout
+    assert "metered so far" in shown.stdout
+    found = json.loads(cli("events", "--customer", "shown", "--json", winkel=winkel).stdout, parse_float=Decimal)
+    assert found["events"][0]["properties"] == {"n": "0.1"}
+    assert cli("events", "--dead-letters", winkel=winkel).returncode == 0
+    assert cli("events", "--conflicts", winkel=winkel).returncode == 0
+
+
+def test_no_gateway_is_one_sentence() -> None:
+    """It says how to start one."""
+    done = cli("events", "--url", "http://127.0.0.1:9", "--token", "x")
+    assert done.returncode == 1
+    assert "winkel up" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "--token" in cli("events", "--url", "http://127.0.0.1:9").stderr
+
+
+def test_the_doctor_finds_all_well_and_a_missing_role(winkel: Running, tmp_path: Path) -> None:
+    """Exit code 0 and ticks while all runs; without a Winkel a cross that says what to do."""
+    well = cli("doctor", "--data", str(winkel.folder))
+    assert "✗" not in well.stdout
+    assert well.returncode == 0
+    for check in (
+        "Python",
+        "disk",
+        "processes",
+        "database",
+        "schema",
+        "clock",
+        "metering",
+        "merging",
+        "events",
+        "billing",
+    ):
+        assert check in well.stdout
+    ill = cli("doctor", "--data", str(tmp_path))
+    assert ill.returncode == 1
+    assert "✗" in ill.stdout
+    assert "winkel up" in " ".join(ill.stdout.split())
+
+
+def test_migrate_makes_the_first_token_once(postgres: str) -> None:
+    """On an empty database it says which migrations it applied and prints the token; then it has nothing to do."""
+    import psycopg
+
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS winkel_cli_migrate")
+        connection.execute("CREATE DATABASE winkel_cli_migrate")
+    parts = psycopg.conninfo.conninfo_to_dict(postgres)
+    url = psycopg.conninfo.make_conninfo(**{**parts, "dbname": "winkel_cli_migrate"})
+    first = cli("migrate", "--database-url", url)
+    assert "applied" in first.stdout
+    assert "wk_" in first.stdout
+    assert cli("migrate", "--database-url", url).stdout.strip() == "up to date"
+
+
+def test_roles_run_one_by_one(database_url: str, tmp_path: Path) -> None:
+    """A gateway of two processes, a meter and a biller on one database; each ends cleanly on SIGTERM."""
+    import socket
+    import time
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    database = ("--database-url", database_url)
+    roles = [
+        subprocess.Popen([sys.executable, "-m", "winkel", *arguments, *database], stderr=subprocess.PIPE)
+        for arguments in (
+            ("gateway", "--host", "127.0.0.1", "--port", str(port), "--workers", "2"),
+            ("meter",),
+            ("bill",),
+        )
+    ]
+    try:
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            try:
+                if httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
+                    break
+            except httpx.TransportError:
+                time.sleep(0.05)
+        else:
+            raise AssertionError("the gateway does not answer")
+    finally:
+        for role in roles:
+            role.terminate()
+        codes = [(role.wait(20), role.communicate()[1]) for role in roles]
+    assert [code for code, _ in codes] == [0, 0, 0], codes
