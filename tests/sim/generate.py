@@ -74,7 +74,7 @@ def generate(seed: int) -> World:
     rng = Random(seed)
     month = datetime(*rng.choice(MONTHS), 1, tzinfo=UTC)
     opens_at = month - timedelta(days=2)
-    tenants = [_tenant(rng, f"sim {seed}.{number}", month) for number in range(rng.choice((1, 1, 2)))]
+    tenants = [_tenant(rng, f"sim {seed}.{number}", month) for number in range(rng.choice((1, 1, 1, 1, 2)))]
     grace = timedelta(hours=rng.choice((24, 24, 1, 72)))
     return World(seed, opens_at, month + timedelta(days=DAYS + 1), grace, tenants)
 

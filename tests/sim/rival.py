@@ -1,7 +1,7 @@
 """A meter worker that crashes, comes back, is robbed of its partitions, and goes on when it should not."""
 
+from collections import Counter
 from random import Random
-from typing import Any
 
 import psycopg
 
@@ -32,8 +32,8 @@ class Rival:
         self._zombies: list[Meter] = []
         self.crashes = 0.04
         """How likely it is to crash at each step of the protocol."""
-        self.happened: dict[str, int] = {}
-        """What happened how often, for the report."""
+        self.happened = Counter[str]()
+        """What happened how often."""
 
     async def act(self, times: int) -> None:
         """Do some of what workers do, each with whatever comes of it."""
@@ -133,5 +133,5 @@ class Rival:
                 return
             raise Crash(name)
 
-    def _note(self, what: Any) -> None:
-        self.happened[what] = self.happened.get(what, 0) + 1
+    def _note(self, what: str) -> None:
+        self.happened[what] += 1

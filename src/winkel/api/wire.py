@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from winkel.model import credit_type
 from winkel.model.errors import InvalidError, UnsupportedTypeError
+from winkel.model.text import escapes_nul
 
 T = TypeVar("T")
 
@@ -96,7 +97,7 @@ def decode(data: bytes, kind: type[T]) -> T:
         raise InvalidError(
             f"the body is not UTF-8: byte {error.start} does not begin or continue a character"
         ) from None
-    if b"\\u0000" in data:
+    if escapes_nul(data):
         raise InvalidError("the body contains the character NUL (\\u0000), which no text may hold")
     try:
         return msgspec.json.decode(data, type=kind)

@@ -20,7 +20,8 @@ def configure(level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     person = sys.stderr.isatty()
-    renderer: Any = structlog.dev.ConsoleRenderer() if person else structlog.processors.JSONRenderer()
+    # plain: the pretty traceback shows local variables, and with them tokens
+    renderer: Any = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if person else structlog.processors.JSONRenderer()
     trace: list[Any] = [] if person else [structlog.processors.format_exc_info]
     structlog.configure(
         processors=[*shared, *trace, renderer],

@@ -16,6 +16,7 @@ from msgspec import UNSET, Raw, Struct
 from winkel.model.errors import InvalidError, TooLargeError
 from winkel.model.event import NEWEST, OLDEST, PROPERTIES_MAX, Event
 from winkel.model.money import DIGITS
+from winkel.model.text import escapes_nul
 
 # Refuses what `money.fits` refuses, and does it in C for every number with a point or an exponent.
 _FITS = Context(prec=DIGITS, Emax=DIGITS - 1, Emin=-1, traps=[Inexact, Rounded, Overflow, InvalidOperation])
@@ -24,7 +25,6 @@ _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _VALUE = msgspec.json.Decoder(Any, float_hook=_FITS.create_decimal)
 _ONLY_DIGITS = bytes(48 if 48 <= each <= 57 else 32 for each in range(256))
 _LONG = b"0" * (DIGITS + 1)
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _OUT_OF_RANGE = f"number out of range: at most {DIGITS} digits, before and after the point together"
 _FAULTS = (msgspec.MsgspecError, DecimalException, RecursionError, InvalidError)
@@ -94,7 +94,7 @@ def check(body: bytes, shape: Shape, now: datetime, most: int) -> Checked:
     try:
         events = shape.decode(body)
         _check_all(events, now)
-        if _has_nul(body):
+        if escapes_nul(body):
             return _one_by_one(body, shape, now, most)
     except _FAULTS:
         return _one_by_one(body, shape, now, most)
@@ -179,25 +179,20 @@ def _check_one(part: bytes | Raw, shape: Shape, now: datetime) -> Event:
     except msgspec.DecodeError as error:
         raise InvalidError(f"the event is not JSON: {_reason(error, bytes(part))} - at `$`") from None
     _check_window(event.timestamp, shape.timestamp, now)
-    if _has_nul(bytes(part)):
+    if escapes_nul(bytes(part)):
         raise InvalidError(f"the character NUL (\\u0000) is not allowed - at `$.{_place_of_nul(part, shape)}`")
     if event.properties is not UNSET:
         _check_properties_of_one(event.properties, shape.properties)
     return event
 
 
-def _has_nul(text: bytes) -> bool:
-    """Whether a JSON text holds the escape of NUL: an odd number of backslashes before u0000."""
-    return b"\\" in text and b"\\u0000" in text and _NUL.search(text) is not None
-
-
 def _place_of_nul(part: bytes | Raw, shape: Shape) -> str:
     fields = _FIELDS.decode(part)
-    name = next((name for name, value in fields.items() if _has_nul(bytes(value))), "")
+    name = next((name for name, value in fields.items() if escapes_nul(bytes(value))), "")
     if name != shape.properties:
         return name
     inner = _FIELDS.decode(fields[name])
-    return f"{name}.{next((each for each, value in inner.items() if _has_nul(bytes(value))), '')}".removesuffix(".")
+    return f"{name}.{next((each for each, value in inner.items() if escapes_nul(bytes(value))), '')}".removesuffix(".")
 
 
 def _check_window(timestamp: datetime, field: str, now: datetime) -> None:

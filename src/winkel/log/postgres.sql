@@ -23,7 +23,8 @@ SELECT FROM log_partition WHERE partition = ANY(%(partitions)s) ORDER BY partiti
 
 -- name: append
 -- Give the records the next offsets of their partitions and keep them, all with one instant of the database's clock,
--- taken after the locks are held. Returns how many were kept.
+-- taken after the locks are held. Returns how many were kept. (The b sends the bytes as they are; s would spell every
+-- byte out and take five times as long.)
 WITH moved AS (
     UPDATE log_partition SET next_offset = next_offset + added.records
     FROM (SELECT unnest(%(partitions)s::integer[]) AS partition, unnest(%(counts)s::bigint[]) AS records) AS added
@@ -33,7 +34,7 @@ WITH moved AS (
     INSERT INTO log_record (tenant_id, partition, "offset", events, appended_at, data)
     SELECT new.tenant_id, new.partition, moved.first + new.rank, new.events, clock.at, new.data
     FROM unnest(%(tenant_ids)s::integer[], %(of)s::integer[], %(ranks)s::bigint[], %(events)s::integer[],
-                %(data)s::bytea[]) AS new (tenant_id, partition, rank, events, data)
+                %(data)b::bytea[]) AS new (tenant_id, partition, rank, events, data)
     JOIN moved ON moved.partition = new.partition
     CROSS JOIN (SELECT clock_timestamp() AS at) AS clock
     RETURNING 1

@@ -104,11 +104,15 @@ async def set_salesforce_account(
 
 
 async def archive(tx: Connection, tenant_id: int, customer_id: str, at: datetime) -> None:
-    """Archive a customer and all its contracts, for good (metronome-api.md §4.4). Raises `NotFoundError`."""
+    """Archive a customer with its contracts, commits and credits, for good (metronome-api.md §4.4).
+
+    Raises `NotFoundError`.
+    """
     values = {"tenant_id": tenant_id, "id": customer_id, "at": at}
     if await (await tx.execute(sql.archive, values)).fetchone() is None:
         raise _missing(customer_id)
     await tx.execute(sql.archive_contracts, values)
+    await tx.execute(sql.archive_balances, values)
 
 
 async def products_on_contract(tx: Connection, tenant_id: int, customer_id: str, at: datetime) -> list[str]:

@@ -83,6 +83,11 @@ RETURNING id::text
 UPDATE contract SET archived_at = %(at)s
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(id)s AND archived_at IS NULL
 
+-- name: archive_balances
+-- Archive every commit and credit of a customer that is not archived yet.
+UPDATE balance SET archived_at = %(at)s
+WHERE tenant_id = %(tenant_id)s AND customer_id = %(id)s AND archived_at IS NULL
+
 -- name: products_on_contract
 -- Products that have a rate, at an instant, on a contract of the customer that covers it.
 SELECT DISTINCT rate.product_id::text
