@@ -12,13 +12,16 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from support.running import TOKEN, Running
 
 
 def up(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run `winkel up` where it is expected to refuse."""
     command = [sys.executable, "-m", "winkel", "up", *arguments]
-    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=30)
+    return subprocess.run(
+        command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=30, check=False
+    )
 
 
 def opens(winkel: Running, token: str) -> bool:

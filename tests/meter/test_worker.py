@@ -2,9 +2,11 @@
 
 import asyncio
 import random
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,6 @@ from meter.conftest import METRICS, World
 from winkel.ingest.block import blocks
 from winkel.log import codec
 from winkel.log.log import NewRecord
-from winkel.log.memory import MemoryLog
 from winkel.meter import actions, worker
 from winkel.meter.worker import LostPartitionsError, Meter
 from winkel.model.errors import FencedError
@@ -189,36 +190,240 @@ async def test_a_new_owner_ends_a_batch_that_hangs(world: World) -> None:
         await asleep.connection.execute("SELECT 1")
 
 
-@asynccontextmanager
-async def cuttable(url: str, folder: Path) -> AsyncIterator[tuple[str, dict[str, bool]]]:
-    """Yield an address before the database, and switches: `request` and `answer` cut the line at the next COMMIT."""
-    parts = psycopg.conninfo.conninfo_to_dict(url)
-    port = parts.get("port", 5432)
-    cut = {"request": False, "answer": False}
+class Line:
+    """A line to the database that can be cut when a COMMIT is sent: before it arrives, or before its answer does."""
 
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ends: list[Any], client: bool) -> None:
-        while data := await reader.read(65536):
-            commit = client and b"COMMIT\0" in data
-            if commit and cut["request"]:
-                break
-            writer.write(data)
-            await writer.drain()
-            if commit and cut["answer"]:
-                await ends[0].read(1)  # the server answers: it has committed
-                break
-        for end in ends[1:]:
+    def __init__(self) -> None:
+        self.cut: str | None = None
+        self._answered = asyncio.Event()
+
+    async def serve(self, address: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry one connection."""
+        far_reader, far_writer = await asyncio.open_unix_connection(address)
+        silent = [False]
+
+        async def forth() -> None:
+            while data := await reader.read(65536):
+                if self.cut and b"COMMIT\0" in data:
+                    silent[0] = True
+                    if self.cut == "request":
+                        return
+                far_writer.write(data)
+                await far_writer.drain()
+
+        async def back() -> None:
+            while data := await far_reader.read(65536):
+                if silent[0]:
+                    return  # the server has answered: it has committed, and nobody will know
+                writer.write(data)
+                await writer.drain()
+
+        pumps = [asyncio.create_task(forth()), asyncio.create_task(back())]
+        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        for each in pumps:
+            each.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
+        for end in (writer, far_writer):
             end.close()
+            with suppress(OSError):
+                await end.wait_closed()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_unix_connection(f"{parts['host']}/.s.PGSQL.{port}")
-        ends = [far_reader, writer, far_writer]
-        pumps = [asyncio.create_task(pump(reader, far_writer, ends, True))]
-        answers = asyncio.create_task(_answers(far_reader, writer, cut))
-        await asyncio.gather(*pumps)
-        answers.cancel()
+    @asynccontextmanager
+    async def at(self, url: str, folder: Path) -> AsyncIterator[str]:
+        """Yield the address of this line."""
+        parts = psycopg.conninfo.conninfo_to_dict(url)
+        name = f".s.PGSQL.{parts.get('port', 5432)}"
+        server = await asyncio.start_unix_server(partial(self.serve, f"{parts['host']}/{name}"), folder / name)
+        async with server:
+            yield psycopg.conninfo.make_conninfo(**{**parts, "host": str(folder)})
 
-    server = await asyncio.start_unix_server(serve, folder / f".s.PGSQL.{port}")
-    try:
-        yield psycopg.conninfo.make_conninfo(**{**parts, "host": str(folder)}), cut
-    finally:
-        server.close()
+
+@pytest.mark.parametrize("cut", ["request", "answer"])
+async def test_a_commit_without_an_answer_is_never_repeated_blindly(world: World, cut: str) -> None:
+    """The batch was committed, or it was not: the position says which, and everything is counted once."""
+    with tempfile.TemporaryDirectory(prefix="winkel-line-") as folder:
+        line = Line()
+        async with line.at(world.url, Path(folder)) as url:
+            connection = await database.connect(url)
+            meter = Meter(connection, world.log, owner="one")
+            for partition in range(world.log.partitions):
+                await meter.assign(partition)
+            await world.send(some_events(random.Random(cut), 60))
+            line.cut = cut
+            with pytest.raises(psycopg.OperationalError):
+                await meter.step()
+            await connection.close()
+            assert (await world.usage() == {}) is (cut == "request")
+    await drain(await restart(world))
+    await world.check()
+
+
+async def test_a_metric_counts_every_event_accepted_after_it_was_made(world: World) -> None:
+    """The meter looks for new metrics after reading and before deciding; what came before is not counted."""
+    meter = await restart(world)
+    late = metric(9, Aggregation.SUM, "n")
+    await world.send([event(1, {"n": 1})])
+    await drain(meter)
+    await metrics.insert(world.connection, world.tenant_id, late)
+    world.oracle.metrics.append(late)
+    await world.send([event(2, {"n": 2})])
+    await drain(meter)
+    await world.check()
+
+
+async def test_records_that_cannot_be_decoded_are_set_aside_whole(world: World) -> None:
+    """One dead letter each, with the record as its payload, and the partition moves on."""
+    meter = await restart(world)
+    good = new_records(world.tenant_id, [event(1)], 1)[0].data
+    foreign = new_records(world.tenant_id + 1, [event(1)], 1)[0].data
+    broken = [b"", b"\x07what", good[:-3], foreign]
+    await world.log.append([NewRecord(world.tenant_id, 0, 5, data) for data in broken])
+    await world.send([event(number) for number in range(20)])
+    await drain(meter)
+    assert await world.usage() == world.oracle.usage
+    rows = await (await world.connection.execute("SELECT * FROM dead_letter ORDER BY id")).fetchall()
+    assert [(row["offset"], row["index"], row["reason"], row["payload"]) for row in rows] == [
+        (offset, -1, "undecodable", data) for offset, data in enumerate(broken)
+    ]
+    assert (await world.counts())["letters"] == 5 * len(broken)
+
+
+async def test_a_record_that_the_database_refuses_stops_nobody_else(world: World) -> None:
+    """It is found by halving the batch, and set aside alone."""
+    meter = await restart(world)
+    await world.send([event(number) for number in range(5)])
+    ((partition, block),) = blocks(world.tenant_id, [event("far")], SECRET, 1)
+    far = msgspec.structs.replace(block, timestamps=(2**63 - 1).to_bytes(8, "little"))
+    await world.log.append([NewRecord(world.tenant_id, partition, 1, codec.encode(far))])
+    await world.send([event(number) for number in range(3, 9)])
+    await drain(meter)
+    assert await world.usage() == world.oracle.usage
+    rows = await (await world.connection.execute("SELECT reason, index FROM dead_letter")).fetchall()
+    assert [(row["reason"], row["index"]) for row in rows] == [("undecodable", -1)]
+
+
+async def test_the_window_is_34_days_of_arrival(world: World, clock: Any) -> None:
+    """Sent again on the 34th day it is a repeat, on the 35th it counts again; the event's own time is no matter."""
+    meter = await restart(world)
+    for days in (0, 34, 1, 34):
+        clock.move(days=days)
+        await world.send([event("same", timestamp=clock())])
+        await drain(meter)
+        for holding in meter.holdings.values():
+            await actions.expire(world.connection, holding.memory, holding.partition, holding.epoch)
+    assert (await world.counts())["counted"] == 2
+    runs = await (await world.connection.execute("SELECT day FROM dedupe_run")).fetchall()
+    assert [row["day"] for row in runs] == [(NOON + timedelta(days=35)).date()]
+
+
+async def test_expired_and_merged_runs_are_fenced(world: World, clock: Any) -> None:
+    """A worker that lost the partition neither merges nor forgets."""
+    meter = await restart(world)
+    for number in range(10):
+        await world.send([event(f"{number} {each}") for each in range(9)])
+        await drain(meter)
+    holding = meter.holdings[0]
+    await restart(world)
+    with pytest.raises(FencedError):
+        await actions.merge(world.connection, holding.memory, 0, holding.epoch)
+    holding.memory.runs[0] = msgspec.structs.replace(holding.memory.runs[0], day=NOON.date() - timedelta(days=99))
+    with pytest.raises(FencedError):
+        await actions.expire(world.connection, holding.memory, 0, holding.epoch)
+    await world.send(some_events(random.Random(5), 50))
+    await drain(await restart(world))
+    row = await (await world.connection.execute("SELECT count(*) AS runs FROM dedupe_run")).fetchone()
+    assert row is not None
+    assert row["runs"] > 25, "nothing was merged or removed"
+
+
+async def test_conflicting_repeats_are_sampled(world: World) -> None:
+    """The newest other content of each key is kept, and how often it came."""
+    meter = await restart(world)
+    for content in (1, 2, 2, 1, 3):
+        await world.send([event("same", {"n": content})])
+    await drain(meter)
+    rows = await (await world.connection.execute("SELECT * FROM conflicting_duplicate")).fetchall()
+    assert [(row["transaction_id"], row["times"], row["properties"]) for row in rows] == [("same", 3, '{"n":3}')]
+    await world.check()
+
+
+async def eventually(check: Callable[[], Any], seconds: float = 20) -> None:
+    """Wait until the check holds."""
+    async with asyncio.timeout(seconds):
+        while not await check():
+            await asyncio.sleep(0.02)
+
+
+async def test_workers_share_and_take_over(world: World) -> None:
+    """Two workers share the partitions; when one goes, the other goes on; nothing is lost or doubled."""
+    rng = random.Random(7)
+    stops = [asyncio.Event(), asyncio.Event()]
+    runs = [
+        asyncio.create_task(worker.run(world.url, world.log, owner=f"worker {each}", stop=stop))
+        for each, stop in enumerate(stops)
+    ]
+
+    async def owners() -> list[int]:
+        held = [each.owner for each in await progress.everything(world.connection, "events")]
+        return sorted(held.count(each) for each in set(held) if each)
+
+    async def shared() -> bool:
+        return await owners() == [1, 2]
+
+    async def alone() -> bool:
+        return await owners() == [3]
+
+    async def done() -> bool:
+        return await world.usage() == world.oracle.usage
+
+    await eventually(shared)
+    for _ in range(5):
+        await world.send(some_events(rng, 40))
+        await asyncio.sleep(0.05)
+    await eventually(done)
+    stops[0].set()
+    await runs[0]
+    await eventually(alone)
+    await world.send(some_events(rng, 40))
+    await eventually(done)
+    await world.check()
+    stops[1].set()
+    await runs[1]
+    assert await owners() == []
+
+
+async def test_a_worker_outlives_its_connection(world: World) -> None:
+    """When the database ends its connections, it makes new ones and goes on."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(worker.run(world.url, world.log, owner="one", stop=stop))
+
+    async def done() -> bool:
+        return await world.usage() == world.oracle.usage
+
+    for seed in range(3):
+        await world.send(some_events(random.Random(seed), 50))
+        await eventually(done)
+        query = "SELECT pg_terminate_backend(backend_pid) FROM log_progress WHERE backend_pid IS NOT NULL"
+        await world.connection.execute(query)
+    await world.send(some_events(random.Random(4), 50))
+    await eventually(done)
+    await world.check()
+    stop.set()
+    await task
+
+
+async def test_a_gap_in_the_log_is_an_error(world: World, clock: Any) -> None:
+    """When events that were not metered are gone from the log, the worker says so instead of skipping them."""
+    await world.send([event(number) for number in range(50)])
+    meter = await restart(world)
+    await meter.connection.execute("UPDATE log_progress SET owner = NULL")
+    clock.move(days=1)
+    await world.log.trim(clock(), [10**6] * 3)
+    with pytest.raises(ExceptionGroup) as error:
+        await worker.run(world.url, world.log, owner="one", stop=asyncio.Event())
+    assert error.group_contains(LookupError)
+
+
+def test_the_test_metrics_cover_every_aggregation() -> None:
+    """A new aggregation must be added here."""
+    assert {each.aggregation_type for each in METRICS} == set(Aggregation)

@@ -69,13 +69,18 @@ class Rival:
 
     async def catch_up(self) -> None:
         """Take all partitions and meter all that there is; crash no more."""
-        self.crashes = 0.0
-        meter = await self._revive(connect=False)
+        before, self.crashes = self.crashes, 0.0
+        try:
+            await self._all(await self._revive(connect=False))
+        except psycopg.OperationalError:  # another one has ended the connection long ago
+            await self._all(await self._revive())
+        self.crashes = before
+
+    async def _all(self, meter: Meter) -> None:
         for partition in range(self._log.partitions):
             await meter.assign(partition)
         while await meter.step():
             pass
-        self.crashes = 0.04
 
     async def close(self) -> None:
         """Let go of all connections."""

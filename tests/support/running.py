@@ -24,7 +24,7 @@ class Running:
             httpx.get(winkel.url + "/v1/customers", headers=winkel.headers)
             winkel.kill("meter")
 
-    What it says at the terminal is in `said()`. `start` may be called again after `stop` or `kill_all`, on the same data.
+    What it says at the terminal is in `said()`. After `stop` or `kill_all`, `start` may be called again, on the same data.
     """
 
     def __init__(

@@ -71,9 +71,6 @@ def create(api: Api) -> Litestar:
         events_per_second=api.settings.tenant_events_per_second,
     )
 
-    async def give_intake() -> Intake:
-        return intake
-
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         await api.database.open()
@@ -89,7 +86,7 @@ def create(api: Api) -> Litestar:
         warnings.simplefilter("ignore", LitestarDeprecationWarning)
         return Litestar(
             route_handlers=ROUTES,
-            dependencies={"api": Provide(give_api), "caller": Provide(give_caller), "intake": Provide(give_intake)},
+            dependencies={"api": Provide(give_api), "caller": Provide(give_caller)},
             middleware=[auth.middleware, idempotency.middleware],
             exception_handlers=errors.HANDLERS,
             response_class=JsonResponse,
@@ -97,5 +94,5 @@ def create(api: Api) -> Litestar:
             lifespan=[lifespan],
             openapi_config=None,
             logging_config=None,
-            state=State({"api": api}),
+            state=State({"api": api, "intake": intake}),
         )

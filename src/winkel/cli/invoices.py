@@ -11,7 +11,7 @@ from winkel.cli.terminal import console, sentences, table
 if TYPE_CHECKING:
     from rich.table import Table
 
-app = typer.Typer(help="List and show invoices; drafts are live.", invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True)
 
 
 class Status(StrEnum):
@@ -31,7 +31,7 @@ def invoices(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """List the invoices of a customer; drafts are computed at this moment.
+    """List and show invoices; drafts are computed at this moment.
 
     [bold]Example[/]: winkel invoices --customer acme --status draft
     """

@@ -63,6 +63,8 @@ class Launch:
         Raises `UnavailableError` when it does not come to run.
         """
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_IGN:
+                continue  # nohup
             asyncio.get_running_loop().add_signal_handler(number, self._asked_to_stop)
         try:
             await self.supervisor.start()

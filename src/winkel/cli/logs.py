@@ -21,7 +21,11 @@ def configure(level: str) -> None:
     ]
     person = sys.stderr.isatty()
     # plain: the pretty traceback shows local variables, and with them tokens
-    renderer: Any = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if person else structlog.processors.JSONRenderer()
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if person
+        else structlog.processors.JSONRenderer()
+    )
     trace: list[Any] = [] if person else [structlog.processors.format_exc_info]
     structlog.configure(
         processors=[*shared, *trace, renderer],

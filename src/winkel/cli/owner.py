@@ -1,6 +1,5 @@
 """Commands that work on the database directly, as its owner: `with_database` gives them a connection."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -13,6 +12,8 @@ T = TypeVar("T")
 
 def with_database(database_url: str, data: Path, work: "Callable[[Connection], Awaitable[T]]") -> T:
     """Return what the work returns. The database is the given one, else that of the `winkel up` in the data folder."""
+    import asyncio
+
     from winkel.cli import prepare
     from winkel.cli.datafolder import database_url as choose
 

@@ -78,6 +78,8 @@ class Supervisor:
         for child in self.children:
             child.send(signal.SIGTERM)
         ends = [asyncio.create_task(child.ended()) for child in self.children if child.process is not None]
+        if not ends:
+            return
         ended = asyncio.ensure_future(asyncio.wait(ends))
         hurried = asyncio.create_task(hurry.wait())
         await asyncio.wait((ended, hurried), timeout=STOP_SECONDS, return_when=asyncio.FIRST_COMPLETED)

@@ -49,13 +49,16 @@ def up(
 
 def _welcome(terminal: "Console", started: "Started", data: Path) -> None:
     """Say where it runs, with which token, and what to do next."""
+    from rich.markup import escape
     from rich.panel import Panel
 
-    token = started.secret or "shown once when it was made; `winkel token create` makes another"
+    token = (
+        escape(started.secret) if started.secret else "shown once when it was made; `winkel token create` makes another"
+    )
     lines = [
         f"[bold]URL[/]    {started.url}",
         f"[bold]Token[/]  {token}",
-        f"[bold]Data[/]   {data}",
+        f"[bold]Data[/]   {escape(str(data))}",
         "",
         "[bold]Next[/]   winkel events        what arrives",
         "       winkel replay FILE   send usage from CSV, JSON lines or Parquet",

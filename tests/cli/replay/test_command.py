@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
 from support.running import Running
 
 
 def replay(winkel: Running, file: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "winkel", "replay", str(file), "--url", winkel.url, "--token", winkel.token]
-    return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60)
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 
 def summary(winkel: Running) -> dict[str, Any]:

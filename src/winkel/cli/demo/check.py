@@ -15,7 +15,7 @@ from winkel.cli.demo.traffic import Sent
 
 
 class Bill(Struct, frozen=True):
-    """What an account used (`spend`), what of it no balance pays for (`total`), and what its balance has left, in cents."""
+    """What an account used (`spend`), what of it no balance pays for (`total`), what its balance has left: in cents."""
 
     spend: Fraction
     total: Fraction

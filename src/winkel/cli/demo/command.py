@@ -29,6 +29,7 @@ TICK = 0.1
 LOOK_SECONDS = 0.5
 """How often the view asks the API."""
 SETTLE_SECONDS = 60.0
+EVENTS = 40_000
 BATCH = 100
 """Events in one call of POST /v1/ingest, as many as it takes."""
 
@@ -56,17 +57,17 @@ def demo(
         place = stack.enter_context(stage(folder))
         terminal.print(f"Winkel started in {place.seconds:.1f} s at {place.url}")
         client = stack.enter_context(Client(place.url, place.token))
-        good = _Play(client, terminal, SECONDS_ONCE if once else SECONDS).run()
+        good = Play(client, terminal, SECONDS_ONCE if once else SECONDS).run()
         if not once:
             _stay(terminal, place, data)
         if not good:
             raise typer.Exit(1)
 
 
-class _Play:
+class Play:
     """One hour of Lumen AI."""
 
-    def __init__(self, client: "Client", terminal: "Console", seconds: float) -> None:
+    def __init__(self, client: "Client", terminal: "Console", seconds: float, events: int = EVENTS) -> None:
         from winkel.cli.demo import company, traffic
 
         self.client = client
@@ -76,7 +77,7 @@ class _Play:
         self.start = now - timedelta(hours=1)
         whole_hour = self.start.replace(minute=0, second=0, microsecond=0)
         self.accounts: list[Account] = company.set_up(client, whole_hour)
-        self.events = traffic.hour(self.accounts, self.start, f"demo-{now:%Y%m%d%H%M%S}")
+        self.events = traffic.hour(self.accounts, self.start, f"demo-{now:%Y%m%d%H%M%S}", events=events)
         self.sent = 0
         self.before = client.get("/winkel/v1/ingest/summary")["data"]
 

@@ -10,7 +10,6 @@ from msgspec import Struct
 
 from winkel.cli.demo.company import MODELS, Account
 
-EVENTS = 40_000
 DUPLICATES = 0.02
 """How many events are sent twice on purpose, as careful clients do when they got no answer."""
 SECONDS = 3600
@@ -28,7 +27,7 @@ class Sent(Struct, frozen=True, gc=False):
     original: bool = True
 
 
-def hour(accounts: Sequence[Account], start: datetime, run: str, seed: int = 7, events: int = EVENTS) -> list[Sent]:
+def hour(accounts: Sequence[Account], start: datetime, run: str, *, events: int, seed: int = 7) -> list[Sent]:
     """Return the events of the hour from `start`, in the order in which they are sent; `run` begins their ids."""
     dice = random.Random(seed)  # noqa: S311 (a play, not a secret)
     seconds = dice.choices(range(SECONDS), weights=_curve(dice), k=events)
