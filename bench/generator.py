@@ -6,11 +6,10 @@ It shares the two cores with what it measures, so its CPU time is part of every 
 import gc
 import multiprocessing
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection as Pipe
 from types import TracebackType
 from typing import Any
 
@@ -20,11 +19,10 @@ from numpy.typing import NDArray
 
 from bench import events
 from bench.events import Expected
+from bench.wire import PATIENCE_SECONDS, Connection
 
 ROUTES = {"ndjson": "/winkel/v1/events", "json": "/v1/ingest"}
 HEADERS = {"ndjson": "application/x-ndjson\r\ncontent-encoding: zstd", "json": "application/json"}
-PATIENCE_SECONDS = 60.0
-"""How long one body is sent again and again before the run counts as failed."""
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -117,7 +115,7 @@ class Generator:
         return answer
 
 
-def _serve(pipe: Connection) -> None:
+def _serve(pipe: Pipe) -> None:
     state: _Bodies | None = None
     while True:
         order, argument = pipe.recv()
@@ -201,7 +199,7 @@ class _Run:
         )
 
     def _connection(self) -> None:
-        connection = _Connection(self._bodies.job)
+        connection = Connection(self._bodies.job.host, self._bodies.job.port)
         try:
             while (index := self._take()) is not None:
                 due = self._wait(index)
@@ -234,62 +232,13 @@ class _Run:
             time.sleep(early)
         return due
 
-    def _send(self, connection: "_Connection", index: int) -> None:
+    def _send(self, connection: Connection, index: int) -> None:
         until = time.perf_counter() + PATIENCE_SECONDS
         while (status := connection.send(self._bodies.requests[index])) != 200:
             if status not in {0, 429, 503} or time.perf_counter() > until:
                 raise RuntimeError(f"status {status}: {connection.last[:500]!r}")
             self._retries += 1
             time.sleep(0.05)
-
-
-class _Connection:
-    """HTTP/1.1 with as little Python as possible."""
-
-    def __init__(self, job: Job) -> None:
-        self._address = (job.host, job.port)
-        self._socket: socket.socket | None = None
-        self.last = b""
-
-    def send(self, request: bytes) -> int:
-        """Send a request, read the whole answer; return its status, or 0 when the connection broke."""
-        try:
-            if self._socket is None:
-                self._socket = socket.create_connection(self._address, timeout=PATIENCE_SECONDS)
-                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket.sendall(request)
-            return self._receive(self._socket)
-        except (ConnectionError, TimeoutError) as error:
-            self.last = str(error).encode()
-            self.close()
-            return 0
-
-    def _receive(self, connection: socket.socket) -> int:
-        data = b""
-        while b"\r\n\r\n" not in data:
-            data += self._more(connection)
-        head, _, rest = data.partition(b"\r\n\r\n")
-        length = 0
-        for line in head.lower().split(b"\r\n")[1:]:
-            name, _, value = line.partition(b":")
-            if name == b"content-length":
-                length = int(value)
-        while len(rest) < length:
-            rest += self._more(connection)
-        self.last = rest
-        return int(head.split(b" ", 2)[1])
-
-    @staticmethod
-    def _more(connection: socket.socket) -> bytes:
-        data = connection.recv(65536)
-        if not data:
-            raise ConnectionResetError("the server closed the connection")
-        return data
-
-    def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
 
 
 def _cpu() -> float:

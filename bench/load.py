@@ -1,5 +1,6 @@
 """A loaded system: send, wait until everything is queryable, compare, look at what it cost."""
 
+import os
 import time
 from typing import Any
 
@@ -64,7 +65,7 @@ class Load:
         with self.system.database() as side:
             self._side = side
             wal = _wal(side)
-            eye = watch.Watch({**self.system.roots(), "generator": self.generator.pid})
+            eye = watch.Watch({**self.system.roots(), "generator": self.generator.pid, "probes": os.getpid()})
             self.generator.start(drive)
             sent = self.generator.finish()
             visible = self._wait(sent)
@@ -96,7 +97,7 @@ class Load:
         return time.time()
 
     def _lag(self) -> int:
-        """Return how many records of the log are not metered: cheaper to ask than /v1/usage, which decides in the end."""
+        """Return how many records are not metered: cheaper to ask than /v1/usage, which decides in the end."""
         row = self._side.execute(_LAG).fetchone()
         return int(row[0]) if row else 0
 

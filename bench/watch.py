@@ -1,5 +1,6 @@
 """Memory and CPU time of every process of a running system, once a second, by role."""
 
+import os
 import threading
 import time
 from collections import defaultdict
@@ -74,7 +75,8 @@ class Watch:
         for name, pid in self._roots.items():
             try:
                 root = psutil.Process(pid)
-                for process in (root, *root.children(recursive=True)):
+                below = [] if pid == os.getpid() else root.children(recursive=True)  # ours are told one by one
+                for process in (root, *below):
                     found[process.pid] = (name, process)  # a later root names its own tree
             except psutil.Error:
                 continue

@@ -32,7 +32,8 @@ TAKEOVER_SECONDS = 20.0
 """A meter that was killed has a successor at work within this time; usual times are printed."""
 GIVE_UP_SECONDS = 60.0
 """No request stays unaccepted for longer."""
-KILLING_SECONDS = 90.0
+KILLING_SECONDS = 150.0
+"""So long the killing may take, on a machine that is busy with other tests; it is about 60 s on an idle one."""
 
 
 class Traffic:
@@ -84,7 +85,7 @@ class Traffic:
         while True:
             try:
                 answer = client.post(self.winkel.url + "/v1/ingest", content=body, headers=headers)
-                assert answer.status_code == 200 or answer.status_code >= 500, answer.text
+                assert answer.status_code in {200, 503}, f"{answer.status_code} {answer.text}"
                 if answer.status_code == 200:
                     self.requests["accepted"] += 1
                     return
@@ -124,38 +125,47 @@ class Killer:
         """Seconds until the database answered again."""
 
     def run(self) -> None:
-        """Kill `KILLS` times, roles most of the time."""
+        """Kill `KILLS` times: roles most of the time, and whichever of them lives."""
         rng = Random(SEED)
-        victims = [("gateway", "meter", "bill", "meter")[each % 4] for each in range(KILLS - POSTGRES - 1)]
-        rng.shuffle(victims)
+        victims = ["role"] * (KILLS - POSTGRES - 1)
         for victim in ["postgres"] * POSTGRES + ["supervisor"]:
             victims.insert(rng.randrange(4, len(victims)), victim)
         for victim in victims:
-            getattr(self, f"_{victim}", lambda victim=victim: self._role(victim))()
-            self.kills[victim] += 1
+            match victim:
+                case "role":
+                    self._role(rng)
+                case "postgres":
+                    self._postgres()
+                case "supervisor":
+                    self._supervisor()
             time.sleep(rng.uniform(0.2, 1.2))
 
-    def _role(self, name: str) -> None:
-        """Kill a role once it lives; do not wait for it."""
-        self.winkel.wait_until(lambda: self.winkel.pids[name] is not None)
-        self.winkel.kill(name)
-
-    def _meter(self) -> None:
-        """Kill the meter, and see how long it takes until every partition has a new owner."""
-        self.winkel.wait_until(lambda: self.winkel.pids["meter"] is not None)
-        before = self._epochs()
+    def _role(self, rng: Random) -> None:
+        """Kill a role that lives; every third time that it is a meter, see how long its successor needs."""
+        alive: list[str] = []
+        while not alive:
+            pids = self.winkel.pids
+            alive = [name for name in ("gateway", "meter", "meter", "bill") if pids[name] is not None]
+            time.sleep(0.01)
+        name = rng.choice(alive)
+        watched = name == "meter" and self.kills["meter"] % 3 == 0
+        before = self._epochs() if watched else {}
         killed = time.monotonic()
-        self.winkel.kill("meter")
-        self.winkel.wait_until(
-            lambda: len(now := self._epochs()) >= len(before) and all(now[each] > before[each] for each in before),
-            TAKEOVER_SECONDS,
-        )
-        self.takeovers.append(time.monotonic() - killed)
+        self.winkel.kill(name)
+        self.kills[name] += 1
+        if watched:
+            self.winkel.wait_until(lambda: self._taken_over(before), TAKEOVER_SECONDS)
+            self.takeovers.append(time.monotonic() - killed)
+
+    def _taken_over(self, before: dict[int, int]) -> bool:
+        now = self._epochs()
+        return all(now[partition] > epoch for partition, epoch in before.items())
 
     def _postgres(self) -> None:
         """Kill the postmaster; its successor recovers from the write-ahead log."""
         killed = time.monotonic()
         old = self.winkel.kill("postgres")
+        self.kills["postgres"] += 1
         self.winkel.wait_for_restart("postgres", old, 60)
         self.winkel.wait_until(self.winkel.ready, 60)
         self.recoveries.append(time.monotonic() - killed)
@@ -163,6 +173,7 @@ class Killer:
     def _supervisor(self) -> None:
         """Kill the supervisor; then somebody starts Winkel anew."""
         self.winkel.kill("supervisor")
+        self.kills["supervisor"] += 1
         self.winkel.start()
 
     def _epochs(self) -> dict[int, int]:

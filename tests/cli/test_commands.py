@@ -100,11 +100,11 @@ def test_a_tenant_is_a_wall(winkel: Running) -> None:
     assert "no tenant" in cli("token", "list", "--tenant", "nowhere", *data).stderr
 
 
-def test_a_command_without_a_database_says_what_to_do(tmp_path: Path) -> None:
+def test_a_command_without_a_database_says_what_to_do(folder: Path) -> None:
     """It names the folder it looked in."""
-    done = cli("token", "list", "--data", str(tmp_path))
+    done = cli("token", "list", "--data", str(folder))
     assert done.returncode == 1
-    assert str(tmp_path) in done.stderr
+    assert str(folder) in done.stderr
     assert "winkel up" in done.stderr
     assert cli("meter").returncode == 1
 
@@ -137,7 +137,7 @@ def test_no_gateway_is_one_sentence() -> None:
     assert "--token" in cli("events", "--url", "http://127.0.0.1:9").stderr
 
 
-def test_the_doctor_finds_all_well_and_a_missing_role(winkel: Running, tmp_path: Path) -> None:
+def test_the_doctor_finds_all_well_and_a_missing_role(winkel: Running, folder: Path) -> None:
     """Exit code 0 and ticks while all runs; without a Winkel a cross that says what to do."""
     well = cli("doctor", "--data", str(winkel.folder))
     assert "✗" not in well.stdout
@@ -155,7 +155,7 @@ def test_the_doctor_finds_all_well_and_a_missing_role(winkel: Running, tmp_path:
         "billing",
     ):
         assert check in well.stdout
-    ill = cli("doctor", "--data", str(tmp_path))
+    ill = cli("doctor", "--data", str(folder))
     assert ill.returncode == 1
     assert "✗" in ill.stdout
     assert "winkel up" in " ".join(ill.stdout.split())
@@ -176,7 +176,7 @@ def test_migrate_makes_the_first_token_once(postgres: str) -> None:
     assert cli("migrate", "--database-url", url).stdout.strip() == "up to date"
 
 
-def test_roles_run_one_by_one(database_url: str, tmp_path: Path) -> None:
+def test_roles_run_one_by_one(database_url: str, folder: Path) -> None:
     """A gateway of two processes, a meter and a biller on one database; each ends cleanly on SIGTERM."""
     import socket
     import time

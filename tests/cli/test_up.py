@@ -34,9 +34,9 @@ def opens(winkel: Running, token: str) -> bool:
         return False
 
 
-def test_it_starts_answers_refuses_a_second_start_and_stops(tmp_path: Path) -> None:
+def test_it_starts_answers_refuses_a_second_start_and_stops(folder: Path) -> None:
     """A second start is refused; SIGTERM leaves nothing behind; the data stays and the token goes on working."""
-    with Running(tmp_path / "data") as winkel:
+    with Running(folder / "data") as winkel:
         assert TOKEN in winkel.said()
         second = up("--data", str(winkel.folder), "--port", "0")
         assert second.returncode == 1
@@ -58,9 +58,9 @@ def test_it_starts_answers_refuses_a_second_start_and_stops(tmp_path: Path) -> N
         assert winkel.said().count(TOKEN) == 1
 
 
-def test_ctrl_c_stops_it(tmp_path: Path) -> None:
+def test_ctrl_c_stops_it(folder: Path) -> None:
     """SIGINT to the whole foreground group, as a terminal sends it, ends in exit code 0."""
-    with Running(tmp_path / "data") as winkel:
+    with Running(folder / "data") as winkel:
         winkel.process.send_signal(signal.SIGINT)
         assert winkel.process.wait(30) == 0
         assert winkel.left_over() == []
@@ -88,9 +88,9 @@ def test_a_killed_gateway_refuses_nobody(winkel: Running) -> None:
     assert winkel.pids["gateway"] != old
 
 
-def test_when_the_supervisor_is_killed_the_roles_die_and_the_next_start_carries_on(tmp_path: Path) -> None:
+def test_when_the_supervisor_is_killed_the_roles_die_and_the_next_start_carries_on(folder: Path) -> None:
     """The database may stay; the next `winkel up` takes it over."""
-    with Running(tmp_path / "data") as winkel:
+    with Running(folder / "data") as winkel:
         before = winkel.pids
         winkel.kill("supervisor")
         roles = [before[name] for name in ("gateway", "meter", "bill")]
@@ -110,62 +110,62 @@ def alive(pid: "int | None") -> bool:
         return False
 
 
-def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
+def test_a_port_in_use_is_one_sentence(folder: Path) -> None:
     """Which address it was and what to do; and no data is made for nothing."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        refused = up("--data", str(tmp_path / "data"), "--port", str(port))
+        refused = up("--data", str(folder / "data"), "--port", str(port))
     assert refused.returncode == 1
     assert f"127.0.0.1:{port}" in refused.stderr
     assert "--port" in refused.stderr
     assert len(refused.stderr.strip().splitlines()) == 1
-    assert not (tmp_path / "data" / "postgres").exists()
+    assert not (folder / "data" / "postgres").exists()
 
 
-def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_one_sentence(folder: Path) -> None:
     """A file in the place of the folder, say."""
-    (tmp_path / "file").write_text("")
-    refused = up("--data", str(tmp_path / "file" / "data"), "--port", "0")
+    (folder / "file").write_text("")
+    refused = up("--data", str(folder / "file" / "data"), "--port", "0")
     assert refused.returncode == 1
     assert "--data" in refused.stderr
     assert len(refused.stderr.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize("version", ["19", "17"])
-def test_data_of_another_postgresql_is_refused(tmp_path: Path, version: str) -> None:
+def test_data_of_another_postgresql_is_refused(folder: Path, version: str) -> None:
     """The sentence names both versions."""
-    (tmp_path / "data" / "postgres").mkdir(parents=True)
-    (tmp_path / "data" / "postgres" / "PG_VERSION").write_text(version + "\n")
-    refused = up("--data", str(tmp_path / "data"), "--port", "0")
+    (folder / "data" / "postgres").mkdir(parents=True)
+    (folder / "data" / "postgres" / "PG_VERSION").write_text(version + "\n")
+    refused = up("--data", str(folder / "data"), "--port", "0")
     assert refused.returncode == 1
     assert f"PostgreSQL {version}" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
-def test_a_database_that_a_newer_winkel_has_changed_is_refused(tmp_path: Path, database_url: str) -> None:
+def test_a_database_that_a_newer_winkel_has_changed_is_refused(folder: Path, database_url: str) -> None:
     """It names the migration that this version does not know, and touches nothing."""
     import psycopg
 
     with psycopg.connect(database_url) as connection:
         connection.execute("INSERT INTO migration (name) VALUES ('9999_tomorrow')")
-    refused = up("--data", str(tmp_path / "data"), "--port", "0", WINKEL_DATABASE_URL=database_url)
+    refused = up("--data", str(folder / "data"), "--port", "0", WINKEL_DATABASE_URL=database_url)
     assert refused.returncode == 1
     assert "9999_tomorrow" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
 @pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/x", "not a url"])
-def test_a_bad_database_address_is_one_sentence(tmp_path: Path, url: str) -> None:
+def test_a_bad_database_address_is_one_sentence(folder: Path, url: str) -> None:
     """It says which setting to look at."""
-    refused = up("--data", str(tmp_path / "data"), "--port", "0", WINKEL_DATABASE_URL=url)
+    refused = up("--data", str(folder / "data"), "--port", "0", WINKEL_DATABASE_URL=url)
     assert refused.returncode == 1
     assert "database" in refused.stderr
     assert len(refused.stderr.strip().splitlines()) == 1
 
 
-def test_it_works_on_a_database_of_ones_own(tmp_path: Path, database_url: str) -> None:
+def test_it_works_on_a_database_of_ones_own(folder: Path, database_url: str) -> None:
     """With WINKEL_DATABASE_URL nothing embedded is started."""
-    with Running(tmp_path / "data", environment={"WINKEL_DATABASE_URL": database_url}) as winkel:
+    with Running(folder / "data", environment={"WINKEL_DATABASE_URL": database_url}) as winkel:
         assert winkel.pids["postgres"] is None
         assert not (winkel.folder / "postgres").exists()
         assert winkel.stop() == 0

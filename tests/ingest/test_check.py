@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winkel.ingest.check import ARRAY, LINES, Checked, check, check_all
+from winkel.ingest.check import ARRAY, LINES, Checked, all_or_none, check
 from winkel.ingest.cloudevents import BATCH, SINGLE
 from winkel.model import money
 from winkel.model.errors import InvalidError, TooLargeError
@@ -119,7 +119,7 @@ def test_one_bad_event_is_told_by_index_field_and_reason(bad: bytes, words: str,
         assert words in fault.message
         assert fault.message.endswith(f" - at `{place}`"), fault.message
     with pytest.raises(InvalidError, match="event 1: ") as caught:
-        check_all(b"[" + b",".join([good, bad, good]) + b"]", ARRAY, NOW, 10)
+        all_or_none(check(b"[" + b",".join([good, bad, good]) + b"]", ARRAY, NOW, 10))
     assert words in str(caught.value)
 
 

@@ -26,7 +26,7 @@ from winkel.bill.balance import all_remaining
 from winkel.bill.worker import Worker
 from winkel.config import Settings
 from winkel.ingest.actions import Intake
-from winkel.ingest.check import ARRAY, check_all
+from winkel.ingest.check import ARRAY, all_or_none, check
 from winkel.log.memory import MemoryLog
 from winkel.model.errors import InvalidError, UnavailableError
 from winkel.model.invoice import InvoiceStatus
@@ -169,7 +169,7 @@ class Simulation:
         for tenant, request in requests:
             body = _body(request.events)
             try:
-                events = check_all(body, ARRAY, self.at, 1000)
+                events = all_or_none(check(body, ARRAY, self.at, 1000))
             except InvalidError as error:
                 if not self.oracles[id(tenant)].refuses(request.events, self.at):
                     raise DifferenceError(f"refused, but the oracle takes it: {error}\n{body.decode()}") from error
@@ -246,6 +246,11 @@ class Simulation:
         await self.conductor.run(
             bill_a=self.biller.bill(self.others["bill_a"]), bill_b=self.biller.bill(self.others["bill_b"])
         )
+        for tenant in self.world.tenants:
+            rows = await self.db.execute("SELECT problem FROM billing_due WHERE tenant_id = %s", (tenant.id,))
+            problems = [row["problem"] for row in await rows.fetchall() if row["problem"]]
+            if problems:
+                raise DifferenceError(f"billing failed: {problems}")
         if self.rng.random() < 0.3:
             await self.biller.trim(self.db)
         for tenant in self.world.tenants:

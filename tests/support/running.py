@@ -24,7 +24,9 @@ class Running:
             httpx.get(winkel.url + "/v1/customers", headers=winkel.headers)
             winkel.kill("meter")
 
-    What it says at the terminal is in `said()`. After `stop` or `kill_all`, `start` may be called again, on the same data.
+    What it says at the terminal is in `said()`. After `stop` or `kill_all`, `start` may be called again, on the same
+    data. Started by root, PostgreSQL runs as another user, so the folder should not be pytest's `tmp_path`: every
+    pytest session closes that to others.
     """
 
     def __init__(
@@ -51,7 +53,12 @@ class Running:
         command = [sys.executable, "-m", "winkel", "up", "--data", str(self.folder), "--port", str(self.port)]
         with self.terminal.open("ab") as terminal:
             self._process = subprocess.Popen(command, stdout=terminal, stderr=terminal, env=self._environment)
-        self.wait_until(self.ready, seconds)
+        try:
+            self.wait_until(self.ready, seconds)
+        except TimeoutError:
+            logs = "".join(path.read_text()[-2000:] for path in (self.folder / "logs").glob("*.log"))
+            self.kill_all()
+            raise TimeoutError(f"winkel up does not answer after {seconds} s:\n{self.said()}\n{logs}") from None
         return self
 
     @property

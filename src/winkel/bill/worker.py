@@ -17,10 +17,10 @@ from winkel.store.database import Connection, connect
 
 log = structlog.get_logger(__name__)
 
-COMPACT_SECONDS = 0.5
-"""How long deltas lie open when there are few."""
-COMPACT_ROWS = 50_000
-"""How many deltas one transaction merges."""
+COMPACT_SECONDS = 2.0
+"""How long deltas lie open: the more of one series are merged at once, the less each costs."""
+COMPACT_ROWS = 250_000
+"""How many deltas one transaction merges. Merging 250,000 at once costs half a delta of what 50,000 do."""
 BILL_SECONDS = 5.0
 """How often to look for customers who are due."""
 TRIM_SECONDS = 600.0

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from types import TracebackType
 from typing import Any
@@ -126,6 +127,11 @@ def json_text(value: Any) -> str:
 def json_line(value: Any) -> str:
     """Return the value as JSON on one line."""
     return _encoder.encode(value).decode()
+
+
+def as_instant(text: str) -> datetime:
+    """Return an instant of the API."""
+    return datetime.fromisoformat(text)
 
 
 def _is_uuid(text: str) -> bool:

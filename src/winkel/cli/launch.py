@@ -72,9 +72,9 @@ class Launch:
             if not self.stop_asked.is_set():
                 await self._unless_stopped(self._ready())
             if not self.stop_asked.is_set():
+                tell(Started(url(self.host, self.port), secret, time.monotonic() - self._began))
                 self._answers = True
                 self._note()
-                tell(Started(url(self.host, self.port), secret, time.monotonic() - self._began))
             await self.stop_asked.wait()
         finally:
             await self._stop()

@@ -50,6 +50,8 @@ class Shape(Struct, frozen=True):
 
     decode: Callable[[bytes], list[Event]]
     """The whole body at once; any fault raises."""
+    count: Callable[[bytes], int]
+    """How many events there are, valid or not, without keeping them; only a fault of the whole raises."""
     split: Callable[[bytes], Sequence[bytes | Raw]]
     """The body into the texts of single events; only a fault of the whole raises."""
     decode_one: Callable[[bytes | Raw], Event]
@@ -74,9 +76,28 @@ def _decode_lines(body: bytes) -> list[Event]:
     return events
 
 
-ARRAY = Shape(_array.decode, _raw_array.decode, _event.decode)
+class _Thing(Struct, frozen=True, gc=False):
+    """Any object, of which nothing is kept."""
+
+
+_things = msgspec.json.Decoder(list[_Thing | str | int | float | bool | list[None] | None])
+
+
+def count_array(body: bytes) -> int:
+    """Return how many elements a JSON array has. (Raw texts of millions of them would take seconds and gigabytes.)"""
+    try:
+        return len(_things.decode(body))
+    except msgspec.ValidationError:
+        return 0  # a nested array or a number out of range: `split` says what is wrong
+
+
+def _count_lines(body: bytes) -> int:
+    return len(_lines(body))
+
+
+ARRAY = Shape(_array.decode, count_array, _raw_array.decode, _event.decode)
 """One JSON array of events."""
-LINES = Shape(_decode_lines, _lines, _event.decode)
+LINES = Shape(_decode_lines, _count_lines, _lines, _event.decode)
 """One event a line; empty lines are nothing."""
 
 
@@ -84,6 +105,15 @@ def check(body: bytes, shape: Shape, now: datetime, most: int) -> Checked:
     """Return the events of the body that may be kept and the faults of the others.
 
     Raises `InvalidError` when the body as a whole cannot be read and `TooLargeError` for more than `most` events.
+    """
+    events = quick(body, shape, now, most)
+    return Checked(events, []) if events is not None else thorough(body, shape, now, most)
+
+
+def quick(body: bytes, shape: Shape, now: datetime, most: int) -> list[Event] | None:
+    """Return the events of the body if all of them may be kept, else None: then `thorough` finds out why.
+
+    Raises as `check` does. Takes about a millisecond for a thousand events of 250 bytes.
     """
     try:
         body.decode()
@@ -94,22 +124,20 @@ def check(body: bytes, shape: Shape, now: datetime, most: int) -> Checked:
     try:
         events = shape.decode(body)
         _check_all(events, now)
-        if escapes_nul(body):
-            return _one_by_one(body, shape, now, most)
     except _FAULTS:
-        return _one_by_one(body, shape, now, most)
+        return None
+    if escapes_nul(body):
+        return None
     _check_count(len(events), most)
-    return Checked(events, [])
+    return events
 
 
-def check_all(body: bytes, shape: Shape, now: datetime, most: int) -> list[Event]:
-    """Return the events of the body, all of them. Raises `InvalidError` that names the first fault."""
-    checked = check(body, shape, now, most)
+def all_or_none(checked: Checked) -> list[Event]:
+    """Return all events of a request. Raises `InvalidError` that names the first fault if there is any."""
     if checked.invalid:
         first, more = checked.invalid[0], len(checked.invalid) - 1
-        raise InvalidError(
-            f"event {first.index}: {first.message}" + (f" (and {more} more invalid events)" if more else "")
-        )
+        others = f" (and {more} more invalid events)" if more else ""
+        raise InvalidError(f"event {first.index}: {first.message}{others}")
     return checked.events
 
 
@@ -147,9 +175,10 @@ def _has_long_integer(value: object) -> bool:
     return isinstance(value, int) and abs(value) >= 10**DIGITS
 
 
-def _one_by_one(body: bytes, shape: Shape, now: datetime, most: int) -> Checked:
-    """Find the faults of a body that has some."""
+def thorough(body: bytes, shape: Shape, now: datetime, most: int) -> Checked:
+    """Go through a body in UTF-8 event by event and find its faults. Raises as `check` does. Three times as slow."""
     try:
+        _check_count(shape.count(body), most)
         parts = shape.split(body)
     except RecursionError:
         raise InvalidError("the body is nested too deeply") from None
@@ -214,7 +243,7 @@ def _check_properties_of_one(properties: Raw, field: str) -> None:
         fields = _FIELDS.decode(properties)
     except _FAULTS:
         raise InvalidError(f"{reason} - at `$.{field}`") from None
-    for name, value in fields.items():
+    for name, value in fields.items() if len(fields) <= PROPERTIES_MAX else ():
         try:
             _check_value(value)
         except _FAULTS as error:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from winkel.ingest.check import Shape
+from winkel.ingest.check import Shape, count_array
 from winkel.model.event import Event, Identifier
 
 _JSON = re.compile(r"(application|text)/(json|[\w.+-]+\+json)", re.IGNORECASE)
@@ -61,11 +61,15 @@ def _decode_batch(body: bytes) -> list[Event]:
     return [each.event() for each in _batch.decode(body)]
 
 
+def _count_single(_: bytes) -> int:
+    return 1
+
+
 def _split_single(body: bytes) -> list[bytes]:
     return [body]
 
 
-SINGLE = Shape(_decode_single, _split_single, _decode_one, "time", "data", "id")
+SINGLE = Shape(_decode_single, _count_single, _split_single, _decode_one, "time", "data", "id")
 """`application/cloudevents+json`: one event."""
-BATCH = Shape(_decode_batch, _raw.decode, _decode_one, "time", "data", "id")
+BATCH = Shape(_decode_batch, count_array, _raw.decode, _decode_one, "time", "data", "id")
 """`application/cloudevents-batch+json`: an array of events."""

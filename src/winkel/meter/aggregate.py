@@ -8,6 +8,7 @@ that use the same transaction id at the same instant, by the larger value.
 import hashlib
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from itertools import repeat
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -110,11 +111,14 @@ def _unique(metric: BillableMetric, batch: Batch, rows: Ints, ids: SeriesIds) ->
     odd = np.array([each is None for each in column.texts], np.bool_)[codes]
     problems = dict.fromkeys(rows[odd].tolist(), NOT_TEXT)
     rows, codes = rows[~odd], codes[~odd]
+    kept = [short(each or "") for each in column.texts]
 
     def merge(groups: Groups) -> Iterable[Delta]:
         first, _ = distinct(*combine([(groups.of, max(len(groups), 1)), (codes, len(column.texts))]))
-        for of, code in zip(groups.of[first].tolist(), codes[first].tolist(), strict=True):
-            yield Delta(groups.series[of], groups.hours[of], text=short(column.texts[code] or ""))
+        of = groups.of[first].tolist()
+        texts = map(kept.__getitem__, codes[first].tolist())
+        series, hours = map(groups.series.__getitem__, of), map(groups.hours.__getitem__, of)
+        return map(Delta, series, hours, repeat(None), repeat(None), texts)
 
     return Found(_each_key(metric, batch, rows, ids, merge) if len(rows) else [], problems)
 

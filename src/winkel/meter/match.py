@@ -42,7 +42,10 @@ def matching(metric: BillableMetric, batch: Batch) -> Ints:
     for each in metric.property_filters:
         if not mask.any():
             break
-        if each.exists is not None or each.in_values is not None or each.not_in_values is not None:
+        if each.in_values is None and each.not_in_values is None:
+            if each.exists is not None:
+                mask = mask & (batch.properties.there(each.name) == each.exists)
+        else:
             column = batch.properties.texts(each.name)
             mask = mask & passing(each, column)[column.codes]
     rows = np.flatnonzero(mask)

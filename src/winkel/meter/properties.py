@@ -48,6 +48,7 @@ class Properties:
         self._lines = lines
         self._names = {name: index for index, name in enumerate(names)}
         self._texts: dict[str, Texts] = {}
+        self._there: dict[str, Bools] = {}
         self._split: list[bytes] | None = None
         self.broken: list[int] = []
         """Rows that are no JSON objects: they have no properties, and somebody must hear of it."""
@@ -56,6 +57,17 @@ class Properties:
     def values(self, name: str) -> list[Any]:
         """Return a property of all rows: str, int, Decimal, bool, list, dict, `Unreadable`, or None when absent."""
         return self._columns[self._names[name]]
+
+    def there(self, name: str) -> Bools:
+        """Return in which rows a property is there; JSON null is absent."""
+        known = self._there.get(name)
+        if known is None:
+            values = self.values(name)
+            known = np.ones(len(values), np.bool_)
+            if None in values:
+                known = np.fromiter((each is not None for each in values), np.bool_, len(values))
+            self._there[name] = known
+        return known
 
     def texts(self, name: str) -> Texts:
         """Return a property of all rows as text."""

@@ -8,8 +8,8 @@ The protocol (streaming.md §3.2). `log_progress` has a row for each partition, 
 3. *Ask* the memory of keys which events are new. Within the batch the first of a key wins.
 4. *Decide*, with the metrics as they are now, what the batch adds. Pure; nothing was written yet.
 5. *Begin* a transaction.
-6. *Claim*: `next_offset` moves from o1 to o2, if epoch and o1 are what we believe. Otherwise this worker is a zombie, or
-   the batch was counted before: roll back, change nothing, drop the partition (`FencedError`).
+6. *Claim*: `next_offset` moves from o1 to o2, if epoch and o1 are what we believe. Otherwise this worker is a zombie,
+   or the batch was counted before: roll back, change nothing, drop the partition (`FencedError`).
 7. *Write* the run of new keys, new series, deltas, dead letters, the books, samples of conflicts.
 8. *Commit*. Effects and position are one atomic change, so every crash leaves either all of it or none.
 9. *An unknown outcome* (the connection broke while COMMIT was under way) is never retried: connect again and assign,
@@ -49,6 +49,10 @@ EVENTS_MAX = 50_000
 """Events of a batch: enough to make everything vectorised worthwhile, few enough for the processor's caches."""
 WAIT_SECONDS = 0.25
 """The longest that a read waits for a first record."""
+REST = 4
+"""A batch begins, if it is not full, at the earliest this many times the length of the last one after that began."""
+REST_SECONDS = 0.25
+"""And at the latest so long after it. Larger batches touch each series less often, for a little freshness."""
 LEASE_SECONDS = 5.0
 """An owner that gave no sign for so long may be replaced."""
 TICK_SECONDS = 1.0
@@ -356,9 +360,11 @@ class _Ahead:
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
         self._reads: dict[int, tuple[int, asyncio.Task[Sequence[Record]]]] = {}
+        self._began = self._due = 0.0
 
     async def next(self, stop: asyncio.Event) -> dict[int, Sequence[Record]]:
         """Return the records that are there, waiting a moment for the first, and read on behind them."""
+        self._due = self._began + min(REST * (monotonic() - self._began), REST_SECONDS)
         holdings = self._meter.holdings
         for partition, (offset, read) in list(self._reads.items()):
             if partition not in holdings or holdings[partition].next_offset != offset:
@@ -372,17 +378,34 @@ class _Ahead:
             await _wait(stop, WAIT_SECONDS)
             return {}
         await asyncio.wait([read for _, read in self._reads.values()], return_when=asyncio.FIRST_COMPLETED)
+        if not self._full():
+            await _wait(stop, self._due - monotonic())
+        self._began = monotonic()
         records = {}
         for partition in [partition for partition, (_, read) in self._reads.items() if read.done()]:
-            found = self._reads.pop(partition)[1].result()
+            found = await self._more(partition, self._reads.pop(partition)[1].result())
             if found:
                 records[partition] = found
                 self._start(partition, found[-1].offset + 1)
         return records
 
+    def _full(self) -> bool:
+        """Whether what was read is a batch of the full size."""
+        done = [read.result() for _, read in self._reads.values() if read.done()]
+        return sum(record.events for found in done for record in found) >= EVENTS_MAX
+
+    async def _more(self, partition: int, found: Sequence[Record]) -> Sequence[Record]:
+        """Add what came after a read ended: it had gone on as soon as there was one record."""
+        left = self._share() - sum(record.events for record in found)
+        if not found or left <= 0:
+            return found
+        return [*found, *await self._meter.events.read(partition, found[-1].offset + 1, events=left, wait_seconds=0)]
+
+    def _share(self) -> int:
+        return max(1, EVENTS_MAX // len(self._meter.holdings))
+
     def _start(self, partition: int, offset: int) -> None:
-        events = max(1, EVENTS_MAX // len(self._meter.holdings))
-        read = self._meter.events.read(partition, offset, events=events, wait_seconds=WAIT_SECONDS)
+        read = self._meter.events.read(partition, offset, events=self._share(), wait_seconds=WAIT_SECONDS)
         self._reads[partition] = offset, asyncio.ensure_future(read)
 
     async def close(self) -> None:

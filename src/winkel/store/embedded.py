@@ -175,6 +175,8 @@ class Server:
     def _start(self) -> None:
         """Start the postmaster in a session of its own, so that Ctrl-C reaches Winkel but not the database."""
         _forget_dead(self.folder)
+        if self._user is not None:
+            _let_pass(self.folder, _binaries())
         self._configure()
         self._make_socket_folder()
         with self.log_file.open("ab") as log:

@@ -107,7 +107,10 @@ def _lines(start: str, deltas: Iterable[Delta]) -> Iterable[str]:
         else:
             quantity = r"\N" if each.quantity is None else each.quantity
             at = r"\N" if each.at is None else each.at
-            yield f"{start}{each.series_id.hex()}\t{each.hour}\t{quantity}\t{at}\t{each.text.translate(_ESCAPES)}\n"
+            text = each.text
+            if "\\" in text or not text.isprintable():
+                text = text.translate(_ESCAPES)
+            yield f"{start}{each.series_id.hex()}\t{each.hour}\t{quantity}\t{at}\t{text}\n"
 
 
 async def copy_dead_letters(tx: Connection, topic: str, letters: Iterable[DeadLetter]) -> None:

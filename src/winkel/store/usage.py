@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import repeat
 from typing import Any
 
 from psycopg.rows import dict_row
@@ -24,7 +25,8 @@ async def compact(connection: Connection, limit: int) -> int:
         row = await (await connection.execute(sql.compact_lock)).fetchone()
         if row is None or not row["alone"]:
             return 0
-        row = await (await connection.execute(sql.compact, {"limit": limit})).fetchone()
+        # Never prepared: a plan that was made while the tables were small would scan them for every row later.
+        row = await (await connection.execute(sql.compact, {"limit": limit}, prepare=False)).fetchone()
         assert row is not None, "it counts"
         if row["moved"] != row["typed"]:
             raise RuntimeError(f"{row['moved'] - row['typed']} deltas have no series or no metric: nothing was merged")
@@ -70,20 +72,26 @@ def _usage(row: Row) -> list[HourUsage]:
         return _distinct(key, groups, row)
     if kind is Aggregation.LATEST:
         return _latest(key, groups, row)
-    sums: dict[int, Decimal] = dict(zip(row["hours"] or (), row["quantities"] or (), strict=True))
+    hours = row["hours"] or []
+    if not row["open_hours"] and hours == sorted(hours):
+        return list(map(HourUsage, repeat(key), repeat(groups), hours, _numbers(row, "quantities")))
+    sums: dict[int, Decimal] = dict(zip(hours, _numbers(row, "quantities"), strict=True))
     merge: Callable[[Decimal, Decimal], Decimal] = add if kind in {Aggregation.COUNT, Aggregation.SUM} else max
-    for hour, quantity in _pairs(row, "open_hours", "open_quantities"):
+    for hour, quantity in zip(row["open_hours"] or (), _numbers(row, "open_quantities"), strict=True):
         sums[hour] = merge(sums[hour], quantity) if hour in sums else quantity
     return [HourUsage(key, groups, hour, sums[hour]) for hour in sorted(sums)]
+
+
+def _numbers(row: Row, column: str) -> Iterable[Decimal]:
+    return map(Decimal, (row[column] or "").split())
 
 
 def _latest(key: str, groups: tuple[str | None, ...], row: Row) -> list[HourUsage]:
     """Keep the value that is newest by event time, then by transaction id, then the larger."""
     newest: dict[int, tuple[int, str, Decimal]] = {}
     for start in ("", "open_"):
-        for hour, at, text, quantity in _pairs(
-            row, *(start + each for each in ("hours", "ats", "texts", "quantities"))
-        ):
+        columns = (start + each for each in ("hours", "ats", "texts"))
+        for (hour, at, text), quantity in zip(_pairs(row, *columns), _numbers(row, f"{start}quantities"), strict=True):
             found = (at, text, quantity)
             newest[hour] = max(newest.get(hour, found), found)
     return [HourUsage(key, groups, hour, newest[hour][2], *newest[hour][:2]) for hour in sorted(newest)]

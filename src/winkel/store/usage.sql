@@ -4,44 +4,50 @@ SELECT pg_try_advisory_xact_lock(hashtext('winkel compaction')) AS alone
 
 -- name: compact
 -- Merge some deltas into usage. One statement, one snapshot: a reader sees each delta either here or there.
--- Text is ordered by code point (COLLATE "C"), as everywhere outside the database.
+-- Text is ordered by code point (COLLATE "C"), as everywhere outside the database. A delta's shape tells LATEST and
+-- UNIQUE (model/usage.py, Delta); to tell SUM from MAX its metric is looked up, after grouping, because many deltas
+-- are of one series.
 WITH moved AS (
     DELETE FROM usage_delta
     WHERE ctid = ANY (ARRAY(SELECT ctid FROM usage_delta LIMIT %(limit)s))
     RETURNING tenant_id, series_id, hour, quantity, at, text
+), numbers AS (
+    SELECT tenant_id, series_id, hour, sum(quantity) AS total, max(quantity) AS largest, count(*) AS deltas
+    FROM moved WHERE text IS NULL
+    GROUP BY tenant_id, series_id, hour
 ), typed AS (
-    SELECT moved.*, metric.aggregation_type AS kind
-    FROM moved
-    JOIN usage_series AS series ON series.tenant_id = moved.tenant_id AND series.series_id = moved.series_id
+    SELECT numbers.*, metric.aggregation_type AS kind
+    FROM numbers
+    JOIN usage_series AS series ON series.tenant_id = numbers.tenant_id AND series.series_id = numbers.series_id
     JOIN billable_metric AS metric ON metric.tenant_id = series.tenant_id AND metric.id = series.metric_id
 ), sums AS (
     INSERT INTO usage_hour AS base (tenant_id, series_id, hour, quantity)
-    SELECT tenant_id, series_id, hour, sum(quantity) FROM typed WHERE kind IN ('COUNT', 'SUM')
-    GROUP BY tenant_id, series_id, hour
+    SELECT tenant_id, series_id, hour, total FROM typed WHERE kind IN ('COUNT', 'SUM')
+    ORDER BY tenant_id, series_id, hour
     ON CONFLICT (tenant_id, series_id, hour) DO UPDATE SET quantity = base.quantity + excluded.quantity
 ), largest AS (
     INSERT INTO usage_hour AS base (tenant_id, series_id, hour, quantity)
-    SELECT tenant_id, series_id, hour, max(quantity) FROM typed WHERE kind = 'MAX'
-    GROUP BY tenant_id, series_id, hour
+    SELECT tenant_id, series_id, hour, largest FROM typed WHERE kind = 'MAX'
     ON CONFLICT (tenant_id, series_id, hour) DO UPDATE SET quantity = greatest(base.quantity, excluded.quantity)
 ), latest AS (
     INSERT INTO usage_hour AS base (tenant_id, series_id, hour, quantity, at, text)
     SELECT DISTINCT ON (tenant_id, series_id, hour) tenant_id, series_id, hour, quantity, at, text
-    FROM typed WHERE kind = 'LATEST'
+    FROM moved WHERE at IS NOT NULL
     ORDER BY tenant_id, series_id, hour, at DESC, text COLLATE "C" DESC, quantity DESC
     ON CONFLICT (tenant_id, series_id, hour) DO UPDATE
     SET quantity = excluded.quantity, at = excluded.at, text = excluded.text
     WHERE (excluded.at, excluded.text COLLATE "C", excluded.quantity) > (base.at, base.text COLLATE "C", base.quantity)
 ), distinct_values AS (
     INSERT INTO usage_distinct (tenant_id, series_id, hour, value)
-    SELECT DISTINCT tenant_id, series_id, hour, text FROM typed WHERE kind = 'UNIQUE'
+    SELECT DISTINCT tenant_id, series_id, hour, text FROM moved WHERE text IS NOT NULL AND at IS NULL
     ON CONFLICT (tenant_id, series_id, hour, value) DO NOTHING
 )
-SELECT (SELECT count(*) FROM moved) AS moved, (SELECT count(*) FROM typed) AS typed
+SELECT (SELECT count(*) FROM moved) AS moved,
+       (SELECT count(*) FROM moved WHERE text IS NOT NULL) + (SELECT coalesce(sum(deltas), 0) FROM typed) AS typed
 
 -- name: hours
 -- Merged hours, open deltas and distinct values of some series, each as columns. One statement, one snapshot: what
--- compaction moves meanwhile is seen exactly once. Texts that usage_hour has for LATEST only are left out otherwise.
+-- compaction moves meanwhile is seen exactly once. Numbers come as one text: that is read four times as fast as an array.
 SELECT series.metric_id::text, series.customer_key, series.group_values, metric.aggregation_type,
        base.hours, base.quantities, base.ats, base.texts,
        open.hours AS open_hours, open.quantities AS open_quantities, open.ats AS open_ats, open.texts AS open_texts,
@@ -52,14 +58,15 @@ JOIN usage_series AS series
   ON series.tenant_id = %(tenant_id)s AND series.customer_key = ANY(%(customer_keys)s)
  AND series.metric_id = wanted.metric_id AND series.group_key = wanted.group_key
 LEFT JOIN LATERAL (
-    SELECT array_agg(hour) AS hours, array_agg(quantity) AS quantities,
+    SELECT array_agg(hour) AS hours, string_agg(quantity::text, ' ') AS quantities,
            array_agg(at) FILTER (WHERE at IS NOT NULL) AS ats, array_agg(text) FILTER (WHERE at IS NOT NULL) AS texts
     FROM usage_hour
     WHERE tenant_id = %(tenant_id)s AND series_id = series.series_id
       AND hour >= %(start_hour)s AND hour < %(end_hour)s
 ) AS base ON metric.aggregation_type <> 'UNIQUE'
 LEFT JOIN LATERAL (
-    SELECT array_agg(hour) AS hours, array_agg(quantity) AS quantities, array_agg(at) AS ats, array_agg(text) AS texts
+    SELECT array_agg(hour) AS hours, string_agg(quantity::text, ' ') AS quantities, array_agg(at) AS ats,
+           array_agg(text) AS texts
     FROM usage_delta
     WHERE tenant_id = %(tenant_id)s AND series_id = series.series_id
       AND hour >= %(start_hour)s AND hour < %(end_hour)s

@@ -18,7 +18,7 @@ def request(number: int, account: int, model: str, tokens_in: int, tokens_out: i
 
 
 def test_tokens_requests_and_images_add_up_and_ids_count_once() -> None:
-    """Two million tokens in at 12.5 ¢, one out at 50 ¢, 1,500 requests of which 1,000 are free, three images at 3.2 ¢."""
+    """Two million tokens in at 12.5 ¢, one out at 50 ¢, 1,500 requests of which 1,000 are free, three images."""
     sent = [request(number, 0, "lumen-nano", 0, 0) for number in range(1, 1500)]
     sent += [request(0, 0, "lumen-nano", 2_000_000, 1_000_000)] * 2
     sent.append(Sent(0.0, 0, {"transaction_id": "i", "properties": {"images": "3"}}))

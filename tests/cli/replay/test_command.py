@@ -46,7 +46,9 @@ def test_running_it_twice_counts_once_and_reports_what_is_wrong(winkel: Running,
         assert "row 20: 2 cells" in done.stderr
         assert "Traceback" not in done.stderr
     winkel.wait_until(lambda: summary(winkel)["duplicates"] - before["duplicates"] == 598)
-    assert summary(winkel)["counted"] - before["counted"] == 598
+    after = summary(winkel)
+    assert after["counted"] - before["counted"] == 598
+    assert after["conflicts"] == before["conflicts"], "the second run finds the shift of the first"
 
 
 def test_a_column_that_is_not_there_is_named(winkel: Running, tmp_path: Path) -> None:

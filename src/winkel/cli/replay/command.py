@@ -14,12 +14,15 @@ from winkel.cli.terminal import console, sentences
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from winkel.cli.replay.events import Mapping, Occurrences
+    from winkel.cli.client import Client
+    from winkel.cli.replay.events import Mapping, Occurrences, Usage
     from winkel.cli.replay.rows import Row
     from winkel.cli.replay.send import Ready
 
 SHOWN = 20
 """How many refused rows are shown one by one."""
+LOOK_PAGES = 20
+"""How many pages of the newest events to look through for an earlier run of the same replay."""
 T = TypeVar("T")
 
 
@@ -93,7 +96,7 @@ class _Replay:
         from winkel.cli.replay.send import Sender
 
         with Client(self.url, self.token) as client, self._progress() as progress:
-            shift = self._shift(shift_to)
+            shift = self._shift(shift_to, client)
             task = progress.add_task(self.file.name, total=rows.extent(self.file), events=0)
             sender = Sender(client, refused=self._refuse, wait=lambda why: progress.console.print(f"waiting: {why}"))
             occurrences, sent, began = Occurrences(), 0, time.monotonic()
@@ -125,22 +128,38 @@ class _Replay:
                 self._refuse(usage.row, str(error))
         return ready
 
-    def _shift(self, shift_to: str) -> timedelta:
-        """Return by how much all timestamps move; for that the file is read once more."""
-        from winkel.cli.replay import events, rows
+    def _shift(self, shift_to: str, client: "Client") -> timedelta:
+        """Return by how much all timestamps move.
+
+        For that the file is read once more. When an earlier run has sent the newest row already, its shift is used
+        again, so that the rest follows at the same distance and nothing that comes twice differs from the first time.
+        """
+        from winkel.cli.replay import events
         from winkel.clock import now
 
         if not shift_to:
             return timedelta(0)
         target = now() if shift_to == "now" else events.instant(shift_to)
-        newest: datetime | None = None
+        newest = self._newest()
+        if newest is None:
+            return timedelta(0)
+        (transaction_id,) = events.transaction_ids([newest], events.Occurrences())
+        before = _sent_before(client, transaction_id)
+        return target - newest.at if before is None else before - newest.at
+
+    def _newest(self) -> "Usage | None":
+        """Return the first of the rows with the newest timestamp."""
+        from winkel.cli.replay import events, rows
+
+        newest: Usage | None = None
         for row in rows.rows(self.file):
             try:
-                at = events.usage(row, self.mapping).at
+                usage = events.usage(row, self.mapping)
             except ValueError:
                 continue
-            newest = at if newest is None else max(newest, at)
-        return timedelta(0) if newest is None else target - newest
+            if newest is None or usage.at > newest.at:
+                newest = usage
+        return newest
 
     def _refuse(self, row: int, reason: str) -> None:
         if len(self.refusals) < SHOWN:
@@ -165,6 +184,25 @@ class _Replay:
             console=self.terminal,
             disable=not self.terminal.is_terminal,
         )
+
+
+def _sent_before(client: "Client", transaction_id: str) -> datetime | None:
+    """Return the timestamp with which an event was sent before, if that is among what the log can find quickly."""
+    from winkel.cli.client import as_instant
+
+    cursor = None
+    for _ in range(LOOK_PAGES):
+        query = {"transaction_id": transaction_id, "next_page": cursor}
+        answer = client.send("GET", "/winkel/v1/events", query=query)
+        if not answer.is_success:
+            break  # a token with the role ingest may not look
+        page = answer.json()
+        if page["data"]:
+            return as_instant(page["data"][-1]["timestamp"])
+        cursor = page["next_page"]
+        if not cursor:
+            break
+    return None
 
 
 def _properties(texts: list[str]) -> dict[str, str]:
