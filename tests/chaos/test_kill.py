@@ -63,13 +63,13 @@ class Traffic:
                     self.requests["sent again on purpose"] += 1
 
     def repeat_one(self, times: int) -> None:
-        """Send one id under ever other timestamps, all through the kills."""
+        """Send one id under ever other timestamps, all through the kills; some of them in one request."""
         with httpx.Client(timeout=10) as client:
-            for number in range(times):
-                at = datetime.now(UTC) - timedelta(minutes=number)
-                self._deliver(client, [_event("the-one", "repeated", at, "1")])
-                if not self.stop.is_set():
-                    time.sleep(0.03)
+            for first in range(0, times, 5):
+                minutes = range(first, min(first + 5, times))
+                at = [datetime.now(UTC) - timedelta(minutes=each) for each in minutes]
+                self._deliver(client, [_event("the-one", "repeated", each, "1") for each in at])
+                self.stop.wait(0.2)
 
     def _events(self, sender: int, number: int) -> Iterator[dict[str, Any]]:
         for index in range(EVENTS):

@@ -44,7 +44,9 @@ async def send(log: Log, tenant_id: int, events: Sequence[Event]) -> None:
     await log.append(new_records(tenant_id, events, log.partitions))
 
 
-def metric(number: int, kind: Aggregation, key: str | None = None, *filters: PropertyFilter, **changes: Any) -> BillableMetric:
+def metric(
+    number: int, kind: Aggregation, key: str | None = None, *filters: PropertyFilter, **changes: Any
+) -> BillableMetric:
     """Return a metric; the aggregation key and group keys get a filter if they have none."""
     group_keys = changes.get("group_keys", ())
     named = {each.name for each in filters}

@@ -6,9 +6,9 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+
 from meter.blocks import SECRET, metric, send
 from meter.oracle import Oracle
-
 from winkel.log.memory import MemoryLog
 from winkel.meter.worker import Meter
 from winkel.model.event import Event

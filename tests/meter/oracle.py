@@ -1,4 +1,4 @@
-"""What metering means, one event at a time, with dicts and fractions: slow, obvious, and without any code of Winkel's."""
+"""What metering means, one event at a time, with dicts and fractions: slow, obvious, and no code of Winkel's."""
 
 import json
 import re

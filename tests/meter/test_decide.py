@@ -6,11 +6,11 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from meter.blocks import NOON, event, metric, records
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from meter.oracle import Oracle
 
+from meter.blocks import NOON, event, metric, records
+from meter.oracle import Oracle
 from winkel.meter import dedupe
 from winkel.meter.decide import Decision, Judged, decide
 from winkel.meter.group import SeriesIds
@@ -26,7 +26,9 @@ METRICS = [
     metric(4, Aggregation.LATEST, "n", group_keys=(("h",),)),
     metric(5, Aggregation.UNIQUE, "u", group_keys=(("g",),)),
     metric(6, Aggregation.COUNT, None, PropertyFilter("g", in_values=("5", "a", "true"))),
-    metric(7, Aggregation.COUNT, None, PropertyFilter("g", not_in_values=("5", "a")), PropertyFilter("h", exists=False)),
+    metric(
+        7, Aggregation.COUNT, None, PropertyFilter("g", not_in_values=("5", "a")), PropertyFilter("h", exists=False)
+    ),
     metric(8, Aggregation.SUM, "n", event_type_filter=EventTypeFilter(in_values=("call",))),
     metric(9, Aggregation.COUNT, event_type_filter=EventTypeFilter(not_in_values=("call",))),
     metric(10, Aggregation.UNIQUE, "n"),
@@ -43,7 +45,9 @@ literals = st.one_of(
     st.builds(lambda a, b: f"{a}e{b}", st.integers(-99, 99), st.integers(-40, 40)),
 )
 strings = st.one_of(
-    st.sampled_from(["5", "5.0", "a", "true", "", " 5", "1_000", "+5", "NaN", "Infinity", "1e3", "½", "٣", "0x10", "x" * 300]),
+    st.sampled_from(
+        ["5", "5.0", "a", "true", "", " 5", "1_000", "+5", "NaN", "Infinity", "1e3", "½", "٣", "0x10", "x" * 300]
+    ),
     literals,
 ).map(lambda text: f'"{text}"')
 values = st.one_of(
@@ -69,7 +73,9 @@ events = st.builds(
     st.sampled_from(["", "", "", "crm"]),
     st.dictionaries(names, values),
 )
-numeric = st.builds(lambda number, value: event(number, {"n": value}), st.integers(0, 10**6), st.integers(-(2**62), 2**62))
+numeric = st.builds(
+    lambda number, value: event(number, {"n": value}), st.integers(0, 10**6), st.integers(-(2**62), 2**62)
+)
 
 
 def decided(batches: Sequence[Sequence[Event]], metrics: Sequence[BillableMetric]) -> Decision:
@@ -90,7 +96,9 @@ def decided(batches: Sequence[Sequence[Event]], metrics: Sequence[BillableMetric
 IDS = SeriesIds()
 
 
-def merged(decision: Decision, metrics: Sequence[BillableMetric], known: dict[bytes, Any]) -> dict[tuple[Any, ...], Any]:
+def merged(
+    decision: Decision, metrics: Sequence[BillableMetric], known: dict[bytes, Any]
+) -> dict[tuple[Any, ...], Any]:
     """Return the deltas in the oracle's form."""
     kinds = {each.id: each.aggregation_type for each in metrics}
     known.update({series_id: series for _, series_id, series in IDS.new()})
@@ -168,8 +176,12 @@ def test_unreadable_values_concern_only_the_metrics_that_want_them() -> None:
 def test_properties_that_are_no_object_are_set_aside_but_the_event_is_counted() -> None:
     """A line that somebody else's gateway wrote cannot stop the others."""
     deep = '{"g": ' + "[" * 100_000 + "]" * 100_000 + "}"
-    decision = decided([[event(1, "[]"), event(2, deep), event(4, '{"n": "\\ud800"}'), event(3, {"n": 1})]], [METRICS[0], METRICS[1]])
-    assert [(each.transaction_id, each.reason) for each in decision.letters] == [(each, "undecodable") for each in "124"]
+    decision = decided(
+        [[event(1, "[]"), event(2, deep), event(4, '{"n": "\\ud800"}'), event(3, {"n": 1})]], [METRICS[0], METRICS[1]]
+    )
+    assert [(each.transaction_id, each.reason) for each in decision.letters] == [
+        (each, "undecodable") for each in "124"
+    ]
     assert sorted(each.quantity for each in decision.deltas[7]) == [1, 1, 4]
 
 

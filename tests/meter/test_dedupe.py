@@ -68,7 +68,10 @@ def test_packing_keeps_every_bit_and_the_order_of_the_keys(rows: list[tuple[int,
     made = dedupe.merge([keys(rows)])
     packed = made.pack()
     back = dedupe.unpack(packed)
-    assert all(np.array_equal(a, b) for a, b in zip((made.high, made.low, made.prints), (back.high, back.low, back.prints), strict=True))
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip((made.high, made.low, made.prints), (back.high, back.low, back.prints), strict=True)
+    )
     texts = [packed[at : at + 16] for at in range(0, len(packed), 20)]
     assert texts == sorted(texts)
 

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 import psycopg
 import pytest
+
 from meter.blocks import NOON, SECRET, event, metric, new_records
 from meter.conftest import METRICS, World
-
 from winkel.ingest.block import blocks
 from winkel.log import codec
 from winkel.log.log import NewRecord
@@ -350,7 +350,7 @@ async def test_conflicting_repeats_are_sampled(world: World) -> None:
 async def eventually(check: Callable[[], Any], seconds: float = 20) -> None:
     """Wait until the check holds."""
     async with asyncio.timeout(seconds):
-        while not await check():
+        while not await check():  # noqa: ASYNC110 (the database tells nobody)
             await asyncio.sleep(0.02)
 
 

@@ -29,6 +29,7 @@ def told(invoices: Iterable[Invoice]) -> dict[Key, dict[str, Any]]:
             "total": Fraction(invoice.total),
             "end": invoice.end,
             "lines": _usage_lines(invoice.line_items),
+            "covered": _covered(invoice.line_items),
             "paid": _paid(invoice.line_items),
             "asked": sum(
                 (Fraction(line.total) for line in invoice.line_items if line.type is LineType.COMMIT_PURCHASE),
@@ -46,6 +47,7 @@ def foretold(bills: Iterable[Bill]) -> dict[Key, dict[str, Any]]:
             "total": bill.total,
             "end": bill.end,
             "lines": bill.lines,
+            "covered": bill.covered,
             "paid": bill.paid,
             "asked": bill.asked,
         }
@@ -54,23 +56,36 @@ def foretold(bills: Iterable[Bill]) -> dict[Key, dict[str, Any]]:
 
 
 def _usage_lines(lines: Iterable[LineItem]) -> dict[tuple[Any, ...], tuple[Fraction, Fraction]]:
-    """Return quantity and amount of each usage line; the part that a balance pays and the rest are one."""
+    """Return quantity and amount of each usage line; the parts that balances pay and the rest are one."""
     found: dict[tuple[Any, ...], tuple[Fraction, Fraction]] = defaultdict(lambda: (Fraction(0), Fraction(0)))
     for line in lines:
         if line.type is LineType.USAGE:
             assert line.quantity is not None
-            assert line.unit_price is not None
-            key = (
-                line.product_id,
-                tuple(sorted((line.pricing_group_values or {}).items())),
-                tuple(sorted((line.presentation_group_values or {}).items())),
-                line.starting_at,
-                Fraction(line.unit_price),
-                line.tier.level if line.tier else 0,
-            )
-            quantity, total = found[key]
-            found[key] = quantity + Fraction(line.quantity), total + Fraction(line.total)
+            quantity, total = found[_key(line)]
+            found[_key(line)] = quantity + Fraction(line.quantity), total + Fraction(line.total)
     return {key: numbers for key, numbers in found.items() if numbers[0]}
+
+
+def _covered(lines: Iterable[LineItem]) -> dict[tuple[Any, ...], Fraction]:
+    """Return what each segment pays of each usage line."""
+    return {
+        (_key(line), line.segment_id): Fraction(line.total)
+        for line in lines
+        if line.type is LineType.USAGE and line.segment_id is not None
+    }
+
+
+def _key(line: LineItem) -> tuple[Any, ...]:
+    """Return what names a usage line, as `Charge.key` of the oracle does."""
+    assert line.unit_price is not None
+    return (
+        line.product_id,
+        tuple(sorted((line.pricing_group_values or {}).items())),
+        tuple(sorted((line.presentation_group_values or {}).items())),
+        line.starting_at,
+        Fraction(line.unit_price),
+        line.tier.level if line.tier else 0,
+    )
 
 
 def _paid(lines: Iterable[LineItem]) -> dict[str, Fraction]:

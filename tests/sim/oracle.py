@@ -142,7 +142,8 @@ class Charge:
     def turn(self) -> tuple[Any, ...]:
         """Which line is covered first: earlier start, higher unit price, name; then whatever tells lines apart."""
         groups = sorted(self.pricing), sorted((name, value or "") for name, value in self.presentation)
-        return self.starting_at, -self.unit_price, self.terms.name, self.product.id, *groups, self.level
+        absent_first = sorted((name, value is not None) for name, value in self.presentation)
+        return self.starting_at, -self.unit_price, self.terms.name, self.product.id, *groups, self.level, absent_first
 
     @property
     def whose(self) -> tuple[Any, ...]:
@@ -166,10 +167,18 @@ class Bill:
     end: datetime | None
     lines: dict[tuple[Any, ...], tuple[Fraction, Fraction]] = field(default_factory=dict)
     """Line → quantity, amount. Lines without quantity are left out."""
-    paid: dict[str, Fraction] = field(default_factory=dict)
-    """Segment id → amount taken from it."""
+    covered: dict[tuple[Any, ...], Fraction] = field(default_factory=dict)
+    """(line, segment id) → amount of the line that the segment pays."""
     asked: Fraction = Fraction(0)
     """What commits ask for on a scheduled invoice."""
+
+    @property
+    def paid(self) -> dict[str, Fraction]:
+        """Segment id → amount taken from it."""
+        found: dict[str, Fraction] = defaultdict(Fraction)
+        for (_, segment_id), amount in self.covered.items():
+            found[segment_id] += amount
+        return dict(found)
 
     @property
     def total(self) -> Fraction:
@@ -505,7 +514,7 @@ class Oracle:
                     if part > 0:
                         left[segment.id] -= part
                         amount -= part
-                        bill.paid[segment.id] = bill.paid.get(segment.id, Fraction(0)) + part
+                        bill.covered[charge.key, segment.id] = part
         return bill
 
     def _scheduled(self, customer_id: str) -> list[Bill]:

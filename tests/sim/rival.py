@@ -60,10 +60,11 @@ class Rival:
             await meter.assign(self._rng.randrange(self._log.partitions))
         elif kind < 0.36:
             holding = meter.holdings[self._rng.choice(sorted(meter.holdings))]
-            merged = await actions.merge(
-                meter.connection, holding.memory, holding.partition, holding.epoch, self._failpoint
-            )
-            self._note("merged" if merged else "nothing to merge")
+            place = (holding.memory, holding.partition, holding.epoch)
+            if await actions.merge(meter.connection, *place, self._failpoint):
+                self._note("merged")
+            if await actions.expire(meter.connection, *place):
+                self._note("expired")
         else:
             await meter.step(events=self._rng.choice((1, 10, 1000)))
 

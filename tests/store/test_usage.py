@@ -50,7 +50,11 @@ async def read(connection: Connection, kind: Aggregation, *customers: str) -> li
 
 DELTAS: dict[Aggregation, list[tuple[Any, ...]]] = {
     Aggregation.COUNT: [(5, Decimal(2)), (6, Decimal(1)), (5, Decimal(3))],
-    Aggregation.SUM: [(5, Decimal("1.5")), (5, Decimal("-0.25")), (6, Decimal("99999999999999999999999999999999999999"))],
+    Aggregation.SUM: [
+        (5, Decimal("1.5")),
+        (5, Decimal("-0.25")),
+        (6, Decimal(99999999999999999999999999999999999999)),
+    ],
     Aggregation.MAX: [(5, Decimal(-7)), (5, Decimal(-3)), (5, Decimal(-5))],
     Aggregation.LATEST: [
         (5, Decimal(1), 10, "b"),
@@ -63,7 +67,7 @@ DELTAS: dict[Aggregation, list[tuple[Any, ...]]] = {
 }
 EXPECTED = {
     Aggregation.COUNT: [(5, Decimal(5)), (6, Decimal(1))],
-    Aggregation.SUM: [(5, Decimal("1.25")), (6, Decimal("99999999999999999999999999999999999999"))],
+    Aggregation.SUM: [(5, Decimal("1.25")), (6, Decimal(99999999999999999999999999999999999999))],
     Aggregation.MAX: [(5, Decimal(-3))],
     Aggregation.LATEST: [(5, Decimal(2), 10, "é")],
     Aggregation.UNIQUE: [(5, None, None, None, frozenset("ab")), (6, None, None, None, frozenset({"a\\\t\n"}))],

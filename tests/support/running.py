@@ -50,9 +50,14 @@ class Running:
 
     def start(self, seconds: float = 60) -> "Running":
         """Start it and wait until it answers /readyz."""
+        if self._process is not None:
+            self._let_go()
         command = [sys.executable, "-m", "winkel", "up", "--data", str(self.folder), "--port", str(self.port)]
+        command.append("--leash")  # it ends with the tests, however they end
         with self.terminal.open("ab") as terminal:
-            self._process = subprocess.Popen(command, stdout=terminal, stderr=terminal, env=self._environment)
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=terminal, stderr=terminal, env=self._environment
+            )
         try:
             self.wait_until(self.ready, seconds)
         except TimeoutError:
@@ -121,7 +126,9 @@ class Running:
     def stop(self, seconds: float = 30) -> int:
         """Stop it with SIGTERM; return its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(seconds)
+        code = self.process.wait(seconds)
+        self._let_go()
+        return code
 
     def kill_all(self) -> None:
         """Kill -9 all that is left of it, the database too."""
@@ -130,6 +137,9 @@ class Running:
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
         psutil.wait_procs(ours, timeout=10)
+        if self._process is not None:
+            self._process.wait(10)
+            self._let_go()
 
     def left_over(self) -> list[str]:
         """Return what still runs in the folder, as text."""
@@ -138,6 +148,11 @@ class Running:
     def said(self) -> str:
         """Return everything that it said at the terminal."""
         return self.terminal.read_text() if self.terminal.exists() else ""
+
+    def _let_go(self) -> None:
+        """Close the leash of a supervisor that has ended."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()
 
     @staticmethod
     def wait_until(condition: Any, seconds: float = 20) -> None:

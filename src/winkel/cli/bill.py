@@ -9,7 +9,7 @@ from winkel.cli.terminal import sentences
 def bill(database_url: DatabaseUrl = "") -> None:
     """Run the role that merges usage and finalizes invoices.
 
-    [bold]Example[/]: WINKEL_DATABASE_URL=postgresql://db/winkel winkel bill
+    **Example**: `WINKEL_DATABASE_URL=postgresql://db/winkel winkel bill`
     """
     with sentences():
         from winkel.cli import roles

@@ -36,7 +36,7 @@ def doctor(data: Data = DATA, database_url: DatabaseUrl = "") -> None:
 
     Exit code 1 when something is wrong.
 
-    [bold]Example[/]: winkel doctor --data /srv/winkel
+    **Example**: `winkel doctor --data /srv/winkel`
     """
     with sentences():
         import asyncio

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from winkel.cli.client import Client
 
 PAGE = 100
+SUMMARY = ("counted", "duplicates", "conflicts", "dead_letters")
 
 
 def events(
@@ -28,7 +29,7 @@ def events(
 ) -> None:
     """Show the newest events, and how many were counted.
 
-    [bold]Example[/]: winkel events --customer acme --limit 50
+    **Example**: `winkel events --customer acme --limit 50`
     """
     with sentences():
         from winkel.cli.client import Client, json_text
@@ -52,7 +53,7 @@ def events(
             return
         terminal = console()
         terminal.print(draw(found))
-        counts = ", ".join(f"{summary[name]:,} {name.replace('_', ' ')}" for name in sorted(summary))
+        counts = ", ".join(f"{summary[name]:,} {name.replace('_', ' ')}" for name in SUMMARY)
         terminal.print(f"metered so far: {counts}")
 
 

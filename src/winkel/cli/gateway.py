@@ -19,7 +19,7 @@ def gateway(
 ) -> None:
     """Run the role that serves the API.
 
-    [bold]Example[/]: WINKEL_DATABASE_URL=postgresql://db/winkel winkel gateway --workers 4
+    **Example**: `WINKEL_DATABASE_URL=postgresql://db/winkel winkel gateway --workers 4`
     """
     with sentences():
         from winkel.cli import roles

@@ -33,7 +33,7 @@ def invoices(
 ) -> None:
     """List and show invoices; drafts are computed at this moment.
 
-    [bold]Example[/]: winkel invoices --customer acme --status draft
+    **Example**: `winkel invoices --customer acme --status draft`
     """
     if context.invoked_subcommand is not None:
         return
@@ -59,7 +59,7 @@ def show(
 ) -> None:
     """Show one invoice with its lines.
 
-    [bold]Example[/]: winkel invoices show --customer acme
+    **Example**: `winkel invoices show --customer acme`
     """
     with sentences():
         from winkel.cli.client import Client, json_text

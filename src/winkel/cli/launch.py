@@ -1,9 +1,11 @@
 """What `winkel up` does: a database, the roles, and somebody who watches over them."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -78,6 +80,18 @@ class Launch:
             await self.stop_asked.wait()
         finally:
             await self._stop()
+
+    def stop_with_standard_input(self) -> None:
+        """Stop when whoever started us is gone: the demo, or a test."""
+        loop = asyncio.get_running_loop()
+
+        def watch() -> None:
+            while os.read(0, 4096):
+                pass
+            with contextlib.suppress(RuntimeError):  # stopped already
+                loop.call_soon_threadsafe(self.stop_asked.set)
+
+        threading.Thread(target=watch, name="leash", daemon=True).start()
 
     async def _prepare(self) -> str | None:
         """Make the database ready and let the roles begin; return the first token's secret if one was made."""

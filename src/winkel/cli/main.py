@@ -19,7 +19,7 @@ app = typer.Typer(
     name="winkel",
     help="Usage events in; exact live invoices out.",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     add_completion=False,
 )

@@ -19,7 +19,7 @@ def meter(
 
     Several may run: they share the partitions of the log, and one takes over when another dies.
 
-    [bold]Example[/]: WINKEL_DATABASE_URL=postgresql://db/winkel winkel meter
+    **Example**: `WINKEL_DATABASE_URL=postgresql://db/winkel winkel meter`
     """
     with sentences():
         from winkel.cli import roles

@@ -12,7 +12,7 @@ def migrate(database_url: DatabaseUrl = "") -> None:
     `winkel up` does this by itself. In a cluster run it once before the roles of a new version start. Running it again
     changes nothing. WINKEL_BOOTSTRAP_TOKEN sets the value of the first token; otherwise it is printed, once.
 
-    [bold]Example[/]: WINKEL_DATABASE_URL=postgresql://db/winkel winkel migrate
+    **Example**: `WINKEL_DATABASE_URL=postgresql://db/winkel winkel migrate`
     """
     with sentences():
         import asyncio

@@ -21,7 +21,7 @@ def create(
 ) -> None:
     """Make an empty tenant; then make a token for it.
 
-    [bold]Example[/]: winkel tenant create sandbox && winkel token create me --role admin --tenant sandbox
+    **Example**: `winkel tenant create sandbox && winkel token create me --role admin --tenant sandbox`
     """
     with sentences():
         from winkel.clock import now
@@ -38,7 +38,7 @@ def create(
 def list_(database_url: DatabaseUrl = "", data: Data = DATA) -> None:
     """List all tenants.
 
-    [bold]Example[/]: winkel tenant list
+    **Example**: `winkel tenant list`
     """
     with sentences():
         from winkel.store import tenants

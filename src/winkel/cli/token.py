@@ -37,7 +37,7 @@ def create(
 ) -> None:
     """Make a token and print it, once: only its SHA-256 is kept.
 
-    [bold]Example[/]: winkel token create checkout-service --role ingest
+    **Example**: `winkel token create checkout-service --role ingest`
     """
     with sentences():
         from winkel.cli import prepare
@@ -58,7 +58,7 @@ def create(
 def list_(tenant: Tenant = FIRST, database_url: DatabaseUrl = "", data: Data = DATA) -> None:
     """List the tokens of a tenant, revoked ones too.
 
-    [bold]Example[/]: winkel token list
+    **Example**: `winkel token list`
     """
     with sentences():
         from winkel.store import tenants
@@ -83,7 +83,7 @@ def revoke(
 ) -> None:
     """End a token, for ever; gateways notice within five seconds.
 
-    [bold]Example[/]: winkel token revoke 0b2d0c9e-5f1d-4b0a-9d36-2f6f8f1c7c11
+    **Example**: `winkel token revoke 0b2d0c9e-5f1d-4b0a-9d36-2f6f8f1c7c11`
     """
     with sentences():
         import uuid

@@ -17,6 +17,7 @@ def up(
     data: Annotated[Path, typer.Option(help="Folder for the data; made when there is none.")] = Path("winkel-data"),
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")] = 8080,
+    leash: Annotated[bool, typer.Option("--leash", hidden=True, help="Stop when standard input closes.")] = False,
 ) -> None:
     """Start Winkel: database, gateway, meter and billing, supervised.
 
@@ -24,7 +25,7 @@ def up(
     admin token, once; WINKEL_BOOTSTRAP_TOKEN sets its value. Ctrl-C stops everything, and nothing that was accepted
     is lost.
 
-    [bold]Example[/]: winkel up --data /srv/winkel --port 8080
+    **Example**: `winkel up --data /srv/winkel --port 8080`
     """
     with sentences():
         import asyncio
@@ -41,6 +42,8 @@ def up(
 
             async def run() -> None:
                 launch = Launch(folder, settings, listener, host, lambda line: terminal.print(line, markup=False))
+                if leash:
+                    launch.stop_with_standard_input()
                 await launch.run(lambda started: _welcome(terminal, started, folder.path))
 
             asyncio.run(run())

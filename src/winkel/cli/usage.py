@@ -36,7 +36,7 @@ def usage(
 ) -> None:
     """Show what a customer used.
 
-    [bold]Example[/]: winkel usage --customer acme --metric "Input tokens" --window hour --from 2026-01-15
+    **Example**: `winkel usage --customer acme --metric "Input tokens" --window hour --from 2026-01-15`
     """
     with sentences():
         from winkel.cli.client import Client, json_text

@@ -29,7 +29,7 @@ DAYS_AHEAD = 2
 RECORDS_PER_READ = 512
 """The most records that one read returns."""
 POLL_SECONDS = (0.002, 0.025)
-"""How long a waiting reader sleeps between two looks: at first, and at most. It is most of the delay of an event."""
+"""How long waiting readers sleep between two looks: at first, and at most. They share one look at all partitions."""
 PATIENCE_SECONDS = 15.0
 """After this long without an answer the database counts as gone."""
 
@@ -110,6 +110,8 @@ class PostgresLog:
         self._writer = Session(url)
         self._reader = Session(url)
         self._seen: dict[int, tuple[int, datetime]] = {}  # partition → (next offset, arrival) of what was read last
+        self._look: asyncio.Task[dict[int, tuple[int, int]]] | None = None
+        self._pause = POLL_SECONDS[0]
 
     @classmethod
     async def open(cls, url: str, partitions: int) -> "PostgresLog":
@@ -161,18 +163,16 @@ class PostgresLog:
     async def read(self, partition: int, offset: int, *, events: int, wait_seconds: float) -> Sequence[Record]:
         """Return whole records from `offset` on until `events` events (or `RECORDS_PER_READ` records) are reached."""
         until = monotonic() + wait_seconds
-        pause, longest = POLL_SECONDS
-        while True:
-            start, end = await self._bounds(partition)
-            if offset < start:
-                raise LookupError(f"partition {partition} begins at {start}: offset {offset} is gone")
-            if offset < end:
-                return await self._fetch(partition, offset, events)
+        start, end = await self._bounds(partition)
+        self._pause = POLL_SECONDS[0]
+        while start <= offset >= end:
             left = until - monotonic()
             if left <= 0:
                 return []
-            await asyncio.sleep(min(pause, left))
-            pause = min(pause * 1.5, longest)
+            start, end = (await self._next_look(left)).get(partition, (start, end))
+        if offset < start:
+            raise LookupError(f"partition {partition} begins at {start}: offset {offset} is gone")
+        return await self._fetch(partition, offset, events)
 
     async def start(self, partition: int) -> int:
         """Return the offset of the oldest record that is still kept."""
@@ -205,6 +205,9 @@ class PostgresLog:
 
     async def close(self) -> None:
         """Let go of the connections."""
+        if self._look is not None:
+            self._look.cancel()
+            await asyncio.wait([self._look])
         await self._writer.close()
         await self._reader.close()
 
@@ -212,6 +215,20 @@ class PostgresLog:
         self._check(partition)
         row = await self._reader.run(lambda connection: _one(connection, "bounds", partition=partition))
         return row["start_offset"], row["next_offset"]
+
+    async def _next_look(self, seconds: float) -> dict[int, tuple[int, int]]:
+        """Return the bounds of all partitions after a moment; nothing when that takes longer than the seconds."""
+        if self._look is None or self._look.done():
+            self._look = asyncio.create_task(self._look_later())
+            self._look.add_done_callback(_heard)
+        await asyncio.wait([self._look], timeout=seconds)
+        return self._look.result() if self._look.done() else {}
+
+    async def _look_later(self) -> dict[int, tuple[int, int]]:
+        await asyncio.sleep(self._pause)
+        self._pause = min(self._pause * 1.5, POLL_SECONDS[1])
+        rows = await self._reader.run(_all_bounds)
+        return {row["partition"]: (row["start_offset"], row["next_offset"]) for row in rows}
 
     async def _fetch(self, partition: int, offset: int, events: int) -> list[Record]:
         """Return records that are known to exist; look at recent days first when reading on from where we were."""
@@ -318,6 +335,16 @@ async def _drop_day(connection: AsyncConnection[DictRow], day: date, positions: 
             dropped += moved["dropped"] if moved else 0
         await connection.execute(SQL["drop_day"], {"day": day})
         return dropped
+
+
+def _heard(look: "asyncio.Task[dict[int, tuple[int, int]]]") -> None:
+    """Take note of a failure that every reader has stopped waiting for: the next look will meet it too."""
+    if not look.cancelled():
+        look.exception()
+
+
+async def _all_bounds(connection: AsyncConnection[DictRow]) -> list[DictRow]:
+    return await (await connection.execute(SQL["all_bounds"])).fetchall()
 
 
 async def _one(connection: AsyncConnection[DictRow], statement: str, **values: object) -> DictRow:

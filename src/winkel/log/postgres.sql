@@ -45,6 +45,10 @@ SELECT count(*) AS records FROM kept
 -- The offsets of the oldest record and of the next one.
 SELECT start_offset, next_offset FROM log_partition WHERE partition = %(partition)s
 
+-- name: all_bounds
+-- The same of every partition, for readers that wait.
+SELECT partition, start_offset, next_offset FROM log_partition
+
 -- name: read
 -- Records from an offset on, until they hold enough events. `since` lets the planner leave out earlier days.
 SELECT tenant_id, partition, "offset", events, appended_at, data

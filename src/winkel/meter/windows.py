@@ -9,7 +9,7 @@ from typing import assert_never
 from msgspec import Struct
 
 from winkel.model.metric import Aggregation
-from winkel.model.money import total
+from winkel.model.money import ZERO, total
 from winkel.model.usage import HourUsage
 
 Group = tuple[str | None, ...]
@@ -89,6 +89,6 @@ def value_of(aggregation: Aggregation, rows: Sequence[HourUsage]) -> Decimal | N
             assert_never(aggregation)
 
 
-def _moment(row: HourUsage) -> tuple[int, str]:
-    """Return what orders LATEST values: event time, then transaction id."""
-    return row.at or 0, row.text or ""
+def _moment(row: HourUsage) -> tuple[int, str, Decimal]:
+    """Return what orders LATEST values: event time, then transaction id, then size (`meter/aggregate.py`)."""
+    return row.at or 0, row.text or "", row.value or ZERO

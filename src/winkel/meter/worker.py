@@ -125,7 +125,9 @@ class Meter:
     def drop(self, partitions: Sequence[int]) -> None:
         """Forget partitions that another worker owns now."""
         for partition in partitions:
-            self.holdings.pop(partition, None)
+            holding = self.holdings.pop(partition, None)
+            for gone in holding.memory.runs if holding is not None else ():
+                self._shelf.drop(gone.id)
 
     async def step(self, *, events: int = EVENTS_MAX) -> int:
         """Meter what is there now, at most about so many events; return how many events that were."""

@@ -56,11 +56,6 @@ async def failed_billings(connection: Connection) -> int:
     return await _count(connection, sql.failed_billings)
 
 
-async def sessions(connection: Connection) -> int:
-    """Return how many other sessions of Winkel the database has."""
-    return await _count(connection, sql.sessions)
-
-
 async def database_now(connection: Connection) -> datetime:
     """Return the database's clock."""
     row = await (await connection.execute(sql.now)).fetchone()

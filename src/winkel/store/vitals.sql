@@ -19,11 +19,6 @@ FROM event_count WHERE hour >= %(hour)s
 -- How many customers could not be billed at the last try.
 SELECT count(*) AS count FROM billing_due WHERE problem IS NOT NULL
 
--- name: sessions
--- How many sessions of Winkel the database has.
-SELECT count(*) AS count FROM pg_stat_activity
-WHERE datname = current_database() AND application_name = 'winkel' AND pid <> pg_backend_pid()
-
 -- name: now
 -- The database's clock.
 SELECT clock_timestamp() AS now

@@ -46,12 +46,15 @@ def demo(
     its credits, an enterprise draws on a prepaid commit at prices of its own. About 2 % of the events are sent twice,
     on purpose. In the end every invoice is compared with a second computation from the raw events.
 
-    [bold]Example[/]: winkel demo --once
+    **Example**: `winkel demo --once`
     """
     with sentences(), ExitStack() as stack:
+        import signal
+
         from winkel.cli.client import Client
         from winkel.cli.demo.stage import stage
 
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: what was started is stopped
         terminal = console()
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="winkel-demo-")))
         place = stack.enter_context(stage(folder))

@@ -36,9 +36,14 @@ def stage(data: Path) -> Iterator[Stage]:
     began = time.monotonic()
     environment = {name: value for name, value in os.environ.items() if name != "WINKEL_DATABASE_URL"}
     environment["WINKEL_BOOTSTRAP_TOKEN"] = "wk_" + secrets.token_urlsafe(32)
-    command = [sys.executable, "-m", "winkel", "up", "--data", str(data), "--port", "0"]
+    command = [sys.executable, "-m", "winkel", "up", "--data", str(data), "--port", "0", "--leash"]
     with subprocess.Popen(  # noqa: S603 (no shell, arguments of ours)
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, process_group=0
+        command,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        process_group=0,
     ) as process:
         try:
             url = _wait(process, DataFolder(data), began + START_SECONDS)

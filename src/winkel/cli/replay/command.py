@@ -52,8 +52,8 @@ def replay(
     run goes on when the same command is run again. Rows that cannot be events are reported with their number; the
     rest is sent.
 
-    [bold]Example[/]: winkel replay llm.csv --timestamp TIMESTAMP --customer acme --event-type llm.request
-    --property input_tokens=ContextTokens --property output_tokens=GeneratedTokens --shift-to now
+    **Example**: `winkel replay llm.csv --timestamp TIMESTAMP --customer acme --event-type llm.request
+    --property input_tokens=ContextTokens --property output_tokens=GeneratedTokens --shift-to now`
     """
     with sentences():
         from winkel.cli.replay.events import Mapping, Source
