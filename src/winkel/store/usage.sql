@@ -6,7 +6,8 @@ SELECT pg_try_advisory_xact_lock(hashtext('winkel compaction')) AS alone
 -- Merge some deltas into usage. One statement, one snapshot: a reader sees each delta either here or there.
 -- Text is ordered by code point (COLLATE "C"), as everywhere outside the database. A delta's shape tells LATEST and
 -- UNIQUE (model/usage.py, Delta); to tell SUM from MAX its metric is looked up, after grouping, because many deltas
--- are of one series.
+-- are of one series. Looked up one by one: the planner takes ten rows for what may be a quarter of a million, and with
+-- statistics from before there were series it joined them in a nested loop that did not end.
 WITH moved AS (
     DELETE FROM usage_delta
     WHERE ctid = ANY (ARRAY(SELECT ctid FROM usage_delta LIMIT %(limit)s))
@@ -16,10 +17,13 @@ WITH moved AS (
     FROM moved WHERE text IS NULL
     GROUP BY tenant_id, series_id, hour
 ), typed AS (
-    SELECT numbers.*, metric.aggregation_type AS kind
+    SELECT numbers.*, (
+        SELECT metric.aggregation_type
+        FROM usage_series AS series
+        JOIN billable_metric AS metric ON metric.tenant_id = series.tenant_id AND metric.id = series.metric_id
+        WHERE series.tenant_id = numbers.tenant_id AND series.series_id = numbers.series_id
+    ) AS kind
     FROM numbers
-    JOIN usage_series AS series ON series.tenant_id = numbers.tenant_id AND series.series_id = numbers.series_id
-    JOIN billable_metric AS metric ON metric.tenant_id = series.tenant_id AND metric.id = series.metric_id
 ), sums AS (
     INSERT INTO usage_hour AS base (tenant_id, series_id, hour, quantity)
     SELECT tenant_id, series_id, hour, total FROM typed WHERE kind IN ('COUNT', 'SUM')
@@ -43,7 +47,7 @@ WITH moved AS (
     ON CONFLICT (tenant_id, series_id, hour, value) DO NOTHING
 )
 SELECT (SELECT count(*) FROM moved) AS moved,
-       (SELECT count(*) FROM moved WHERE text IS NOT NULL) + (SELECT coalesce(sum(deltas), 0) FROM typed) AS typed
+       (SELECT count(*) FROM moved WHERE text IS NOT NULL) + (SELECT coalesce(sum(deltas), 0) FROM typed WHERE kind IS NOT NULL) AS typed
 
 -- name: hours
 -- Merged hours, open deltas and distinct values of some series, each as columns. One statement, one snapshot: what
