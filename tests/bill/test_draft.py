@@ -15,6 +15,7 @@ from bill.oracle import bill
 from bill.worlds import AT, START, World, day, worlds
 from winkel.bill.balance import remaining
 from winkel.bill.draft import drafts, needs
+from winkel.model import money
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineType
 from winkel.model.metric import Aggregation
 from winkel.model.rate_card import Rate
@@ -88,8 +89,8 @@ def test_rows_may_come_in_any_order_and_in_parts(world: World, random: random.Ra
     parts: list[HourUsage] = []
     for row in world.usage["metric"]:
         assert row.value is not None
-        half = (row.value / 2).quantize(Decimal("0.1"))
-        parts += [structs.replace(row, value=half), structs.replace(row, value=row.value - half)]
+        half = money.rounded(money.multiply(row.value, Decimal("0.5")), 1)
+        parts += [structs.replace(row, value=half), structs.replace(row, value=money.subtract(row.value, half))]
     random.shuffle(parts)
     assert World(world.account, {"metric": parts}).drafts() == world.drafts()
 

@@ -25,13 +25,15 @@ REQUEST_TIERS = (("1000", "0"), ("5000.5", "0.0707"), (None, "0.0314159265358979
 
 @pytest.fixture(scope="module")
 def rows() -> list[dict[str, str]]:
-    """Return the rows of the trace, as text."""
+    """Return the rows of the trace, as text. In CI (which sets CI) it must be there; elsewhere it is optional."""
     if not TRACE.exists():
         message = (
             f"the trace is missing at {os.path.relpath(TRACE, CHECKOUT)} (from the checkout): put there "
             "AzureLLMInferenceTrace_conv.csv of the Azure LLM inference trace 2023 (AzurePublicDataset, CC-BY 4.0)"
         )
-        pytest.fail(message)
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
     with TRACE.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 

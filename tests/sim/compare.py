@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from sim.oracle import Bill
+from sim.oracle_prices import Bill
 from winkel.model.invoice import Invoice, InvoiceType, LineItem, LineType
 from winkel.model.metric import Aggregation
 from winkel.model.period import hour_start

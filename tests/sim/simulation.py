@@ -156,7 +156,7 @@ class Simulation:
                 await self._make_product(*what)
             case "alias":
                 await self._add_alias(*what)
-        if self.rng.random() < 0.35:
+        if self.rng.random() < 0.28:
             await self._work()
         if self.rng.random() < 0.04:
             await self._quiet()

@@ -2,10 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
-from sim.oracle import Oracle, months_after, number_of, periods, rounded, text_of
+from sim.oracle import Oracle
+from sim.oracle_prices import months_after, periods, rounded
+from sim.oracle_values import number_of, text_of
 from sim.world import Balance, Contract, Customer, Event, Metric, Product, Rate, Segment, Tenant, Terms
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -105,3 +108,12 @@ def test_small_rules() -> None:
         -3,
     ]
     assert (text_of(True), text_of("5"), text_of(None), text_of([])) == ("true", "5", None, None)
+
+
+def test_the_oracle_knows_nothing_of_winkel() -> None:
+    """Oracle, generator and world import nothing of what they are compared with."""
+    here = Path(__file__).parent
+    files = [*here.glob("oracle*.py"), here / "world.py", here / "generate.py"]
+    assert len(files) == 5
+    for file in files:
+        assert "winkel" not in file.read_text().replace("Winkel", ""), file.name

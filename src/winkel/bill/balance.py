@@ -8,7 +8,7 @@ from winkel.bill.identity import derived
 from winkel.model.account import Account
 from winkel.model.commit import Balance, Segment
 from winkel.model.ledger import EntryKind, LedgerEntry
-from winkel.model.money import ZERO, add, total
+from winkel.model.money import ZERO, add, negated, total
 
 _ORDER = (
     EntryKind.SEGMENT_START,
@@ -70,7 +70,7 @@ def ledger(balance: Balance, entries: Iterable[LedgerEntry], at: datetime) -> li
             found.append(_entry(balance, segment, EntryKind.SEGMENT_START, segment.amount, segment.starting_at))
         left = remaining(segment, changes)
         if segment.ending_before <= at and left:
-            found.append(_entry(balance, segment, EntryKind.EXPIRATION, -left, segment.ending_before))
+            found.append(_entry(balance, segment, EntryKind.EXPIRATION, negated(left), segment.ending_before))
     return sorted(found, key=lambda each: (each.timestamp, _ORDER.index(each.kind), each.id))
 
 

@@ -20,7 +20,7 @@ from winkel.model.account import Account
 from winkel.model.credit_type import USD
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType
 from winkel.model.ledger import EntryKind, LedgerEntry
-from winkel.model.money import ZERO, add, total
+from winkel.model.money import ZERO, add, negated, total
 from winkel.model.usage import HourUsage
 from winkel.rate.rate import Charge
 
@@ -101,7 +101,7 @@ def _deductions(statement: Statement, paid: Sequence[tuple[Charge, Sequence[Paym
             balance_id=purse.balance.id,
             segment_id=segment_id,
             kind=EntryKind.AUTOMATED_INVOICE_DEDUCTION,
-            amount=-amount,
+            amount=negated(amount),
             timestamp=statement.period.end,
             invoice_id=statement.invoice_id,
             contract_id=statement.contract.id,

@@ -9,7 +9,7 @@ from msgspec import structs
 from winkel.bill.draw import Payment
 from winkel.model.commit import Balance
 from winkel.model.invoice import LineItem, LineType
-from winkel.model.money import ZERO, divide, multiply, plain, subtract, total
+from winkel.model.money import ZERO, divide, multiply, negated, plain, subtract, total
 from winkel.model.product import Product, ProductType
 from winkel.rate.rate import Charge
 
@@ -76,7 +76,7 @@ def _applied_line(covered: LineItem, balance: Balance, products: Mapping[str, Pr
     return LineItem(
         type=LineType.APPLIED,
         name=f"{balance_name(balance, products, covered.starting_at)} applied",
-        total=-covered.total,
+        total=negated(covered.total),
         credit_type_id=covered.credit_type_id,
         product_id=balance.product_id,
         product_type=ProductType.FIXED,

@@ -22,7 +22,7 @@ from winkel.store.database import Connection, Row
 Failpoint: TypeAlias = Callable[[str], None]
 """Called with the name of each step that is about to be made; a test can end the worker there."""
 
-SHELF_BYTES = 256 * 1024 * 1024
+SHELF_BYTES = 64 * 1024 * 1024
 """Memory for whole runs; with a cache folder large ones are mapped from there instead."""
 SMALL = 262_144
 """A run of at most so many keys (5 MB) is kept in memory, never in the cache folder."""

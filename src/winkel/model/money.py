@@ -46,6 +46,11 @@ def subtract(a: Decimal, b: Decimal) -> Decimal:
     return EXACT.subtract(a, b)
 
 
+def negated(a: Decimal) -> Decimal:
+    """Return `−a`, exactly: Python's own minus sign rounds to 28 digits."""
+    return EXACT.minus(a)
+
+
 def total(amounts: "list[Decimal] | tuple[Decimal, ...]") -> Decimal:
     """Return the exact sum."""
     result = ZERO
