@@ -114,7 +114,7 @@ def test_named_statements_stand_in_two_folders() -> None:
 def numbered(statement: str) -> str:
     """Return the statement with $1, $2 … in place of its named parameters, and %% as %."""
     names: dict[str, str] = {}
-    text = re.sub(r"%\((\w+)\)s", lambda found: names.setdefault(found[1], f"${len(names) + 1}"), statement)
+    text = re.sub(r"%\((\w+)\)[sb]", lambda found: names.setdefault(found[1], f"${len(names) + 1}"), statement)
     assert "%s" not in text, "parameters have names"
     return text.replace("%%", "%")
 
