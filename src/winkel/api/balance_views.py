@@ -156,7 +156,7 @@ def _invoicing(schedule: InvoiceSchedule) -> InvoiceScheduleView:
 def _entry(kind: BalanceType, entry: LedgerEntry) -> EntryView:
     """Return an entry with the fields that its type has (metronome-api.md §10, LedgerEntry)."""
     manual = entry.kind is EntryKind.MANUAL
-    of_invoice = entry.kind in {EntryKind.AUTOMATED_INVOICE_DEDUCTION, EntryKind.CANCELED}
+    of_invoice = entry.kind is EntryKind.AUTOMATED_INVOICE_DEDUCTION
     return EntryView(
         type=f"{PREFIX[kind]}{entry.kind}",
         amount=plain(entry.amount),

@@ -14,7 +14,6 @@ _ORDER = (
     EntryKind.SEGMENT_START,
     EntryKind.MANUAL,
     EntryKind.AUTOMATED_INVOICE_DEDUCTION,
-    EntryKind.CANCELED,
     EntryKind.EXPIRATION,
 )
 """Entries of one instant, in the order in which they are told."""

@@ -72,13 +72,13 @@ def _latest(rows: list[HourUsage]) -> dict[int, Decimal]:
     """Return the latest value of each hour: by event time, then by transaction id, then the larger."""
     last: dict[int, HourUsage] = {}
     for row in rows:
-        if row.value is not None and (row.hour not in last or _moment(last[row.hour]) < _moment(row)):
+        if row.value is not None and (row.hour not in last or moment(last[row.hour]) < moment(row)):
             last[row.hour] = row
     return {hour: row.value for hour, row in last.items() if row.value is not None}
 
 
-def _moment(row: HourUsage) -> tuple[int, str, Decimal]:
-    """Return what orders LATEST values."""
+def moment(row: HourUsage) -> tuple[int, str, Decimal]:
+    """Return what orders LATEST values: event time, then transaction id, then size (`meter/aggregate.py`)."""
     return row.at or 0, row.text or "", row.value or ZERO
 
 

@@ -8,8 +8,9 @@ from typing import assert_never
 
 from msgspec import Struct
 
+from winkel.meter.quantities import moment
 from winkel.model.metric import Aggregation
-from winkel.model.money import ZERO, total
+from winkel.model.money import total
 from winkel.model.usage import HourUsage
 
 Group = tuple[str | None, ...]
@@ -83,12 +84,7 @@ def value_of(aggregation: Aggregation, rows: Sequence[HourUsage]) -> Decimal | N
         case Aggregation.MAX:
             return max((row.value for row in rows if row.value is not None), default=None)
         case Aggregation.LATEST:
-            newest = max((row for row in rows if row.value is not None), key=_moment, default=None)
+            newest = max((row for row in rows if row.value is not None), key=moment, default=None)
             return None if newest is None else newest.value
         case _:
             assert_never(aggregation)
-
-
-def _moment(row: HourUsage) -> tuple[int, str, Decimal]:
-    """Return what orders LATEST values: event time, then transaction id, then size (`meter/aggregate.py`)."""
-    return row.at or 0, row.text or "", row.value or ZERO

@@ -31,7 +31,7 @@ class Account(Struct, frozen=True, kw_only=True):
     balances: tuple[Balance, ...]
     """Of the customer and of its contracts, without archived ones."""
     entries: tuple[LedgerEntry, ...]
-    """The posted ledger entries of those balances: deductions of finalized invoices, manual entries, cancellations."""
+    """The posted ledger entries of those balances: deductions of finalized invoices and manual entries."""
     invoiced: frozenset[str]
     """Ids of invoices that are already finalized or void: their periods are never drafted again."""
     invoiced_items: frozenset[str] = frozenset()

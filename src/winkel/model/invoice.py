@@ -37,7 +37,6 @@ class LineType(StrEnum):
     """What a line stands for (metronome-api.md §4.9)."""
 
     USAGE = "usage"
-    SCHEDULED = "scheduled"
     COMMIT_PURCHASE = "commit_purchase"
     APPLIED = "applied_commit_or_credit"
 
