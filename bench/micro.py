@@ -23,6 +23,7 @@ from winkel.meter.dedupe import Keys
 from winkel.meter.worker import Meter
 from winkel.model.event import Event
 from winkel.model.metric import Aggregation, BillableMetric, EventTypeFilter, PropertyFilter
+from winkel.model.routing import first
 from winkel.store import database, embedded, metrics, migrate, tenants
 
 BATCH = 50_000
@@ -86,7 +87,7 @@ def _check(bodies: list[bytes]) -> list[Event]:
 def _encode(some: list[Event]) -> list[NewRecord]:
     return [
         NewRecord(1, partition, len(block), codec.encode(block))
-        for partition, block in blocks(1, some, SECRET, PARTITIONS)
+        for partition, block in blocks(1, some, SECRET, first(PARTITIONS))
     ]
 
 

@@ -10,13 +10,15 @@ from winkel.api.state import Api
 from winkel.bill.worker import Worker
 from winkel.config import Settings
 from winkel.meter.worker import Meter
-from winkel.store import database
+from winkel.model.routing import first
+from winkel.store import database, routing
 
 
 async def meter(api: Api, database_url: str) -> None:
     """Meter everything that is in the log."""
     connection = await database.connect(database_url)
     worker = Meter(connection, api.log, owner="test")
+    await routing.begin(connection, api.log.name, first(api.log.partitions))
     for partition in range(api.log.partitions):
         await worker.assign(partition)
     while await worker.step():
@@ -27,7 +29,7 @@ async def meter(api: Api, database_url: str) -> None:
 async def bill(api: Api, database_url: str) -> None:
     """Compact and finalize what is due, as the bill worker does."""
     connection = await database.connect(database_url)
-    worker = Worker(database_url, api.log, "events", Settings(), api.clock)
+    worker = Worker(database_url, api.log, Settings(), api.clock)
     await worker.compact(connection)
     await worker.bill(connection)
     await connection.close()

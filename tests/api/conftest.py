@@ -14,7 +14,9 @@ from metronome import AsyncMetronome
 from winkel.api import app as winkel_app
 from winkel.api.state import Api
 from winkel.config import Settings
+from winkel.ingest.routes import Routes
 from winkel.log.memory import MemoryLog
+from winkel.model.routing import first
 from winkel.model.tenant import Role, Tenant, Token
 from winkel.store import database, tenants
 from winkel.store.database import Connection, Database
@@ -42,7 +44,13 @@ def settings() -> Settings:
 @pytest.fixture
 def api(database_url: str, clock, settings: Settings) -> Api:
     """Return the outside world of the application: the real database, a log in memory, a clock one can move."""
-    return Api(settings=settings, database=Database(database_url, size=4), log=MemoryLog(4, clock), clock=clock)
+    return Api(
+        settings=settings,
+        database=Database(database_url, size=4),
+        log=MemoryLog(4, clock),
+        routes=Routes.always(first(4)),
+        clock=clock,
+    )
 
 
 @pytest.fixture

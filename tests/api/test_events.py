@@ -46,7 +46,7 @@ async def kept(log: Log) -> list[tuple[int, Event]]:
     """Return (tenant, event) for everything in the log."""
     found = []
     for partition in range(log.partitions):
-        position = await log.start(partition)
+        position = (await log.bounds())[partition].start
         while records := await log.read(partition, position, events=10_000, wait_seconds=0):
             for record in records:
                 block = codec.decode(record.data)

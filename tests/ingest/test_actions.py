@@ -9,12 +9,14 @@ from anyio import create_task_group
 
 from winkel.ingest import actions
 from winkel.ingest.actions import Intake
+from winkel.ingest.routes import Routes
 from winkel.ingest.rows import events_at
 from winkel.log import codec
 from winkel.log.log import NewRecord
 from winkel.log.memory import MemoryLog
 from winkel.model.errors import OverQuotaError, UnavailableError
 from winkel.model.event import Event
+from winkel.model.routing import first
 
 pytestmark = pytest.mark.anyio
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -53,6 +55,11 @@ async def kept(log: MemoryLog) -> dict[int, set[str]]:
     return found
 
 
+def routes(log: MemoryLog) -> Routes:
+    """Return the first routing, for ever."""
+    return Routes.always(first(log.partitions))
+
+
 async def settle() -> None:
     """Let everything run that can."""
     for _ in range(50):
@@ -62,7 +69,7 @@ async def settle() -> None:
 async def test_requests_that_wait_share_the_next_append() -> None:
     """While one append is under way, all that comes is collected for the next one, tenants kept apart."""
     log = SlowLog()
-    intake = Intake(log, flush_seconds=0)
+    intake = Intake(log, routes(log), flush_seconds=0)
     async with create_task_group() as group:
         group.start_soon(intake.accept, 1, batch("first"), 10)
         await settle()
@@ -79,7 +86,7 @@ async def test_requests_that_wait_share_the_next_append() -> None:
 async def test_nobody_is_answered_before_the_append_returned() -> None:
     """Accepting lasts as long as becoming durable does."""
     log = SlowLog()
-    intake = Intake(log, flush_seconds=0)
+    intake = Intake(log, routes(log), flush_seconds=0)
     accepting = asyncio.create_task(intake.accept(1, batch("a"), 10))
     await settle()
     assert not accepting.done()
@@ -93,7 +100,7 @@ async def test_a_failed_append_fails_all_its_requests_and_no_other() -> None:
     log = SlowLog()
     log.error = UnavailableError("gone")
     log.go.set()
-    intake = Intake(log, flush_seconds=0)
+    intake = Intake(log, routes(log), flush_seconds=0)
     results = await asyncio.gather(*[intake.accept(1, batch(str(n)), 10) for n in range(4)], return_exceptions=True)
     assert [type(each) for each in results] == [UnavailableError] * 4
     log.error = None
@@ -104,7 +111,7 @@ async def test_a_failed_append_fails_all_its_requests_and_no_other() -> None:
 async def test_the_queue_is_bounded_in_bytes() -> None:
     """Beyond the bound requests are told to come back; once the queue is empty anything is let in."""
     log = SlowLog()
-    intake = Intake(log, flush_seconds=0, queue_bytes=100)
+    intake = Intake(log, routes(log), flush_seconds=0, queue_bytes=100)
     intake.admit(1, 1000)
     accepting = asyncio.create_task(intake.accept(1, batch("a"), 60))
     await settle()
@@ -120,7 +127,7 @@ async def test_the_queue_is_bounded_in_bytes() -> None:
 async def test_a_tenant_over_its_quota_does_not_touch_the_others() -> None:
     """The quota counts accepted events, by tenant."""
     time = [0.0]
-    intake = Intake(MemoryLog(1), flush_seconds=0, events_per_second=10, clock=lambda: time[0])
+    intake = Intake(MemoryLog(1), Routes.always(first(1)), flush_seconds=0, events_per_second=10, clock=lambda: time[0])
     await intake.accept(1, batch("a", 40), 10)
     with pytest.raises(OverQuotaError, match="10 events per second") as caught:
         intake.admit(1, 0)
@@ -135,7 +142,7 @@ async def test_one_append_takes_a_bounded_number_of_events(monkeypatch: pytest.M
     monkeypatch.setattr(actions, "EVENTS_PER_APPEND", 5)
     log = SlowLog()
     log.go.set()
-    intake = Intake(log, flush_seconds=0)
+    intake = Intake(log, routes(log), flush_seconds=0)
     await asyncio.gather(*[intake.accept(1, batch(str(number)), 10) for number in range(5)])
     assert log.appends == [6, 6, 3]
 
@@ -143,7 +150,7 @@ async def test_one_append_takes_a_bounded_number_of_events(monkeypatch: pytest.M
 async def test_closing_makes_durable_what_waits_and_refuses_the_rest() -> None:
     """A graceful shutdown loses nothing that was taken."""
     log = SlowLog()
-    intake = Intake(log, flush_seconds=0.01)
+    intake = Intake(log, routes(log), flush_seconds=0.01)
     accepting = [asyncio.create_task(intake.accept(1, batch(str(number)), 10)) for number in range(3)]
     await settle()
     closing = asyncio.create_task(intake.close())
@@ -161,7 +168,7 @@ async def test_closing_makes_durable_what_waits_and_refuses_the_rest() -> None:
 async def test_a_client_that_goes_away_harms_nobody() -> None:
     """Its events may be kept or not; the requests beside it are answered."""
     log = SlowLog()
-    intake = Intake(log, flush_seconds=0)
+    intake = Intake(log, routes(log), flush_seconds=0)
     leaving, staying = (asyncio.create_task(intake.accept(1, batch(name), 10)) for name in ("leaves", "stays"))
     await settle()
     leaving.cancel()
@@ -175,4 +182,4 @@ async def test_a_client_that_goes_away_harms_nobody() -> None:
 
 async def test_a_request_without_events_waits_for_nothing() -> None:
     """Nothing to keep is durable at once."""
-    await Intake(SlowLog(), flush_seconds=0).accept(1, [], 0)
+    await Intake(SlowLog(), Routes.always(first(1)), flush_seconds=0).accept(1, [], 0)

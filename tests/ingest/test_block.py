@@ -12,9 +12,10 @@ from msgspec import UNSET, Raw
 from winkel.ingest.block import blocks, identities, microseconds
 from winkel.ingest.rows import events_at, rows_of
 from winkel.log import codec
-from winkel.model.batch import bucket_of, partition_of
+from winkel.model.batch import bucket_of
 from winkel.model.event import Event
 from winkel.model.period import EPOCH
+from winkel.model.routing import first
 
 SECRET = bytes(range(16))
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -43,17 +44,17 @@ def made(transaction_id: str = "t", **changes: object) -> Event:
 def test_blocks_hold_every_event_once_in_its_own_partition(given_events: list[Event], partitions: int) -> None:
     """What goes in comes out through the codec: each event in the partition of its key, order kept within it."""
     found: dict[int, list[Event]] = {}
-    for partition, made_block in blocks(3, given_events, SECRET, partitions):
+    for partition, made_block in blocks(3, given_events, SECRET, first(partitions)):
         block = codec.decode(codec.encode(made_block))
         assert block.tenant_id == 3
         rows = events_at(block, range(len(block)))
         assert block.keys == identities(3, rows, SECRET)
         for row in range(len(block)):
             key = block.keys[16 * row : 16 * row + 16]
-            assert partition_of(bucket_of(key), partitions) == partition
+            assert first(partitions).partition_of(bucket_of(key)) == partition
         found[partition] = list(rows)
     keys = identities(3, given_events, SECRET)
-    routes = [partition_of(bucket_of(keys[16 * n : 16 * n + 16]), partitions) for n in range(len(given_events))]
+    routes = [first(partitions).partition_of(bucket_of(keys[16 * n : 16 * n + 16])) for n in range(len(given_events))]
     expected: dict[int, list[Event]] = {}
     for route, event in zip(routes, given_events, strict=True):
         whole = event if event.properties is not UNSET else msgspec.structs.replace(event, properties=Raw(b"{}"))
@@ -89,7 +90,7 @@ def test_identities_never_change() -> None:
     """Keys are kept for 34 days and compared with those of later versions of this program."""
     key = identities(1, [made("bc", source="a")], SECRET)
     assert key.hex() == "84c4eebdc2a579cfa619abaef4227d58"
-    [(_, block)] = blocks(1, [made("bc", source="a")], SECRET, 1)
+    [(_, block)] = blocks(1, [made("bc", source="a")], SECRET, first(1))
     assert block.fingerprints.hex() == "4f287f13"
 
 
@@ -103,7 +104,7 @@ def test_a_fingerprint_tells_any_other_content() -> None:
         made("6", properties=Raw(b'{"a": 2}')),
         made("7", customer_id="e", event_type="c"),
     ]
-    [(_, block)] = blocks(1, same + other, SECRET, 1)
+    [(_, block)] = blocks(1, same + other, SECRET, first(1))
     values = np.frombuffer(block.fingerprints, "<u4").tolist()
     assert values[0] == values[1]
     assert len(set(values)) == 6
@@ -111,14 +112,15 @@ def test_a_fingerprint_tells_any_other_content() -> None:
 
 def test_a_newline_in_properties_is_only_white_space() -> None:
     """Each event is one line, whatever white space its properties had."""
-    [(_, block)] = blocks(1, [made("1", properties=Raw(b'{\r\n"a":\n1}')), made("2", properties=UNSET)], SECRET, 1)
+    events = [made("1", properties=Raw(b'{\r\n"a":\n1}')), made("2", properties=UNSET)]
+    [(_, block)] = blocks(1, events, SECRET, first(1))
     assert block.properties == b'{  "a": 1}\n{}'
 
 
 def test_rows_are_found_by_any_field() -> None:
     """The newest first; an unknown text matches nothing."""
     batch = [made("1"), made("2", customer_id="d"), made("3", event_type="f"), made("4")]
-    [(_, block)] = blocks(1, batch, SECRET, 1)
+    [(_, block)] = blocks(1, batch, SECRET, first(1))
 
     def rows(customer_id: str | None = None, event_type: str | None = None, transaction_id: str | None = None) -> list:
         return rows_of(block, customer_id=customer_id, event_type=event_type, transaction_id=transaction_id)
@@ -132,4 +134,4 @@ def test_rows_are_found_by_any_field() -> None:
 
 def test_nothing_makes_no_block() -> None:
     """Without events there are no blocks."""
-    assert blocks(1, [], SECRET, 4) == []
+    assert blocks(1, [], SECRET, first(4)) == []

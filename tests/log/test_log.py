@@ -19,7 +19,7 @@ def new(partition: int, text: str = "", events: int = 1, tenant_id: int = 1) -> 
 
 async def everything(log: Log, partition: int) -> list[Record]:
     found: list[Record] = []
-    position = await log.start(partition)
+    position = (await log.bounds())[partition].start
     while records := await log.read(partition, position, events=5, wait_seconds=0):
         found += records
         position = records[-1].offset + 1
@@ -36,7 +36,11 @@ async def test_records_come_back_in_order(log: Log) -> None:
     assert abs(datetime.now(UTC) - first.appended_at) < timedelta(minutes=1)
     assert first.appended_at <= second.appended_at <= third.appended_at
     assert await everything(log, 1) == []
-    assert [(await log.start(each), await log.end(each)) for each in range(3)] == [(0, 3), (0, 0), (0, 1)]
+    assert [(each.start, each.end) for each in await log.bounds()] == [
+        (0, 3),
+        (0, 0),
+        (0, 1),
+    ]
 
 
 async def test_any_bytes_survive(log: Log) -> None:
@@ -64,7 +68,7 @@ async def test_a_read_at_the_end_waits(log: Log) -> None:
     waiting = asyncio.create_task(log.read(0, 0, events=1, wait_seconds=30))
     while not waiting.done():
         await asyncio.sleep(0)
-        if await log.end(0) == 0:
+        if (await log.bounds())[0].end == 0:
             await log.append([new(0, "now")])
         await asyncio.sleep(0.001)
     assert [each.data for each in waiting.result()] == [b"now"]
@@ -76,13 +80,13 @@ async def test_unknown_partitions_are_refused(log: Log) -> None:
         await log.append([new(0), new(3)])
     with pytest.raises(IndexError):
         await log.read(-1, 0, events=1, wait_seconds=0)
-    assert await log.end(0) == 0
+    assert (await log.bounds())[0].end == 0
 
 
 async def test_appending_nothing_changes_nothing(log: Log) -> None:
     """An append without records is a no-op."""
     await log.append([])
-    assert [await log.end(each) for each in range(log.partitions)] == [0, 0, 0]
+    assert [each.end for each in await log.bounds()] == [0, 0, 0]
 
 
 async def test_concurrent_appenders_leave_no_gap_and_readers_skip_nothing(log: Log) -> None:
@@ -116,7 +120,7 @@ async def test_concurrent_appenders_leave_no_gap_and_readers_skip_nothing(log: L
         for writer in range(writers):
             group.start_soon(write, writer)
     for partition, records in seen.items():
-        assert len({each.data for each in records}) == totals[partition] == await log.end(partition)
+        assert len({each.data for each in records}) == totals[partition] == (await log.bounds())[partition].end
         times = [each.appended_at for each in records]
         assert times == sorted(times)
 
@@ -134,11 +138,11 @@ async def test_trim_drops_only_what_was_consumed(log: Log) -> None:
     later = datetime.now(UTC) + timedelta(days=3)
     assert await log.trim(datetime.now(UTC) - timedelta(days=2), [4, 4, 4]) == 0
     await log.trim(later, [4, 2, 4])
-    assert await log.start(1) <= 2
+    assert (await log.bounds())[1].start <= 2
     assert [each.data for each in await log.read(1, 2, events=9, wait_seconds=0)] == [b"12", b"13"]
     dropped = await log.trim(later, [4, 4, 4])
     assert dropped > 0
-    assert [(await log.start(each), await log.end(each)) for each in range(3)] == [(4, 4)] * 3
+    assert [(each.start, each.end) for each in await log.bounds()] == [(4, 4)] * 3
     with pytest.raises(LookupError):
         await log.read(1, 3, events=1, wait_seconds=0)
     assert await log.trim(later, [4, 4, 4]) == 0
@@ -155,7 +159,7 @@ async def test_trim_drops_only_what_was_consumed(log: Log) -> None:
 )
 async def test_a_log_is_a_list_per_partition(log: Log, appends: list[list[tuple[int, int]]], events: int) -> None:
     """Whatever is appended, reading in steps of any size gives exactly that."""
-    before = [await log.end(each) for each in range(3)]
+    before = [each.end for each in await log.bounds()]
     model: dict[int, list[bytes]] = {0: [], 1: [], 2: []}
     for number, records in enumerate(appends):
         await log.append([new(partition, f"{number}", count) for partition, count in records])

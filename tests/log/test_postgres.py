@@ -59,7 +59,7 @@ async def test_a_new_day_is_made_on_demand_by_all_at_once(log, database_url) -> 
             connection.execute(f"DROP TABLE {day}")
     others = [PostgresLog(database_url, 2, log.secret) for _ in range(5)]
     await asyncio.gather(*[each.append([new(0), new(1)]) for each in [log, *others]])
-    assert (await log.end(0), await log.end(1)) == (6, 6)
+    assert ((await log.bounds())[0].end, (await log.bounds())[1].end) == (6, 6)
     assert len(days(database_url)) == postgres.DAYS_AHEAD + 1
     for each in others:
         await each.close()
@@ -90,7 +90,7 @@ async def test_trim_drops_whole_days_and_their_tables(log, database_url) -> None
     assert today in days(database_url)
     assert await log.trim(end_of_day, [2, 1]) == 3
     assert today not in days(database_url)
-    assert [await log.start(each) for each in (0, 1)] == [2, 1]
+    assert [(await log.bounds())[each].start for each in (0, 1)] == [2, 1]
 
 
 async def test_trim_never_makes_appends_wait_for_a_reader(log, database_url) -> None:
@@ -105,7 +105,7 @@ async def test_trim_never_makes_appends_wait_for_a_reader(log, database_url) -> 
             await other.append([new(1)])
         assert await trimming == 0
         await other.close()
-    assert await log.start(0) == 0
+    assert (await log.bounds())[0].start == 0
     assert await log.trim(later, [1, 1]) == 2
 
 
@@ -141,7 +141,7 @@ async def test_a_database_that_does_not_answer_is_given_up(log, database_url, mo
             await log.append([new(0)])
         await slow.rollback()
     await log.append([new(0)])
-    assert await log.end(0) == 1
+    assert (await log.bounds())[0].end == 1
 
 
 async def test_a_reader_that_has_waited_long_still_looks_often(log, database_url) -> None:

@@ -13,6 +13,7 @@ from winkel.log import codec
 from winkel.log.log import Log, NewRecord, Record
 from winkel.model.event import Event
 from winkel.model.metric import Aggregation, BillableMetric, PropertyFilter
+from winkel.model.routing import first
 
 SECRET = b"0123456789abcdef"
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -27,14 +28,14 @@ def event(number: int | str, properties: str | dict[str, Any] | None = None, **c
 
 def new_records(tenant_id: int, events: Sequence[Event], partitions: int) -> list[NewRecord]:
     """Return the events as the gateway would append them."""
-    made = blocks(tenant_id, events, SECRET, partitions)
+    made = blocks(tenant_id, events, SECRET, first(partitions))
     return [NewRecord(tenant_id, partition, len(block), codec.encode(block)) for partition, block in made]
 
 
 def records(tenant_id: int, batches: Sequence[Sequence[Event]], at: datetime = NOON) -> list[Record]:
     """Return records of one partition, one for each batch."""
     return [
-        Record(tenant_id, 0, offset, len(events), at, new_records(tenant_id, events, 1)[0].data)
+        Record(tenant_id, 0, offset, len(events), 1, at, new_records(tenant_id, events, 1)[0].data)
         for offset, events in enumerate(batches)
     ]
 

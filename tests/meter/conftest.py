@@ -13,7 +13,8 @@ from winkel.log.memory import MemoryLog
 from winkel.meter.worker import Meter
 from winkel.model.event import Event
 from winkel.model.metric import Aggregation, BillableMetric, PropertyFilter
-from winkel.store import database, metrics, tenants, usage
+from winkel.model.routing import first
+from winkel.store import database, metrics, routing, tenants, usage
 from winkel.store.database import Connection
 
 METRICS = [
@@ -100,4 +101,5 @@ async def world(database_url: str, clock: Any) -> AsyncIterator[World]:
         for each in METRICS:
             await metrics.insert(connection, tenant.id, each)
         log = MemoryLog(3, clock, SECRET)
+        await routing.begin(connection, log.name, first(3))
         yield World(connection, log, tenant.id, database_url, stack)

@@ -80,7 +80,8 @@ numeric = st.builds(
 
 def decided(batches: Sequence[Sequence[Event]], metrics: Sequence[BillableMetric]) -> Decision:
     """Decode, deduplicate and decide, as the worker does, without a memory of earlier keys."""
-    reading = decode(0, records(7, batches))
+    arrived = records(7, batches)
+    reading = decode(0, arrived, arrived)
     blocks = [each.block for each in reading.arrived]
     keys = dedupe.join([dedupe.from_block(each.keys, each.fingerprints) for each in blocks])
     batch = dedupe.sort(keys)

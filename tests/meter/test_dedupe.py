@@ -135,7 +135,7 @@ async def test_a_memory_answers_the_same_from_memory_from_blocks_and_from_files(
     probe = dedupe.merge([stored.take(slice(None, None, 9001)), many(3000, 7)])
     expected = dedupe.find(stored, probe)
     for folder in (None, tmp_path / "cache"):
-        memory = await Memory.load(connection, "events", 0, 4096, Shelf(folder))
+        memory = await Memory.load(connection, "events", "events", 0, 4096, Shelf(folder))
         known, prints = await memory.ask(connection, probe, DAY)
         assert np.array_equal(known, expected >= 0)
         assert np.array_equal(prints[known], stored.prints[expected[known]])

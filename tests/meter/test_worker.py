@@ -16,14 +16,16 @@ import pytest
 
 from meter.blocks import NOON, SECRET, event, metric, new_records
 from meter.conftest import METRICS, World
+from winkel.fleet import worker
 from winkel.ingest.block import blocks
 from winkel.log import codec
 from winkel.log.log import NewRecord
-from winkel.meter import actions, worker
+from winkel.meter import actions
 from winkel.meter.worker import LostPartitionsError, Meter
 from winkel.model.errors import FencedError
 from winkel.model.event import Event
 from winkel.model.metric import Aggregation
+from winkel.model.routing import first
 from winkel.store import database, metrics, progress, usage
 
 pytestmark = pytest.mark.anyio
@@ -292,7 +294,7 @@ async def test_a_record_that_the_database_refuses_stops_nobody_else(world: World
     """It is found by halving the batch, and set aside alone."""
     meter = await restart(world)
     await world.send([event(number) for number in range(5)])
-    ((partition, block),) = blocks(world.tenant_id, [event("far")], SECRET, 1)
+    ((partition, block),) = blocks(world.tenant_id, [event("far")], SECRET, first(1))
     far = msgspec.structs.replace(block, timestamps=(2**63 - 1).to_bytes(8, "little"))
     await world.log.append([NewRecord(world.tenant_id, partition, 1, codec.encode(far))])
     await world.send([event(number) for number in range(3, 9)])

@@ -7,7 +7,7 @@ from random import Random
 
 from sim.world import Event
 from winkel.log import codec
-from winkel.log.log import NewRecord, Record
+from winkel.log.log import Bounds, NewRecord, Record
 from winkel.log.memory import MemoryLog
 from winkel.model.errors import UnavailableError
 
@@ -39,6 +39,16 @@ class FlakyLog:
         return all_there
 
     @property
+    def name(self) -> str:
+        """Under which name positions in this log are kept."""
+        return self._log.name
+
+    @property
+    def space(self) -> str:
+        """Which logs share a memory of event identities."""
+        return self._log.space
+
+    @property
     def partitions(self) -> int:
         """How many partitions there are."""
         return self._log.partitions
@@ -54,7 +64,7 @@ class FlakyLog:
         if fate < self._failures:
             raise UnavailableError("the log failed before it appended")
         for record in records:
-            offset = await self._log.end(record.partition)
+            offset = (await self._log.bounds())[record.partition].end
             await self._log.append([record])
             [kept] = await self._log.read(record.partition, offset, events=1, wait_seconds=0)
             self.arrivals[record.partition, offset] = self._held(kept)
@@ -75,13 +85,16 @@ class FlakyLog:
         """Return whole records from `offset` on until `events` events are reached."""
         return await self._log.read(partition, offset, events=events, wait_seconds=wait_seconds)
 
-    async def start(self, partition: int) -> int:
-        """Return the offset of the oldest record that is still kept."""
-        return await self._log.start(partition)
+    async def bounds(self) -> Sequence[Bounds]:
+        """Return where each partition begins and ends now."""
+        return await self._log.bounds()
 
-    async def end(self, partition: int) -> int:
-        """Return the offset that the next appended record will get."""
-        return await self._log.end(partition)
+    async def grow(self, partitions: int) -> None:
+        """Have at least so many partitions."""
+        await self._log.grow(partitions)
+
+    async def refresh(self) -> None:
+        """Learn of partitions that somebody else made."""
 
     async def trim(self, before: datetime, positions: Sequence[int]) -> int:
         """Drop old records that were metered."""

@@ -20,9 +20,8 @@ class Crash(BaseException):
 class Rival:
     """One of several workers on the same partitions."""
 
-    def __init__(self, url: str, topic: str, log: FlakyLog, conductor: Conductor, rng: Random, name: str) -> None:
+    def __init__(self, url: str, log: FlakyLog, conductor: Conductor, rng: Random, name: str) -> None:
         self._url = url
-        self._topic = topic
         self._log = log
         self._conductor = conductor
         self._rng = rng
@@ -60,6 +59,8 @@ class Rival:
             await meter.assign(self._rng.randrange(self._log.partitions))
         elif kind < 0.36:
             holding = meter.holdings[self._rng.choice(sorted(meter.holdings))]
+            if holding.memory is None:
+                return
             place = (holding.memory, holding.partition, holding.epoch)
             if await actions.merge(meter.connection, *place, self._failpoint):
                 self._note("merged")
@@ -99,14 +100,14 @@ class Rival:
             connection = self._conductor.conduct(await database.connect(self._url))
         self._lives += 1
         owner = f"{self.name}.{self._lives}"
-        self._meter = Meter(connection, self._log, owner=owner, topic=self._topic, failpoint=self._failpoint)
+        self._meter = Meter(connection, self._log, owner=owner, failpoint=self._failpoint)
         return self._meter
 
     async def _check_stale(self) -> None:
         """Begin anew after a look for records that are gone. Raises unless others have metered them long ago."""
         meters = [*self._zombies, *([self._meter] if self._meter else [])]
         connection = await database.connect(self._url)
-        positions = await progress.positions(connection, self._topic, self._log.partitions)
+        positions = await progress.positions(connection, self._log.name, self._log.partitions)
         await connection.close()
         behind = [
             meter

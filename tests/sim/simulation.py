@@ -27,12 +27,14 @@ from winkel.bill.worker import Worker
 from winkel.config import Settings
 from winkel.ingest.actions import Intake
 from winkel.ingest.check import ARRAY, all_or_none, check
+from winkel.ingest.routes import Routes
 from winkel.log.memory import MemoryLog
 from winkel.model.errors import InvalidError, UnavailableError
 from winkel.model.invoice import InvoiceStatus
 from winkel.model.metric import Aggregation
 from winkel.model.period import hour_number
-from winkel.store import customers, database, invoices, metrics, progress, usage
+from winkel.model.routing import first
+from winkel.store import customers, database, invoices, metrics, progress, routing, usage
 from winkel.store.database import Connection
 
 ZONES = (UTC, timezone(timedelta(hours=5, minutes=45)), timezone(timedelta(hours=-8)))
@@ -78,7 +80,7 @@ class Simulation:
         self.db = stage.owner
         self.topic = f"sim {seed}"
         self.at = self.world.opens_at
-        memory = MemoryLog(self.rng.choice(PARTITIONS), self.clock, self.rng.randbytes(16))
+        memory = MemoryLog(self.rng.choice(PARTITIONS), self.clock, self.rng.randbytes(16), self.topic)
         self.log = FlakyLog(memory, self.rng, self.rng.choice((0.0, 0.05, 0.15)))
         self.conductor = Conductor(self.rng)
         self.oracles = {id(tenant): Oracle(tenant) for tenant in self.world.tenants}
@@ -97,6 +99,7 @@ class Simulation:
         """Live through all of it. Raises `DifferenceError`, or whatever else goes wrong."""
         async with self._cast():
             async with self.db.transaction():
+                await routing.begin(self.db, self.log.name, first(self.log.partitions))
                 for tenant in self.world.tenants:
                     await build.tenant(self.db, tenant, self.at)
                     self._begin(tenant)
@@ -109,13 +112,13 @@ class Simulation:
     @asynccontextmanager
     async def _cast(self) -> AsyncIterator[None]:
         """Bring everybody on the stage, and clear it afterwards."""
-        self.intakes = [Intake(self.log, flush_seconds=0) for _ in range(2)]
+        self.intakes = [Intake(self.log, Routes.always(first(self.log.partitions)), flush_seconds=0) for _ in range(2)]
         self.rivals = [
-            Rival(self.stage.url, self.topic, self.log, self.conductor, Random(f"{name} {self.world.seed}"), name)
+            Rival(self.stage.url, self.log, self.conductor, Random(f"{name} {self.world.seed}"), name)
             for name in ("meter_a", "meter_b")
         ]
         settings = Settings(grace_hours=int(self.world.grace / timedelta(hours=1)))
-        self.biller = Worker(self.stage.url, self.log, self.topic, settings, self.clock)
+        self.biller = Worker(self.stage.url, self.log, settings, self.clock)
         self.others = {name: self.conductor.conduct(each) for name, each in self.stage.others.items()}
         try:
             yield
@@ -236,7 +239,7 @@ class Simulation:
         """Let everything be metered, bill what is due with two rivals, and compare all that can be seen."""
         for _ in range(ROUNDS):
             await self.rng.choice(self.rivals).catch_up()
-            if await self._positions(self.db) == [await self.log.end(each) for each in range(self.log.partitions)]:
+            if await self._positions(self.db) == [each.end for each in await self.log.bounds()]:
                 break
         else:
             raise DifferenceError("the meter does not catch up")

@@ -21,6 +21,9 @@ pytestmark = pytest.mark.anyio
 
 MACHINERY = {
     "change_counter": "counts changes of all tenants, for workers",
+    "gateway_lease": "processes, not tenants",
+    "meter_status": "processes, not tenants",
+    "routing": "buckets and partitions, which all tenants share",
     "dedupe_run": "keys of events are hashed with the tenant, runs hold those of all",
     "log_partition": "positions of the log, which all tenants share",
     "log_progress": "positions of the meter in that log",

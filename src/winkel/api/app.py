@@ -67,6 +67,7 @@ def create(api: Api) -> Litestar:
 
     intake = Intake(
         api.log,
+        api.routes,
         flush_seconds=api.settings.flush_milliseconds / 1000,
         events_per_second=api.settings.tenant_events_per_second,
     )

@@ -6,6 +6,7 @@ from litestar import Response, get
 
 from winkel.api.state import Api
 from winkel.api.wire import JsonResponse, Message
+from winkel.model.errors import UnavailableError
 
 
 @get("/healthz", opt={"public": True})
@@ -16,9 +17,11 @@ async def healthz() -> Response[Any]:
 
 @get("/readyz", opt={"public": True})
 async def readyz(api: Api) -> Response[Any]:
-    """Answer 200 when a request would find the database, else 503."""
+    """Answer 200 when a request would find the database and the log, else 503."""
     async with api.database.connection() as connection:
         await connection.execute("SELECT 1")
+    if api.routes.routing is None:
+        raise UnavailableError("this gateway does not know yet where events go")
     return JsonResponse(Message("ready"))
 
 

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from winkel.clock import Clock
 from winkel.config import Settings
+from winkel.ingest.routes import Routes
 from winkel.log.log import Log
 from winkel.store.database import Database
 
@@ -14,4 +15,5 @@ class Api(Struct, frozen=True):
     settings: Settings
     database: Database
     log: Log
+    routes: Routes
     clock: Clock

@@ -30,11 +30,9 @@ RETRY = timedelta(minutes=5)
 PAGE = 500
 
 
-async def run(
-    database_url: str, events: Log, *, topic: str = "events", settings: Settings, clock: Clock, stop: asyncio.Event
-) -> None:
+async def run(database_url: str, events: Log, *, settings: Settings, clock: Clock, stop: asyncio.Event) -> None:
     """Compact, bill and trim until `stop` is set; each at its own pace, each on a connection of its own."""
-    worker = Worker(database_url, events, topic, settings, clock)
+    worker = Worker(database_url, events, settings, clock)
     async with asyncio.TaskGroup() as group:
         group.create_task(_repeat(worker.compact, COMPACT_SECONDS, database_url, stop))
         group.create_task(_repeat(worker.bill, BILL_SECONDS, database_url, stop))
@@ -44,10 +42,9 @@ async def run(
 class Worker:
     """The three jobs, each one round over what there is to do."""
 
-    def __init__(self, database_url: str, events: Log, topic: str, settings: Settings, clock: Clock) -> None:
+    def __init__(self, database_url: str, events: Log, settings: Settings, clock: Clock) -> None:
         self.database_url = database_url
         self.events = events
-        self.topic = topic
         self.settings = settings
         self.clock = clock
 
@@ -60,7 +57,7 @@ class Worker:
     async def bill(self, connection: Connection) -> None:
         """Finalize what is due. A customer whose billing fails never stops the others."""
         at = self.clock()
-        until = await metered_until(connection, self.events, self.topic, at)
+        until = await metered_until(connection, self.events, at)
         if until is None:
             return
         some = True
@@ -91,22 +88,23 @@ class Worker:
 
     async def trim(self, connection: Connection) -> None:
         """Drop records of the log that were metered and are older than the retention."""
-        positions = await progress.positions(connection, self.topic, self.events.partitions)
+        positions = await progress.positions(connection, self.events.name, self.events.partitions)
         before = self.clock() - timedelta(hours=self.settings.log_retention_hours)
         dropped = await self.events.trim(before, positions)
         if dropped:
             log.info("log trimmed", records=dropped)
 
 
-async def metered_until(connection: Connection, events: Log, topic: str, at: datetime) -> datetime | None:
+async def metered_until(connection: Connection, events: Log, at: datetime) -> datetime | None:
     """Return `at` if all that was in the log by now has been metered, else None.
 
     Only then may a period be closed: an event accepted before the end of its grace must be on the invoice, however
     far the meter lags behind.
     """
-    ends = [await events.end(partition) for partition in range(events.partitions)]
+    await events.refresh()
+    ends = [each.end for each in await events.bounds()]
     for _ in range(20):
-        positions = await progress.positions(connection, topic, events.partitions)
+        positions = await progress.positions(connection, events.name, len(ends))
         if all(position >= end for position, end in zip(positions, ends, strict=True)):
             return at
         await asyncio.sleep(0.1)

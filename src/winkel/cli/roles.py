@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 ROLES = ("gateway", "meter", "bill")
 _NEEDS = {
-    "gateway": ("granian.server.embed", "winkel.api.app", "winkel.log.postgres"),
-    "meter": ("winkel.log.postgres", "winkel.meter.worker"),
-    "bill": ("winkel.log.postgres", "winkel.bill.worker"),
+    "gateway": ("granian.server.embed", "winkel.api.app", "winkel.fleet.actions"),
+    "meter": ("winkel.fleet.worker", "winkel.fleet.actions"),
+    "bill": ("winkel.fleet.actions", "winkel.bill.worker"),
 }
 BACKLOG = 1024
 """Connections that wait while a gateway is being restarted."""
@@ -72,31 +72,40 @@ async def gateway(database_url: str, settings: Settings, listen_fd: int | None, 
     from winkel.api.app import create
     from winkel.api.state import Api
     from winkel.clock import now
-    from winkel.log.postgres import PostgresLog
+    from winkel.fleet import actions as fleet
+    from winkel.ingest import worker as ingest
+    from winkel.ingest.routes import Routes
     from winkel.store.database import Database
 
     assert listen_fd is not None, "whoever starts a gateway listens for it"
-    event_log = await PostgresLog.open(database_url, settings.partitions)
-    app = create(Api(settings, Database(database_url), event_log, now))
+    event_log = await fleet.open_log(database_url, settings)
+    routes = Routes()
+    app = create(Api(settings, Database(database_url), event_log, routes, now))
     gc.collect()
     gc.freeze()  # what is imported now stays for ever: never look at it again
     gc.set_threshold(50_000, 20, 20)
     server = _server(app, listen_fd)
     waiting = asyncio.create_task(_interrupt(server, stop))
+    served = asyncio.Event()
+    keeping = asyncio.create_task(
+        ingest.keep(database_url, event_log, routes, gateway=f"{socket.gethostname()}:{os.getpid()}", stop=served)
+    )
     try:
         await server.serve()
     finally:
         waiting.cancel()
+        served.set()
+        await keeping
     if not stop.is_set():
         raise RuntimeError("the HTTP server ended by itself; the lines before this one say why")
 
 
 async def meter(database_url: str, settings: Settings, cache: Path | None, stop: asyncio.Event) -> None:
     """Turn logged events into usage."""
-    from winkel.log.postgres import PostgresLog
-    from winkel.meter import worker
+    from winkel.fleet import worker
+    from winkel.fleet.actions import open_log
 
-    event_log = await PostgresLog.open(database_url, settings.partitions)
+    event_log = await open_log(database_url, settings)
     try:
         await worker.run(database_url, event_log, owner=f"{socket.gethostname()}:{os.getpid()}", cache=cache, stop=stop)
     finally:
@@ -107,9 +116,9 @@ async def bill(database_url: str, settings: Settings, stop: asyncio.Event) -> No
     """Merge usage, finalize invoices that are due, and let go of events that are no longer needed."""
     from winkel.bill import worker
     from winkel.clock import now
-    from winkel.log.postgres import PostgresLog
+    from winkel.fleet.actions import open_log
 
-    event_log = await PostgresLog.open(database_url, settings.partitions)
+    event_log = await open_log(database_url, settings)
     try:
         await worker.run(database_url, event_log, settings=settings, clock=now, stop=stop)
     finally:

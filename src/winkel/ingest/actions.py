@@ -9,10 +9,12 @@ from msgspec import Struct
 
 from winkel.ingest.block import blocks
 from winkel.ingest.quota import Bucket
+from winkel.ingest.routes import Routes
 from winkel.log import codec
 from winkel.log.log import Log, NewRecord
 from winkel.model.errors import OverQuotaError, UnavailableError
 from winkel.model.event import Event
+from winkel.model.routing import Routing
 
 QUEUE_BYTES_MAX = 64 * 1024 * 1024
 """How many bytes of requests may wait to become durable before further ones are told to come back later."""
@@ -35,6 +37,7 @@ class Intake:
     def __init__(
         self,
         log: Log,
+        routes: Routes,
         *,
         flush_seconds: float = 0.005,
         events_per_second: int = 0,
@@ -42,6 +45,7 @@ class Intake:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log = log
+        self._routes = routes
         self._flush_seconds = flush_seconds
         self._events_per_second = events_per_second
         self._queue_bytes = queue_bytes
@@ -119,7 +123,8 @@ class Intake:
         """Append the events of these requests at once, and tell each of them how it went."""
         error: Exception | None = None
         try:
-            await self._log.append(await self._records(requests))
+            async with self._routes.using() as routing:
+                await self._log.append(await self._records(requests, routing))
         except Exception as caught:  # noqa: BLE001 (it is raised again, in every request)
             error = caught
         except BaseException:  # the event loop is going down
@@ -136,14 +141,14 @@ class Intake:
             else:
                 request.done.set_exception(error)
 
-    async def _records(self, requests: list[Waiting]) -> list[NewRecord]:
+    async def _records(self, requests: list[Waiting], routing: Routing) -> list[NewRecord]:
         """Return one record for each tenant and partition."""
         by_tenant: dict[int, list[Event]] = {}
         for request in requests:
             by_tenant.setdefault(request.tenant_id, []).extend(request.events)
         records = []
         for tenant_id, events in by_tenant.items():
-            for partition, block in blocks(tenant_id, events, self._log.secret, self._log.partitions):
-                records.append(NewRecord(tenant_id, partition, len(block), codec.encode(block)))
+            for partition, block in blocks(tenant_id, events, self._log.secret, routing):
+                records.append(NewRecord(tenant_id, partition, len(block), codec.encode(block), routing.version))
             await asyncio.sleep(0)  # let others have the event loop between two tenants
         return records

@@ -11,8 +11,9 @@ import numpy as np
 from msgspec import UNSET, Raw
 from numpy.typing import NDArray
 
-from winkel.model.batch import BUCKETS, EventBlock
+from winkel.model.batch import EventBlock
 from winkel.model.event import Event
+from winkel.model.routing import Routing
 
 _msgpack = msgspec.msgpack.Encoder()
 _LAST_FOUR = np.arange(4, 0, -1)
@@ -21,7 +22,7 @@ _NOTHING = Raw(b"{}")
 _MIX = [np.uint64(each) for each in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xC2B2AE3D27D4EB4F)]
 
 
-def blocks(tenant_id: int, events: Sequence[Event], secret: bytes, partitions: int) -> list[tuple[int, EventBlock]]:
+def blocks(tenant_id: int, events: Sequence[Event], secret: bytes, routing: Routing) -> list[tuple[int, EventBlock]]:
     """Return the events of one tenant as one block for each partition that has any, in the order of the partitions.
 
     Events keep their order within a partition, so the first of two with the same identity stays the first. Properties
@@ -30,7 +31,7 @@ def blocks(tenant_id: int, events: Sequence[Event], secret: bytes, partitions: i
     if not events:
         return []
     keys = np.frombuffer(identities(tenant_id, events, secret), dtype=np.uint8).reshape(-1, 16)
-    routes = _partitions(keys, partitions)
+    routes = partitions_of(keys, routing)
     order = np.argsort(routes, kind="stable")
     found, starts = np.unique(routes[order], return_index=True)
     timestamps = microseconds([event.timestamp for event in events])
@@ -39,6 +40,30 @@ def blocks(tenant_id: int, events: Sequence[Event], secret: bytes, partitions: i
         members = events if len(found) == 1 else [events[row] for row in rows.tolist()]
         result.append((partition, _block(tenant_id, members, keys[rows].tobytes(), timestamps[rows])))
     return result
+
+
+def split(block: EventBlock, routing: Routing) -> list[tuple[int, EventBlock]]:
+    """Return a block as one block for each partition to which its events belong."""
+    routes = partitions_of(np.frombuffer(block.keys, np.uint8).reshape(-1, 16), routing)
+    return [(partition, _rows(block, np.flatnonzero(routes == partition))) for partition in np.unique(routes).tolist()]
+
+
+def _rows(block: EventBlock, rows: NDArray[np.int64]) -> EventBlock:
+    """Return some of a block's events. It keeps the dictionaries as they are."""
+    columns = {
+        name: np.frombuffer(getattr(block, name), kind)[rows].tobytes()
+        for name, kind in (
+            ("keys", "S16"), ("fingerprints", "<u4"), ("timestamps", "<i8"), ("customer_codes", "<u4"),
+            ("event_type_codes", "<u4"), ("source_codes", "<u4"),
+        )
+    }  # fmt: skip
+    lines = block.properties.split(b"\n")
+    return msgspec.structs.replace(
+        block,
+        **columns,
+        transaction_ids=[block.transaction_ids[row] for row in rows.tolist()],
+        properties=b"\n".join(lines[row] for row in rows.tolist()),
+    )
 
 
 def identities(tenant_id: int, events: Sequence[Event], secret: bytes) -> bytes:
@@ -62,10 +87,11 @@ def _state(tenant_id: int, source: str, secret: bytes) -> Any:
     return hashlib.blake2b(prefix, digest_size=16, key=secret)
 
 
-def _partitions(keys: NDArray[np.uint8], partitions: int) -> NDArray[np.int64]:
-    """Return the partition of each key; the vectorised form of `bucket_of` and `partition_of` (model/batch.py)."""
+def partitions_of(keys: NDArray[np.uint8], routing: Routing) -> NDArray[np.int64]:
+    """Return the partition of each key (rows of 16 bytes): `Routing.partition_of(bucket_of(key))` for all at once."""
     buckets = (keys[:, 0].astype(np.int64) << 4) | (keys[:, 1] >> 4)
-    return buckets * partitions // BUCKETS
+    ranges = np.searchsorted(np.array(routing.lows), buckets, side="right") - 1
+    return np.array(routing.partitions, np.int64)[ranges]
 
 
 def microseconds(times: list[datetime]) -> NDArray[np.int64]:

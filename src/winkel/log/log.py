@@ -15,18 +15,35 @@ class NewRecord(Struct, frozen=True, gc=False):
     events: int
     """How many events the block holds, for lag and quotas; the log itself does not look inside."""
     data: bytes
+    routing: int = 1
+    """The version of the routing that chose the partition (model/routing.py)."""
 
 
 class Record(Struct, frozen=True, gc=False):
-    """What was appended. `offset` counts the records of one partition from 0, without gaps."""
+    """What was appended. Offsets of one partition rise; `next_offset` is where to read on."""
 
     tenant_id: int
     partition: int
     offset: int
     events: int
+    routing: int
     appended_at: datetime
     """The log's own clock: the arrival of the events, from which the dedupe window counts."""
     data: bytes
+    span: int = 1
+    """How many offsets it takes up; more than 1 where a log has offsets without records (Kafka's control records)."""
+
+    @property
+    def next_offset(self) -> int:
+        """The offset at which to read on."""
+        return self.offset + self.span
+
+
+class Bounds(Struct, frozen=True, gc=False):
+    """What one partition holds: the offset of the oldest record that is kept, and the one that the next will get."""
+
+    start: int
+    end: int
 
 
 def whole_until(records: Iterable[Record], events: int) -> list[Record]:
@@ -49,8 +66,18 @@ class Log(Protocol):
     """
 
     @property
+    def name(self) -> str:
+        """Under which name positions in this log are kept. Another log, another name: offsets begin anew there."""
+        ...
+
+    @property
+    def space(self) -> str:
+        """Which logs share a memory of event identities: an event that came by one of them is a repeat in another."""
+        ...
+
+    @property
     def partitions(self) -> int:
-        """How many partitions there are, fixed while this object lives."""
+        """How many partitions there are, as far as this object knows; `refresh` learns of new ones. Never fewer."""
         ...
 
     @property
@@ -77,12 +104,16 @@ class Log(Protocol):
         """
         ...
 
-    async def start(self, partition: int) -> int:
-        """Return the offset of the oldest record that is still kept."""
+    async def bounds(self) -> Sequence[Bounds]:
+        """Return where each partition begins and ends now."""
         ...
 
-    async def end(self, partition: int) -> int:
-        """Return the offset that the next appended record will get."""
+    async def grow(self, partitions: int) -> None:
+        """Have at least so many partitions; new ones are empty. Raises `UnavailableError`."""
+        ...
+
+    async def refresh(self) -> None:
+        """Learn of partitions that somebody else made."""
         ...
 
     async def trim(self, before: datetime, positions: Sequence[int]) -> int:

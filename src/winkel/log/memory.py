@@ -6,22 +6,35 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from winkel.clock import Clock, now
-from winkel.log.log import NewRecord, Record, whole_until
+from winkel.log.log import Bounds, NewRecord, Record, whole_until
 from winkel.model.errors import UnavailableError
 
 
 class MemoryLog:
     """A `Log` whose records are lists, with a clock that a test can move."""
 
-    def __init__(self, partitions: int = 4, clock: Clock = now, secret: bytes | None = None) -> None:
+    def __init__(
+        self, partitions: int = 4, clock: Clock = now, secret: bytes | None = None, name: str = "events"
+    ) -> None:
         if partitions < 1:
             raise ValueError(f"a log needs at least one partition, not {partitions}")
         self._records: list[list[Record]] = [[] for _ in range(partitions)]
         self._start = [0] * partitions
         self._clock = clock
         self._secret = secret or secrets.token_bytes(16)
+        self._name = name
         self._appended = asyncio.Condition()
         self._closed = False
+
+    @property
+    def name(self) -> str:
+        """Under which name positions in this log are kept."""
+        return self._name
+
+    @property
+    def space(self) -> str:
+        """Which logs share a memory of event identities."""
+        return self._name
 
     @property
     def partitions(self) -> int:
@@ -42,7 +55,7 @@ class MemoryLog:
         at = self._clock()
         for new in records:
             offset = self._end(new.partition)
-            kept = Record(new.tenant_id, new.partition, offset, new.events, at, new.data)
+            kept = Record(new.tenant_id, new.partition, offset, new.events, new.routing, at, new.data)
             self._records[new.partition].append(kept)
         async with self._appended:
             self._appended.notify_all()
@@ -62,15 +75,18 @@ class MemoryLog:
             pass
         return found
 
-    async def start(self, partition: int) -> int:
-        """Return the offset of the oldest record that is still kept."""
-        self._check(partition)
-        return self._start[partition]
+    async def bounds(self) -> Sequence[Bounds]:
+        """Return where each partition begins and ends now."""
+        return [Bounds(self._start[partition], self._end(partition)) for partition in range(self.partitions)]
 
-    async def end(self, partition: int) -> int:
-        """Return the offset that the next appended record will get."""
-        self._check(partition)
-        return self._end(partition)
+    async def grow(self, partitions: int) -> None:
+        """Have at least so many partitions."""
+        for _ in range(self.partitions, partitions):
+            self._records.append([])
+            self._start.append(0)
+
+    async def refresh(self) -> None:
+        """Learn of partitions that somebody else made: nobody else is there."""
 
     async def trim(self, before: datetime, positions: Sequence[int]) -> int:
         """Drop the records at each partition's beginning that are old enough and consumed."""

@@ -19,7 +19,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 
-from winkel.log.log import NewRecord, Record
+from winkel.log.log import Bounds, NewRecord, Record
 from winkel.model.errors import UnavailableError
 
 T = TypeVar("T")
@@ -137,6 +137,16 @@ class PostgresLog:
         return cls(url, found["partitions"], found["secret"])
 
     @property
+    def name(self) -> str:
+        """Under which name positions in this log are kept."""
+        return "events"
+
+    @property
+    def space(self) -> str:
+        """Which logs share a memory of event identities."""
+        return "events"
+
+    @property
     def partitions(self) -> int:
         """How many partitions there are."""
         return self._partitions
@@ -174,13 +184,26 @@ class PostgresLog:
             raise LookupError(f"partition {partition} begins at {start}: offset {offset} is gone")
         return await self._fetch(partition, offset, events)
 
-    async def start(self, partition: int) -> int:
-        """Return the offset of the oldest record that is still kept."""
-        return (await self._bounds(partition))[0]
+    async def bounds(self) -> Sequence[Bounds]:
+        """Return where each partition begins and ends now."""
+        rows = await self._reader.run(_all_bounds)
+        return [Bounds(row["start_offset"], row["next_offset"]) for row in rows]
 
-    async def end(self, partition: int) -> int:
-        """Return the offset that the next appended record will get."""
-        return (await self._bounds(partition))[1]
+    async def grow(self, partitions: int) -> None:
+        """Have at least so many partitions."""
+
+        async def make(connection: AsyncConnection[DictRow]) -> None:
+            async with connection.transaction():
+                await connection.execute(SQL["opening"])
+                await connection.execute(SQL["grow"], {"partitions": partitions})
+
+        await self._writer.run(make)
+        await self.refresh()
+
+    async def refresh(self) -> None:
+        """Learn of partitions that somebody else made."""
+        row = await self._reader.run(lambda connection: _one(connection, "describe"))
+        self._partitions = row["partitions"]
 
     async def trim(self, before: datetime, positions: Sequence[int]) -> int:
         """Drop the days that ended by `before` and whose records all lie before their partition's position.
@@ -295,6 +318,7 @@ def _columns(records: Sequence[NewRecord]) -> dict[str, Any]:
         "of": [record.partition for record in records],
         "ranks": ranks,
         "events": [record.events for record in records],
+        "routings": [record.routing for record in records],
         "data": [record.data for record in records],
     }
 

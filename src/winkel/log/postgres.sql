@@ -7,6 +7,10 @@ SELECT pg_advisory_xact_lock(hashtext('winkel log'))
 INSERT INTO log_partition (partition)
 SELECT generate_series(0, %(partitions)s - 1) WHERE NOT EXISTS (SELECT FROM log_partition)
 
+-- name: grow
+-- More partitions, as many as are missing.
+INSERT INTO log_partition (partition) SELECT generate_series(0, %(partitions)s - 1) ON CONFLICT DO NOTHING
+
 -- name: describe
 -- How many partitions there are, and the key of event identities.
 SELECT (SELECT count(*) FROM log_partition) AS partitions,
@@ -31,10 +35,10 @@ WITH moved AS (
     WHERE log_partition.partition = added.partition
     RETURNING log_partition.partition, next_offset - added.records AS first
 ), kept AS (
-    INSERT INTO log_record (tenant_id, partition, "offset", events, appended_at, data)
-    SELECT new.tenant_id, new.partition, moved.first + new.rank, new.events, clock.at, new.data
+    INSERT INTO log_record (tenant_id, partition, "offset", events, routing, appended_at, data)
+    SELECT new.tenant_id, new.partition, moved.first + new.rank, new.events, new.routing, clock.at, new.data
     FROM unnest(%(tenant_ids)s::integer[], %(of)s::integer[], %(ranks)s::bigint[], %(events)s::integer[],
-                %(data)b::bytea[]) AS new (tenant_id, partition, rank, events, data)
+                %(routings)s::integer[], %(data)b::bytea[]) AS new (tenant_id, partition, rank, events, routing, data)
     JOIN moved ON moved.partition = new.partition
     CROSS JOIN (SELECT clock_timestamp() AS at) AS clock
     RETURNING 1
@@ -47,11 +51,11 @@ SELECT start_offset, next_offset FROM log_partition WHERE partition = %(partitio
 
 -- name: all_bounds
 -- The same of every partition, for readers that wait.
-SELECT partition, start_offset, next_offset FROM log_partition
+SELECT partition, start_offset, next_offset FROM log_partition ORDER BY partition
 
 -- name: read
 -- Records from an offset on, until they hold enough events. `since` lets the planner leave out earlier days.
-SELECT tenant_id, partition, "offset", events, appended_at, data
+SELECT tenant_id, partition, "offset", events, routing, appended_at, data
 FROM (
     SELECT *, sum(events) OVER (ORDER BY "offset") - events AS before
     FROM (

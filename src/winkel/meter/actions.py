@@ -89,8 +89,11 @@ def _mapped(folder: Path, keys: Keys) -> Keys:
 class Memory:
     """The keys that one partition remembers: the runs of its range of buckets."""
 
-    def __init__(self, topic: str, bucket_low: int, bucket_high: int, known: Sequence[Run], shelf: Shelf) -> None:
-        self.topic = topic
+    def __init__(
+        self, log: str, space: str, bucket_low: int, bucket_high: int, known: Sequence[Run], shelf: Shelf
+    ) -> None:
+        self.log = log
+        self.space = space
         self.bucket_low = bucket_low
         self.bucket_high = bucket_high
         self.runs = list(known)
@@ -100,11 +103,11 @@ class Memory:
 
     @classmethod
     async def load(
-        cls, connection: Connection, topic: str, bucket_low: int, bucket_high: int, shelf: Shelf
+        cls, connection: Connection, log: str, space: str, bucket_low: int, bucket_high: int, shelf: Shelf
     ) -> "Memory":
         """Take over what is remembered: filters and samples are read, keys are not."""
-        rows = await metering.runs(connection, topic, bucket_low, bucket_high)
-        return cls(topic, bucket_low, bucket_high, [_run(row) for row in rows], shelf)
+        rows = await metering.runs(connection, space, bucket_low, bucket_high)
+        return cls(log, space, bucket_low, bucket_high, [_run(row) for row in rows], shelf)
 
     async def ask(self, connection: Connection, keys: Keys, day: date) -> tuple[Bools, NDArray[np.uint32]]:
         """Return which of the distinct sorted keys are remembered on this arrival day, and their fingerprints."""
@@ -133,7 +136,7 @@ class Memory:
             else:
                 wanted += [(run.id, block) for block in blocks]
         if wanted:
-            parts = await metering.run_blocks(connection, self.topic, wanted, BLOCK * KEY_BYTES)
+            parts = await metering.run_blocks(connection, self.space, wanted, BLOCK * KEY_BYTES)
             held |= {run_id: dedupe.unpack(data) for run_id, data in parts.items()}
         return [keys for keys in held.values() if keys is not None]
 
@@ -141,7 +144,7 @@ class Memory:
         """Return all keys of a run, and keep them at hand."""
         keys = self.shelf.get(run.id)
         if keys is None:
-            data = await metering.run_data(connection, self.topic, run.id)
+            data = await metering.run_data(connection, self.space, run.id)
             keys = self.shelf.put(run.id, dedupe.unpack(data))
         return keys
 
@@ -171,7 +174,7 @@ def _run(row: Row) -> Run:
     return Run(**row, sieve=Sieve(words, row["bucket_low"], row["bucket_high"]), samples=samples)
 
 
-async def insert(tx: Connection, topic: str, new: NewRun) -> int:
+async def insert(tx: Connection, space: str, new: NewRun) -> int:
     """Keep a new run; return its id."""
     values = {
         "bucket_low": new.bucket_low,
@@ -183,7 +186,7 @@ async def insert(tx: Connection, topic: str, new: NewRun) -> int:
         "samples": runs.samples_of(new.keys).astype("<u8").tobytes(),
         "data": new.keys.pack(),
     }
-    return await metering.insert_run(tx, topic, values)
+    return await metering.insert_run(tx, space, values)
 
 
 async def merge(
@@ -206,13 +209,13 @@ async def merge(
     changing = False
     try:
         async with connection.transaction():
-            run_id = await insert(connection, memory.topic, new)
+            run_id = await insert(connection, memory.space, new)
             failpoint("merge_inserted")
             changing = await memory.changing.acquire()  # until memory says the same as the database
-            if await metering.delete_runs(connection, memory.topic, sorted(gone)) != len(gone):
+            if await metering.delete_runs(connection, memory.space, sorted(gone)) != len(gone):
                 raise FencedError(f"runs of partition {partition} were merged by another worker")
             failpoint("merge_deleted")
-            if not await progress.hold(connection, memory.topic, partition, epoch):
+            if not await progress.hold(connection, memory.log, partition, epoch):
                 raise FencedError(f"partition {partition} has another owner")
         failpoint("merge_committed")
         memory.forget(gone)
@@ -233,10 +236,10 @@ async def expire(connection: Connection, memory: Memory, partition: int, epoch: 
         return 0
     async with memory.changing:
         async with connection.transaction():
-            if not await progress.hold(connection, memory.topic, partition, epoch):
+            if not await progress.hold(connection, memory.log, partition, epoch):
                 raise FencedError(f"partition {partition} has another owner")
-            await metering.delete_runs(connection, memory.topic, sorted(gone))
+            await metering.delete_runs(connection, memory.space, sorted(gone))
             newest = max(run.day for run in memory.runs)
-            await metering.expire_conflicts(connection, memory.topic, runs.oldest_day(newest))
+            await metering.expire_conflicts(connection, memory.log, runs.oldest_day(newest))
         memory.forget(gone)
     return len(gone)

@@ -33,11 +33,11 @@ def one_day(records: Sequence[Record]) -> list[Record]:
     return list(records)
 
 
-def decode(partition: int, records: Sequence[Record]) -> Reading:
-    """Decode records of one partition and day."""
+def decode(partition: int, records: Sequence[Record], here: Sequence[Record]) -> Reading:
+    """Decode records of one partition and day; those that are not `here` were sent on and are only passed."""
     arrived: list[Arrived] = []
     refused: list[tuple[DeadLetter, int]] = []
-    for record in records:
+    for record in here:
         try:
             block = codec.decode(record.data)
         except codec.CorruptBlockError as error:
@@ -62,7 +62,7 @@ def _reading(
     refused: Sequence[tuple[DeadLetter, int]],
 ) -> Reading:
     first, last = records[0], records[-1]
-    return Reading(partition, first.appended_at.date(), first.offset, last.offset + 1, arrived, refused)
+    return Reading(partition, first.appended_at.date(), first.offset, last.next_offset, arrived, refused)
 
 
 def _letter(record: Record, detail: str) -> DeadLetter:

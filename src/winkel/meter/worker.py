@@ -12,18 +12,22 @@ The protocol (streaming.md §3.2). `log_progress` has a row for each partition, 
    or the batch was counted before: roll back, change nothing, drop the partition (`FencedError`).
 7. *Write* the run of new keys, new series, deltas, dead letters, the books, samples of conflicts.
 8. *Commit*. Effects and position are one atomic change, so every crash leaves either all of it or none.
+   Under the lock of that row, look whether the routing is still the one that was assumed (see below).
 9. *An unknown outcome* (the connection broke while COMMIT was under way) is never retried: connect again and assign,
    which reads `next_offset`. It says o1 or o2, and the work goes on from there; step 1 has ended the old connection.
+
+When the routing changes, a partition may take over buckets of others (streaming.md §2.4). Each version begins at a
+known offset of each partition. A partition meters nothing behind that offset until those that had its buckets come to
+theirs; then it loads what they remember. It looks at their rows with a lock: a batch of theirs that is open either
+shows its result here, or finds in step 6 that the routing has changed and begins again. A record that was routed by an
+old version and arrived behind the offset (its gateway slept) is appended anew, to where it belongs now.
 
 Why a replay is harmless: step 6 hits no row. Why a zombie is: its epoch is old, and the row lock makes its commit come
 either before the new owner's read of `next_offset`, or never.
 """
 
-import asyncio
-import gc
-import secrets
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
@@ -31,7 +35,9 @@ import psycopg
 import structlog
 from msgspec import Struct
 
-from winkel.log.log import Log, Record
+from winkel.ingest.block import split
+from winkel.log import codec
+from winkel.log.log import Log, NewRecord, Record
 from winkel.meter import actions, dedupe, runs
 from winkel.meter.actions import Failpoint, Memory, Shelf
 from winkel.meter.decide import Decision, Judged, decide
@@ -39,26 +45,14 @@ from winkel.meter.group import SeriesIds
 from winkel.meter.match import Plan, plan
 from winkel.meter.read import Reading, decode, one_day, refuse
 from winkel.meter.runs import NewRun
-from winkel.model.batch import bucket_range
-from winkel.model.errors import FencedError, UnavailableError
+from winkel.model.errors import FencedError, WinkelError
 from winkel.model.progress import Move
-from winkel.store import metering, metrics, progress
-from winkel.store.database import Connection, connect
+from winkel.model.routing import Routing, in_force, sources
+from winkel.store import metering, metrics, progress, routing
+from winkel.store.database import Connection
 
 EVENTS_MAX = 50_000
 """Events of a batch: enough to make everything vectorised worthwhile, few enough for the processor's caches."""
-WAIT_SECONDS = 0.25
-"""The longest that a read waits for a first record."""
-REST = 4
-"""A batch begins, if it is not full, at the earliest this many times the length of the last one after that began."""
-REST_SECONDS = 0.25
-"""And at the latest so long after it. Larger batches touch each series less often, for a little freshness."""
-LEASE_SECONDS = 5.0
-"""An owner that gave no sign for so long may be replaced."""
-TICK_SECONDS = 1.0
-"""How often a worker gives a sign, and looks for partitions without an owner."""
-COLLECT_SECONDS = 60.0
-"""How often Python's cycle collector runs: it is the largest single cost of a worker that it may interrupt."""
 log = structlog.get_logger(__name__)
 
 _BAD_DATA = (psycopg.DataError, psycopg.IntegrityError, ValueError, TypeError, ArithmeticError)
@@ -73,13 +67,37 @@ class LostPartitionsError(FencedError):
         self.partitions = partitions
 
 
+class RoutingChangedError(WinkelError):
+    """The routing is not the one that this batch was made by: nothing was written, begin again."""
+
+
 class Holding(Struct):
     """A partition that this worker owns, and what it remembers of it."""
 
     partition: int
     epoch: int
     next_offset: int
-    memory: Memory
+    memory: Memory | None = None
+    """None: the partitions that had its buckets before are not done yet."""
+    routing: int = 0
+    """The version by which the memory was loaded."""
+
+
+class Tally(Struct):
+    """What a meter did since it started."""
+
+    records: int = 0
+    events: int = 0
+    duplicates: int = 0
+    dead_letters: int = 0
+    forwarded: int = 0
+    batches: int = 0
+    busy_seconds: float = 0.0
+    """Spent on batches; waiting for records does not count."""
+    commit_seconds: float = 0.0
+    """Of these, from the beginning of a transaction to its end."""
+    age_seconds: float = 0.0
+    """How old the oldest record of the last batch was when it was committed."""
 
 
 class Meter:
@@ -95,14 +113,18 @@ class Meter:
         events: Log,
         *,
         owner: str,
-        topic: str = "events",
+        home: Connection | None = None,
         cache: Path | None = None,
         failpoint: Failpoint = lambda _: None,
     ) -> None:
         self.connection = connection
+        self.home = home or connection
+        """Where metrics and routing are kept; the same database, unless usage is spread over several."""
         self.events = events
         self.owner = owner
-        self.topic = topic
+        self.topic = events.name
+        self.history: list[Routing] = []
+        self.tally = Tally()
         self.holdings: dict[int, Holding] = {}
         self.failpoint = failpoint
         self._shelf = Shelf(cache)
@@ -114,20 +136,45 @@ class Meter:
         """Become the owner of a partition, whoever owned it before, and go on where its results end."""
         self.failpoint("assign")
         await progress.introduce(self.connection, self.topic)
-        start = await self.events.start(partition)
+        await self.look_at_routing()
+        start = (await self.events.bounds())[partition].start
         taken = await progress.take(self.connection, self.topic, partition, self.owner, start=start)
         self.failpoint("assigned")
-        low, high = bucket_range(partition, self.events.partitions)
-        memory = await Memory.load(self.connection, self.topic, low, high, self._shelf)
-        self.holdings[partition] = Holding(partition, taken.epoch, taken.next_offset, memory)
-        return self.holdings[partition]
+        self.drop([partition])
+        holding = self.holdings[partition] = Holding(partition, taken.epoch, taken.next_offset)
+        await self._remember(holding, taken.next_offset)
+        return holding
+
+    async def look_at_routing(self) -> None:
+        """Learn of versions of the routing that came into force."""
+        self.history = await routing.history(self.home, self.topic)
+
+    async def _remember(self, holding: Holding, offset: int) -> Routing | None:
+        """Have at hand what the routing in force at an offset needs remembered, and return that; None: not yet."""
+        index = in_force(self.history, holding.partition, offset)
+        found = self.history[index]
+        if holding.memory is not None and holding.routing == found.version:
+            return found
+        self.failpoint("crossing")
+        before = {each: found.seal(each) for each in sources(self.history, index, holding.partition)}
+        if before and not await progress.passed(self.connection, self.topic, before):
+            return None
+        low, high = found.range_of(holding.partition)
+        self._let_go(holding)
+        holding.memory = await Memory.load(self.connection, self.topic, self.events.space, low, high, self._shelf)
+        holding.routing = found.version
+        return found
+
+    def _let_go(self, holding: Holding) -> None:
+        for gone in holding.memory.runs if holding.memory is not None else ():
+            self._shelf.drop(gone.id)
 
     def drop(self, partitions: Sequence[int]) -> None:
         """Forget partitions that another worker owns now."""
         for partition in partitions:
             holding = self.holdings.pop(partition, None)
-            for gone in holding.memory.runs if holding is not None else ():
-                self._shelf.drop(gone.id)
+            if holding is not None:
+                self._let_go(holding)
 
     async def step(self, *, events: int = EVENTS_MAX) -> int:
         """Meter what is there now, at most about so many events; return how many events that were."""
@@ -143,19 +190,76 @@ class Meter:
     async def process(self, records: Mapping[int, Sequence[Record]]) -> int:
         """Meter records that follow each held partition's position, in one transaction; return how many events.
 
-        Only the first arrival day of a partition's records is taken: deduplication is by day. What is left, the caller
-        reads again. Raises `LostPartitionsError`, after dropping them, when another worker owns some partitions; then
-        nothing of the batch was counted.
+        Of a partition's records only those of one arrival day and one version of the routing are taken, and none while
+        the partition waits for others. What is left, the caller reads again. Raises `LostPartitionsError`, after
+        dropping them, when another worker owns some partitions; then nothing of the batch was counted.
         """
-        taken = {partition: one_day(some) for partition, some in records.items()}
-        readings = [decode(partition, some) for partition, some in taken.items()]
+        began = monotonic()
+        due = {partition: await self._ready(partition, some) for partition, some in records.items()}
+        taken = {partition: some for partition, some in due.items() if some}
+        if not taken:
+            return 0
+        at_home = {partition: await self._forward(partition, some) for partition, some in taken.items()}
+        readings = [decode(partition, some, at_home[partition]) for partition, some in taken.items()]
         judged = [await self._judge(each) for each in readings]
         await self.refresh()
         try:
-            await self._apply(readings, judged)
+            decision = await self._apply(readings, judged)
+        except RoutingChangedError:
+            await self.look_at_routing()
+            return await self.process(taken)
         except _BAD_DATA as error:
             return await self._isolate([(partition, each) for partition, some in taken.items() for each in some], error)
+        self._count([each for some in taken.values() for each in some], decision, monotonic() - began)
         return sum(each.events for some in taken.values() for each in some)
+
+    async def _ready(self, partition: int, records: Sequence[Record]) -> list[Record]:
+        """Return those that one transaction may take: of one day and one version of the routing, and due now."""
+        holding = self.holdings[partition]
+        if max(record.routing for record in records) > self.history[-1].version:
+            await self.look_at_routing()
+        now = await self._remember(holding, records[0].offset)
+        if now is None:
+            return []
+        index = self.history.index(now)
+        later = [each.seal(partition) for each in self.history[index + 1 :]]
+        return [each for each in one_day(records) if not later or each.offset < min(later)]
+
+    async def _forward(self, partition: int, records: Sequence[Record]) -> list[Record]:
+        """Append those anew that were routed by another version than the one in force; return the others.
+
+        This can happen twice, when we die before the batch is committed: it is a repeat then, like any other.
+        """
+        here = [each for each in records if each.routing == self.holdings[partition].routing]
+        newest = self.history[-1]
+        new: list[NewRecord] = []
+        for record in records:
+            if record.routing == self.holdings[partition].routing:
+                continue
+            try:
+                block = codec.decode(record.data)
+            except codec.CorruptBlockError:
+                here.append(record)  # nobody knows where it belongs: it becomes a dead letter here
+                continue
+            for target, part in split(block, newest):
+                new.append(NewRecord(record.tenant_id, target, len(part), codec.encode(part), newest.version))
+        if new:
+            self.failpoint("forward")
+            log.warning("records of an old routing sent on", partition=partition, records=len(new))
+            await self.events.append(new)
+            self.tally.forwarded += len(new)
+        return sorted(here, key=lambda each: each.offset)
+
+    def _count(self, records: Sequence[Record], decision: Decision, seconds: float) -> None:
+        tally = self.tally
+        tally.records += len(records)
+        tally.events += sum(each.events for each in records)
+        tally.duplicates += sum(each.duplicates for each in decision.counts)
+        tally.dead_letters += len(decision.letters)
+        tally.batches += 1
+        tally.busy_seconds += seconds
+        oldest = min(each.appended_at for each in records)
+        tally.age_seconds = (datetime.now(UTC) - oldest).total_seconds()
 
     async def _isolate(self, records: Sequence[tuple[int, Record]], error: Exception) -> int:
         """Go on with the first half of records of which one cannot be counted; set aside the one that is left."""
@@ -166,7 +270,8 @@ class Meter:
             return await self.process(half)
         ((partition, record),) = records
         log.error("record set aside", partition=partition, offset=record.offset, exc_info=error)
-        await self._apply([refuse(partition, record, f"{type(error).__name__}: {error}")], [])
+        decision = await self._apply([refuse(partition, record, f"{type(error).__name__}: {error}")], [])
+        self._count([record], decision, 0.0)
         return record.events
 
     async def refresh(self) -> None:
@@ -174,15 +279,15 @@ class Meter:
 
         Called after reading and before deciding: an event that was accepted after a metric was made always finds it.
         """
-        version = await metering.metrics_version(self.connection)
+        version = await metering.metrics_version(self.home)
         if version != self._version:
-            loaded = await metrics.all_by_tenant(self.connection)
+            loaded = await metrics.all_by_tenant(self.home)
             self._plans = {tenant_id: plan(some) for tenant_id, some in loaded.items()}
             self._version = version
 
     async def _judge(self, reading: Reading) -> tuple[list[Judged], NewRun]:
         """Ask which events of a partition are new."""
-        memory = self.holdings[reading.partition].memory
+        memory = self._memory(reading.partition)
         blocks = [each.block for each in reading.arrived]
         keys = dedupe.from_block(b"".join(each.keys for each in blocks), b"".join(each.fingerprints for each in blocks))
         batch = dedupe.sort(keys)
@@ -194,7 +299,12 @@ class Meter:
             judged.append(Judged(arrived, verdict.fresh[rows], verdict.conflicting[rows]))
         return judged, runs.new_run(memory.bucket_low, memory.bucket_high, reading.day, 0, verdict.new)
 
-    async def _apply(self, readings: Sequence[Reading], judged: Sequence[tuple[list[Judged], NewRun]]) -> None:
+    def _memory(self, partition: int) -> Memory:
+        memory = self.holdings[partition].memory
+        assert memory is not None, "a partition that is not ready is not read"
+        return memory
+
+    async def _apply(self, readings: Sequence[Reading], judged: Sequence[tuple[list[Judged], NewRun]]) -> Decision:
         """Decide and write; only after the commit does this worker believe it itself."""
         refused = [each for reading in readings for each in reading.refused]
         try:
@@ -210,18 +320,22 @@ class Meter:
         for reading in readings:
             self.holdings[reading.partition].next_offset = reading.end
         for run_id, (partition, run) in zip(run_ids, new, strict=True):
-            self.holdings[partition].memory.add(run_id, run)
+            self._memory(partition).add(run_id, run)
+        return decision
 
     async def _write(self, readings: Sequence[Reading], new: Sequence[NewRun], decision: Decision) -> list[int]:
         """Make steps 5 to 8; return the ids of the new runs."""
         tx = self.connection
         moves = [Move(each.partition, self.holdings[each.partition].epoch, each.start, each.end) for each in readings]
+        began = monotonic()
         async with tx.transaction():
             self.failpoint("begun")
             if not await progress.advance(tx, self.topic, moves):
                 raise await self._lost(moves)
             self.failpoint("claimed")
-            run_ids = [await actions.insert(tx, self.topic, run) for run in new]
+            if await routing.newest(self.home, self.topic) != self.history[-1].version:
+                raise RoutingChangedError("the routing has changed")
+            run_ids = [await actions.insert(tx, self.events.space, run) for run in new]
             self.failpoint("run")
             if series := self._ids.new():
                 await metering.insert_series(tx, series)
@@ -236,6 +350,7 @@ class Meter:
             await metering.count_events(tx, self.topic, decision.counts)
             self.failpoint("counted")
             self.failpoint("before_commit")
+        self.tally.commit_seconds += monotonic() - began
         return run_ids
 
     async def _lost(self, moves: Sequence[Move]) -> LostPartitionsError:
@@ -245,198 +360,3 @@ class Meter:
         lost = [a.partition for a, b in stand if b is None or (b.epoch, b.next_offset) != (a.epoch, a.end)]
         self.drop(lost)
         return LostPartitionsError(lost)
-
-
-async def run(
-    database_url: str,
-    events: Log,
-    *,
-    topic: str = "events",
-    owner: str,
-    partitions: Sequence[int] | None = None,
-    cache: Path | None = None,
-    stop: asyncio.Event,
-) -> None:
-    """Meter until `stop` is set: the given partitions, or a fair share of all.
-
-    Workers of one topic share its partitions: each takes those that nobody alive owns, up to its share, and gives up
-    what is beyond it. When the database is lost, it connects again and again. `cache` is a folder for files that vanish
-    with the process: large runs of keys, mapped instead of fetched. Raises `LookupError` when the log no longer has
-    what was not metered yet: somebody must know.
-    """
-    name = f"{owner}:{secrets.token_hex(4)}"  # two processes of one name must not take each other for themselves
-    pause = 0.1
-    collecting = gc.isenabled()
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    try:
-        while not stop.is_set():
-            began = monotonic()
-            try:
-                await _session(database_url, events, topic, name, partitions, cache, stop)
-            except* (psycopg.OperationalError, UnavailableError) as lost:
-                log.warning("database or log lost; connecting again", error=str(lost.exceptions[0]))
-                pause = 0.1 if monotonic() - began > 10 else min(2 * pause, 5.0)
-                await _wait(stop, pause)
-    finally:
-        gc.unfreeze()
-        if collecting:
-            gc.enable()
-
-
-async def _session(
-    database_url: str,
-    events: Log,
-    topic: str,
-    owner: str,
-    partitions: Sequence[int] | None,
-    cache: Path | None,
-    stop: asyncio.Event,
-) -> None:
-    """Meter over one pair of connections until `stop` is set or one of them breaks."""
-    async with AsyncExitStack() as stack:
-        connection, beside = await connect(database_url), await connect(database_url)
-        stack.push_async_callback(connection.close)
-        stack.push_async_callback(beside.close)
-        meter = Meter(connection, events, owner=owner, topic=topic, cache=cache)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(_drive(meter, partitions, stop))
-            group.create_task(_tidy(meter, beside, stop))
-
-
-async def _drive(meter: Meter, partitions: Sequence[int] | None, stop: asyncio.Event) -> None:
-    """Meter what comes, and tick; at the end, give the partitions up so that others need not wait for the lease."""
-    await progress.introduce(meter.connection, meter.topic)
-    ahead = _Ahead(meter)
-    ticked = collected = monotonic()
-    await _tick(meter, partitions)
-    try:
-        while not stop.is_set():
-            records = await ahead.next(stop)
-            if records:
-                try:
-                    await meter.process(records)
-                except FencedError as error:
-                    log.warning("partitions lost", reason=str(error))
-                    if not isinstance(error, LostPartitionsError):
-                        meter.drop(list(meter.holdings))  # what it remembers is not what there is: start again
-            if monotonic() - ticked >= TICK_SECONDS:
-                await _tick(meter, partitions)
-                ticked = monotonic()
-            if monotonic() - collected >= COLLECT_SECONDS:
-                gc.collect()
-                collected = monotonic()
-        for holding in meter.holdings.values():
-            await progress.release(meter.connection, meter.topic, holding.partition, holding.epoch)
-    finally:
-        await ahead.close()
-
-
-async def _tick(meter: Meter, partitions: Sequence[int] | None) -> None:
-    """Give a sign, notice what was lost, and take what nobody alive owns, up to a fair share."""
-    connection, topic = meter.connection, meter.topic
-    epochs = {each.partition: each.epoch for each in meter.holdings.values()}
-    alive = await progress.heartbeat(connection, topic, epochs)
-    meter.drop([partition for partition in epochs if partition not in alive])
-    wanted = range(meter.events.partitions) if partitions is None else partitions
-    share = len(wanted)
-    if partitions is None:
-        share = -(-share // max(1, await progress.meters(connection, topic)))
-    for holding in list(meter.holdings.values())[share:]:
-        await progress.release(connection, topic, holding.partition, holding.epoch)
-        meter.drop([holding.partition])
-    for partition in wanted:
-        if len(meter.holdings) >= share:
-            break
-        if partition in meter.holdings:
-            continue
-        if await progress.free(connection, topic, partition, meter.owner, lease=LEASE_SECONDS):
-            await meter.assign(partition)
-            log.info("partition taken", partition=partition, epoch=meter.holdings[partition].epoch)
-
-
-class _Ahead:
-    """Reads of every held partition, under way while the batch before is metered."""
-
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
-        self._reads: dict[int, tuple[int, asyncio.Task[Sequence[Record]]]] = {}
-        self._began = self._due = 0.0
-
-    async def next(self, stop: asyncio.Event) -> dict[int, Sequence[Record]]:
-        """Return the records that are there, waiting a moment for the first, and read on behind them."""
-        self._due = self._began + min(REST * (monotonic() - self._began), REST_SECONDS)
-        holdings = self._meter.holdings
-        for partition, (offset, read) in list(self._reads.items()):
-            if partition not in holdings or holdings[partition].next_offset != offset:
-                read.cancel()
-                await asyncio.gather(read, return_exceptions=True)
-                del self._reads[partition]
-        for holding in holdings.values():
-            if holding.partition not in self._reads:
-                self._start(holding.partition, holding.next_offset)
-        if not self._reads:
-            await _wait(stop, WAIT_SECONDS)
-            return {}
-        await asyncio.wait([read for _, read in self._reads.values()], return_when=asyncio.FIRST_COMPLETED)
-        if not self._full():
-            await _wait(stop, self._due - monotonic())
-        self._began = monotonic()
-        records = {}
-        for partition in [partition for partition, (_, read) in self._reads.items() if read.done()]:
-            found = await self._more(partition, self._reads.pop(partition)[1].result())
-            if found:
-                records[partition] = found
-                self._start(partition, found[-1].offset + 1)
-        return records
-
-    def _full(self) -> bool:
-        """Whether what was read is a batch of the full size."""
-        done = [read.result() for _, read in self._reads.values() if read.done()]
-        return sum(record.events for found in done for record in found) >= EVENTS_MAX
-
-    async def _more(self, partition: int, found: Sequence[Record]) -> Sequence[Record]:
-        """Add what came after a read ended: it had gone on as soon as there was one record."""
-        left = self._share() - sum(record.events for record in found)
-        if not found or left <= 0:
-            return found
-        return [*found, *await self._meter.events.read(partition, found[-1].offset + 1, events=left, wait_seconds=0)]
-
-    def _share(self) -> int:
-        return max(1, EVENTS_MAX // len(self._meter.holdings))
-
-    def _start(self, partition: int, offset: int) -> None:
-        read = self._meter.events.read(partition, offset, events=self._share(), wait_seconds=WAIT_SECONDS)
-        self._reads[partition] = offset, asyncio.ensure_future(read)
-
-    async def close(self) -> None:
-        """End the reads that are under way."""
-        reads = [read for _, read in self._reads.values()]
-        for read in reads:
-            read.cancel()
-        await asyncio.gather(*reads, return_exceptions=True)
-
-
-async def _tidy(meter: Meter, connection: Connection, stop: asyncio.Event) -> None:
-    """Merge and expire runs of keys beside the metering, on a connection of its own."""
-    while not stop.is_set():
-        for holding in list(meter.holdings.values()):
-            try:
-                while not stop.is_set() and await actions.merge(
-                    connection, holding.memory, holding.partition, holding.epoch, meter.failpoint
-                ):
-                    pass
-                await actions.expire(connection, holding.memory, holding.partition, holding.epoch)
-                await holding.memory.warm(connection)
-            except FencedError as error:
-                log.warning("partition lost while merging", partition=holding.partition, reason=str(error))
-                if meter.holdings.get(holding.partition) is holding:
-                    meter.drop([holding.partition])
-        await _wait(stop, TICK_SECONDS)
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    """Wait for `stop`, at most so long."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)

@@ -42,14 +42,3 @@ class EventBlock(Struct, frozen=True, gc=False, array_like=True):
 def bucket_of(key: bytes) -> int:
     """Return the virtual bucket of an event key: its first 12 bits, so that a range of buckets is a range of keys."""
     return (key[0] << 4) | (key[1] >> 4)
-
-
-def partition_of(bucket: int, partitions: int) -> int:
-    """Return the partition to which a bucket is routed: contiguous ranges, so that a partition is a range of keys."""
-    return bucket * partitions // BUCKETS
-
-
-def bucket_range(partition: int, partitions: int) -> tuple[int, int]:
-    """Return the buckets [low, high) of a partition: the inverse of `partition_of`."""
-    low = -(-partition * BUCKETS // partitions)
-    return low, -(-(partition + 1) * BUCKETS // partitions)

@@ -85,6 +85,14 @@ async def release(connection: Connection, topic: str, partition: int, epoch: int
     await connection.execute(sql.release, {"topic": topic, "partition": partition, "epoch": epoch})
 
 
+async def passed(connection: Connection, topic: str, offsets: dict[int, int]) -> bool:
+    """Whether these partitions (→ offset) were metered up to there. Waits for batches of theirs that are open."""
+    async with connection.transaction():
+        rows = await (await connection.execute(sql.passed, {"topic": topic, "partitions": list(offsets)})).fetchall()
+    found = {row["partition"]: row["next_offset"] for row in rows}
+    return all(found.get(partition, 0) >= offset for partition, offset in offsets.items())
+
+
 async def everything(connection: Connection, topic: str) -> list[Progress]:
     """Return the progress of every partition that was ever metered."""
     return msgspec.convert(await (await connection.execute(sql.all, {"topic": topic})).fetchall(), list[Progress])

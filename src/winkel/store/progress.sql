@@ -47,6 +47,11 @@ WHERE topic = %(topic)s AND partition = %(partition)s AND epoch = %(epoch)s AND 
 SELECT partition FROM log_progress
 WHERE topic = %(topic)s AND partition = %(partition)s AND epoch = %(epoch)s FOR UPDATE
 
+-- name: passed
+-- Where some partitions stand, once no batch of theirs is open any more.
+SELECT partition, next_offset FROM log_progress
+WHERE topic = %(topic)s AND partition = ANY(%(partitions)s) ORDER BY partition FOR SHARE
+
 -- name: heartbeat
 -- Say that we live. No row: we own it no longer.
 UPDATE log_progress SET updated_at = clock_timestamp()

@@ -1,0 +1,1 @@
+"""The fleet: which process meters what, and how many there are."""
