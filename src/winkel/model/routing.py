@@ -1,7 +1,8 @@
 """Routing: which virtual buckets go to which partition of a log, and since when (streaming.md §2.4)."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 
 from msgspec import Struct
 
@@ -56,20 +57,17 @@ def change(old: Routing, partitions: int, shards: int = 1) -> Routing:
     first. Which offsets it begins at is not known yet. Raises `ValueError` as `first` does.
     """
     lows = _lows(partitions, shards)
-    highs = (*lows[1:], BUCKETS)
-    overlaps = sorted(
-        (-_overlap(old.range_of(partition), (low, high)), index, partition)
-        for index, (low, high) in enumerate(zip(lows, highs, strict=True))
-        for partition in old.partitions
-    )
+    overlaps = sorted((-shared, index, partition) for index, partition, shared in _overlaps(lows, old))
     chosen: dict[int, int] = {}
-    for overlap, index, partition in overlaps:
-        if overlap and index not in chosen and partition not in chosen.values():
+    taken: set[int] = set()
+    for _, index, partition in overlaps:
+        if index not in chosen and partition not in taken:
             chosen[index] = partition
+            taken.add(partition)
+    free = [_free(taken, shard, shards) for shard in range(shards)]
     for index in range(partitions):
         if index not in chosen:
-            shard = index * shards // partitions
-            chosen[index] = _smallest_free(set(chosen.values()), shard, shards)
+            chosen[index] = next(free[index * shards // partitions])
     return Routing(old.version + 1, lows, tuple(chosen[index] for index in range(partitions)))
 
 
@@ -79,15 +77,13 @@ def sources(history: Sequence[Routing], index: int, partition: int) -> list[int]
     Before a record of `history[index]` is metered, they must have come to where that version begins. All earlier
     versions count, not the last one only: a version may have ended before anything was routed by it.
     """
-    wanted = history[index].range_of(partition)
-    return sorted(
-        {
-            each
-            for old in history[:index]
-            for each in old.partitions
-            if each != partition and _overlap(old.range_of(each), wanted)
-        }
-    )
+    low, high = history[index].range_of(partition)
+    found: set[int] = set()
+    if low < high:
+        for old in history[:index]:
+            ranges = range(bisect_right(old.lows, low) - 1, bisect_right(old.lows, high - 1))
+            found.update(old.partitions[each] for each in ranges)
+    return sorted(found - {partition})
 
 
 def in_force(history: Sequence[Routing], partition: int, offset: int) -> int:
@@ -111,12 +107,19 @@ def _lows(partitions: int, shards: int) -> tuple[int, ...]:
     return tuple(-(-index * BUCKETS // partitions) for index in range(partitions))
 
 
-def _overlap(one: tuple[int, int], other: tuple[int, int]) -> int:
-    return max(0, min(one[1], other[1]) - max(one[0], other[0]))
+def _overlaps(lows: Sequence[int], old: Routing) -> Iterator[tuple[int, int, int]]:
+    """Yield (index of a range, partition of an old range, buckets that they share) where they share any."""
+    index = place = low = 0
+    while low < BUCKETS:
+        high = lows[index + 1] if index + 1 < len(lows) else BUCKETS
+        old_high = old.lows[place + 1] if place + 1 < len(old.lows) else BUCKETS
+        end = min(high, old_high)
+        yield index, old.partitions[place], end - low
+        index += end == high
+        place += end == old_high
+        low = end
 
 
-def _smallest_free(taken: set[int], shard: int, shards: int) -> int:
-    number = shard
-    while number in taken:
-        number += shards
-    return number
+def _free(taken: set[int], shard: int, shards: int) -> Iterator[int]:
+    """Yield the numbers of a database's partitions that are not taken, the smallest first."""
+    return (number for number in count(shard, shards) if number not in taken)
