@@ -4,12 +4,15 @@ import itertools
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from chaos import figures
+from support import kafka as kafka_support
 from winkel.store import database, embedded, migrate
 
 _numbers = itertools.count()
@@ -62,6 +65,19 @@ def at_database(url: str, name: str) -> str:
 @pytest.fixture
 def database_url(postgres: str, template: str) -> Iterator[str]:
     """Return the address of a fresh, migrated database, dropped after the test."""
+    with _fresh(postgres, template) as url:
+        yield url
+
+
+@pytest.fixture
+def further_url(postgres: str, template: str) -> Iterator[str]:
+    """Return the address of a second one, for usage that is spread over two."""
+    with _fresh(postgres, template) as url:
+        yield url
+
+
+@contextmanager
+def _fresh(postgres: str, template: str) -> Iterator[str]:
     name = f"winkel_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
@@ -90,7 +106,31 @@ def clock() -> MovableClock:
     return MovableClock(datetime(2026, 1, 15, 12, tzinfo=UTC))
 
 
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """Return the address (host:port) of a running Kafka; skip where it cannot be, but fail in CI."""
+    with kafka_support.broker() as servers:
+        yield servers
+
+
+@pytest.fixture
+def kafka_url(kafka: str) -> Iterator[str]:
+    """Return the address (WINKEL_LOG) of a log in a topic of its own, which is not made yet."""
+    with kafka_support.topic(kafka) as url:
+        yield url
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     """Run async tests on asyncio, as the product does."""
     return "asyncio"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell the figures of the chaos tests, and keep them for the report."""
+    reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, [])]
+    run = figures.from_reports(reports)
+    if run.tests:
+        figures.keep(run)
+        terminalreporter.section("chaos")
+        terminalreporter.write_line("\n".join(figures.lines(run)))

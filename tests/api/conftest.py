@@ -14,6 +14,7 @@ from metronome import AsyncMetronome
 from winkel.api import app as winkel_app
 from winkel.api.state import Api
 from winkel.config import Settings
+from winkel.ingest.quota import Quotas
 from winkel.ingest.routes import Routes
 from winkel.log.memory import MemoryLog
 from winkel.model.routing import first
@@ -50,6 +51,7 @@ def api(database_url: str, clock, settings: Settings) -> Api:
         log=MemoryLog(4, clock),
         routes=Routes.always(first(4)),
         clock=clock,
+        quotas=Quotas(settings.tenant_events_per_second),
     )
 
 

@@ -314,6 +314,37 @@ async def test_a_log_that_cannot_be_reached_is_503(app_client, api) -> None:
         assert answer.json()["message"]
 
 
+async def test_metering_that_is_late_is_429_and_a_full_disk_503(app_client, api) -> None:
+    """Both say when to come back; reading goes on, and nothing is refused any more when it is over."""
+    api.pressure.lag_limit_seconds, api.pressure.disk_reserve_bytes = 10, 1000
+    for path in (INGEST, EVENTS):
+        api.pressure.see_lag(15)
+        answer = await post(app_client, path, array(1))
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "10")
+        assert "behind" in answer.json()["message"]
+        api.pressure.see_disk(10)
+        answer = await post(app_client, path, array(1))
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
+        assert "disk" in answer.json()["message"]
+        assert (await app_client.get("/winkel/v1/ingest/summary")).status_code == 200
+        api.pressure.see_lag(0)
+        api.pressure.see_disk(10_000)
+        assert (await post(app_client, path, array(1))).status_code == 200
+
+
+async def test_an_event_that_is_too_large_is_named(app_client, api) -> None:
+    """By its index, and it does not hold up the others where that is allowed."""
+    events = [event(1), event(2, properties={"a": "x" * 300_000}), event(3)]
+    answer = await post(app_client, INGEST, json.dumps(events).encode())
+    assert answer.status_code == 400
+    assert answer.json()["message"].startswith("event 1: an event may have at most 262144 bytes")
+    events[1]["properties"] = {"a": "x" * 600_000}
+    answer = await post(app_client, EVENTS, json.dumps(events).encode())
+    assert answer.status_code == 200
+    assert answer.json()["accepted"] == 2
+    assert answer.json()["invalid"][0]["index"] == 1
+
+
 class TestQuota:
     """With a quota of 5 events per second."""
 

@@ -6,6 +6,7 @@
 
 import json
 import re
+import secrets
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -49,6 +50,9 @@ ROUTES: dict[str, Any] = {
     "GET /winkel/v1/events": {},
     "GET /winkel/v1/ingest/summary": {},
     "GET /winkel/v1/dead-letters": {},
+    "GET /winkel/v1/dead-letters/{letter_id}": {},
+    "POST /winkel/v1/dead-letters/retry": {"id": "@stuck"},
+    "POST /winkel/v1/dead-letters/discard": {"id": "@letter", "because": "Own"},
     "GET /winkel/v1/conflicting-duplicates": {},
     # usage
     "POST /v1/usage": {
@@ -146,9 +150,15 @@ ROUTES: dict[str, Any] = {
 }
 """What to send to each route: a body, or for GET the query."""
 
-PATH_IDS = {"customer_id": "@customer", "billable_metric_id": "@metric", "invoice_id": "@invoice"}
+PATH_IDS = {
+    "customer_id": "@customer",
+    "billable_metric_id": "@metric",
+    "invoice_id": "@invoice",
+    "letter_id": "@letter",
+}
 PUBLIC = {"GET /healthz", "GET /readyz"}
 INGEST = {"POST /v1/ingest", "POST /winkel/v1/events"}
+ADMIN = {"POST /winkel/v1/dead-letters/retry", "POST /winkel/v1/dead-letters/discard"}
 READING_POST = re.compile(r"/(get\w*|list|usage|groups|search)$")
 
 SECRET = "Secret of the other tenant"
@@ -210,6 +220,7 @@ class World:
     async def insert(self, owner: psycopg.AsyncConnection) -> None:
         """Write what only workers write: usage, a dead letter, an invoice, a ledger entry, a log record."""
         self.ids["@invoice"] = str(uuid.uuid4())
+        self.ids |= {name: str(secrets.randbelow(2**46) + 2**46) for name in ("@letter", "@stuck")}
         values = {name.removeprefix("@"): value for name, value in self.ids.items()}
         values |= {"t": self.client.tenant.id, "mark": self.mark, "random": str(uuid.uuid4())}  # type: ignore[attr-defined]
         for statement in WRITTEN_BY_WORKERS:
@@ -222,12 +233,14 @@ WRITTEN_BY_WORKERS = [
     " '2025-12-01Z', '2026-01-01Z', '2026-01-02Z', '2026-01-02Z', '2714e483-4ff1-48e4-9e25-ac732e8f24f2', 0, '[]')",
     "INSERT INTO ledger_entry (tenant_id, id, balance_id, segment_id, kind, amount, timestamp, reason)"
     " VALUES (%(t)s, %(random)s, %(credit)s, %(random)s, 'MANUAL', 0, now(), %(mark)s)",
-    "INSERT INTO usage_series VALUES (%(t)s, %(random)s, %(metric)s, %(mark)s, 0, ARRAY[%(mark)s])",
+    "INSERT INTO usage_series VALUES (%(t)s, %(random)s, %(metric)s, %(mark)s, 0, ARRAY[%(mark)s], 'SUM')",
     "INSERT INTO usage_hour (tenant_id, series_id, hour, quantity) VALUES (%(t)s, %(random)s, 490914, 7)",
-    "INSERT INTO usage_delta (tenant_id, series_id, hour, quantity) VALUES (%(t)s, %(random)s, 490914, 7)",
+    "INSERT INTO usage_delta (tenant_id, series_id, hours, quantities) VALUES (%(t)s, %(random)s, '{490914}', '{7}')",
     "INSERT INTO usage_distinct VALUES (%(t)s, %(random)s, 490914, %(mark)s)",
-    'INSERT INTO dead_letter (tenant_id, topic, partition, "offset", index, reason, detail, payload, at)'
-    " VALUES (%(t)s, 'events', 0, 0, 0, 'undecodable', %(mark)s, '', '2026-01-15Z')",
+    'INSERT INTO dead_letter (tenant_id, id, topic, partition, "offset", index, reason, detail, payload, at)'
+    " OVERRIDING SYSTEM VALUE VALUES"
+    " (%(t)s, %(letter)s, 'events', 0, 0, 0, 'undecodable', %(mark)s, '', '2026-01-15Z'),"
+    " (%(t)s, %(stuck)s, 'events', 0, 1, -1, 'undecodable', %(mark)s, '', '2026-01-15Z')",
     "INSERT INTO event_count VALUES (%(t)s, 'events', 0, 490914, 7, 7, 7, 7)",
     "INSERT INTO conflicting_duplicate VALUES (%(t)s, 'events', '', %(mark)s, %(mark)s, %(mark)s, now(),"
     " '{}', 1, now())",
@@ -326,11 +339,13 @@ async def test_a_role_allows_what_its_name_says(make_client, application_routes)
     for route in sorted(application_routes & set(ROUTES) - PUBLIC):
         refused = {403: [reader] if writes(route) else [], 401: [nobody]}
         refused[403] += [] if route in INGEST else [ingest]
+        refused[403] += [writer] if route in ADMIN else []
         for status, clients in refused.items():
             for client in clients:
                 answer = await send(client, route, ids)
                 assert (answer.status_code, list(answer.json())) == (status, ["message"]), (route, answer.text)
-        allowed = [writer] + ([] if writes(route) else [reader]) + ([ingest] if route in INGEST else [])
+        allowed = [admin if route in ADMIN else writer]
+        allowed += ([] if writes(route) else [reader]) + ([ingest] if route in INGEST else [])
         for client in allowed:
             assert (await send(client, route, ids)).status_code not in {401, 403, 405, 500}, route
     for header in ("", "Bearer", "Bearer ", "Bearer nobody", "Basic YTpi", f"Token {admin.token}"):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -98,6 +99,29 @@ def test_a_tenant_is_a_wall(winkel: Running) -> None:
     other = httpx.get(winkel.url + "/v1/customers", headers={"authorization": f"Bearer {secret}"}).json()
     assert other["data"] == []
     assert "no tenant" in cli("token", "list", "--tenant", "nowhere", *data).stderr
+
+
+def test_a_tenants_quota_is_set_and_soon_in_force(winkel: Running) -> None:
+    """A number, no limit, or the default of the installation; gateways know within seconds."""
+    data = ("--data", str(winkel.folder))
+    assert cli("tenant", "create", "small", *data).returncode == 0
+    secret = cli("token", "create", "me", "--role", "admin", "--tenant", "small", *data).stdout.strip()
+    assert "small: 5" in cli("tenant", "quota", "small", "5", *data).stdout
+
+    headers = {"authorization": f"Bearer {secret}"}
+    event = {"customer_id": "c", "event_type": "e", "timestamp": datetime.now(UTC).isoformat()}
+    events = [event | {"transaction_id": str(number)} for number in range(500)]
+
+    def send() -> int:
+        return httpx.post(f"{winkel.url}/winkel/v1/events", headers=headers, json=events).status_code
+
+    winkel.wait_until(lambda: send() == 429, 30)
+    assert "no limit" in cli("tenant", "quota", "small", "0", *data).stdout
+    winkel.wait_until(lambda: (send(), send()) == (200, 200), 30)
+    assert "default" in cli("tenant", "quota", "small", "default", *data).stdout
+    for wrong in ("-1", "many", "1.5", "3000000000"):
+        assert "a quota is a whole number" in cli("tenant", "quota", *data, "--", "small", wrong).stderr
+    assert "no tenant" in cli("tenant", "quota", "nowhere", "5", *data).stderr
 
 
 def test_a_command_without_a_database_says_what_to_do(folder: Path) -> None:

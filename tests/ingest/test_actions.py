@@ -1,14 +1,20 @@
 """Group commit: requests share appends, fail together, and are never told that they are durable before they are."""
 
 import asyncio
+import json
+import random
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
 from anyio import create_task_group
+from msgspec import Raw
 
+from winkel.figures.registry import REGISTRY
 from winkel.ingest import actions
 from winkel.ingest.actions import Intake
+from winkel.ingest.pressure import Pressure
+from winkel.ingest.quota import Quotas
 from winkel.ingest.routes import Routes
 from winkel.ingest.rows import events_at
 from winkel.log import codec
@@ -108,33 +114,128 @@ async def test_a_failed_append_fails_all_its_requests_and_no_other() -> None:
     assert await kept(log) == {1: {"again-0", "again-1", "again-2"}}
 
 
-async def test_the_queue_is_bounded_in_bytes() -> None:
-    """Beyond the bound requests are told to come back; once the queue is empty anything is let in."""
+def admit(intake: Intake, tenant_id: int, size: int) -> None:
+    """Let a request in and be done with its body."""
+    with intake.admit(tenant_id, size):
+        pass
+
+
+async def test_the_memory_of_requests_is_bounded() -> None:
+    """A tenant may have as much as is free, others find the rest; when nothing is there, anything is let in."""
     log = SlowLog()
     intake = Intake(log, routes(log), flush_seconds=0, queue_bytes=100)
-    intake.admit(1, 1000)
-    accepting = asyncio.create_task(intake.accept(1, batch("a"), 60))
+    admit(intake, 1, 1000)
+    accepting = asyncio.create_task(intake.accept(1, batch("a"), 40))
     await settle()
-    intake.admit(1, 40)
+    admit(intake, 1, 20)
     with pytest.raises(OverQuotaError) as caught:
-        intake.admit(1, 41)
+        admit(intake, 1, 21)
     assert caught.value.retry_after == 1
+    admit(intake, 2, 60)
+    with pytest.raises(OverQuotaError):
+        admit(intake, 2, 61)
     log.go.set()
     await accepting
-    intake.admit(1, 1000)
+    admit(intake, 1, 1000)
+
+
+async def test_a_body_takes_up_memory_from_its_announcement_on() -> None:
+    """Bodies that are still on their way count, and those that turn out larger count more."""
+    intake = Intake(MemoryLog(1), Routes.always(first(1)), flush_seconds=0, queue_bytes=100)
+    with intake.admit(1, 10) as room:
+        admit(intake, 2, 90)
+        room.resize(70)
+        admit(intake, 2, 30)
+        with pytest.raises(OverQuotaError):
+            admit(intake, 2, 31)
+    admit(intake, 2, 100)
+    with pytest.raises(ZeroDivisionError), intake.admit(1, 90):
+        raise ZeroDivisionError
+    admit(intake, 2, 100)
+
+
+async def test_a_flood_of_one_tenant_leaves_room_for_the_others() -> None:
+    """While one keeps half of the memory full, every other is let in and waits for no more than a few appends."""
+    log = SlowLog()
+    intake = Intake(log, routes(log), flush_seconds=0, queue_bytes=1_000_000)
+    refused, floods = 0, []
+    for number in range(200):
+        try:
+            with intake.admit(1, 10_000):
+                pass
+        except OverQuotaError:
+            refused += 1
+        else:
+            floods.append(asyncio.create_task(intake.accept(1, batch(f"flood{number}", 1000), 10_000)))
+            await settle()
+    assert len(floods) == 50
+    admit(intake, 2, 10_000)
+    other = asyncio.create_task(intake.accept(2, batch("other", 100), 10_000))
+    await settle()
+    log.go.set()
+    await other
+    assert len(log.appends) <= 3
+    await asyncio.gather(*floods)
+    assert len((await kept(log))[2]) == 100
 
 
 async def test_a_tenant_over_its_quota_does_not_touch_the_others() -> None:
     """The quota counts accepted events, by tenant."""
     time = [0.0]
-    intake = Intake(MemoryLog(1), Routes.always(first(1)), flush_seconds=0, events_per_second=10, clock=lambda: time[0])
+    intake = Intake(MemoryLog(1), Routes.always(first(1)), flush_seconds=0, quotas=Quotas(10), clock=lambda: time[0])
     await intake.accept(1, batch("a", 40), 10)
     with pytest.raises(OverQuotaError, match="10 events per second") as caught:
-        intake.admit(1, 0)
+        admit(intake, 1, 0)
     assert caught.value.retry_after == 3
-    intake.admit(2, 0)
+    admit(intake, 2, 0)
     time[0] = 3.01
-    intake.admit(1, 0)
+    admit(intake, 1, 0)
+
+
+async def test_pressure_behind_the_gateway_refuses_and_is_counted() -> None:
+    """Late metering is 429, a full disk 503, both with a time to come back; what is under way is not touched."""
+    pressure = Pressure(lag_limit_seconds=100, disk_reserve_bytes=1000)
+    log = SlowLog()
+    intake = Intake(log, routes(log), flush_seconds=0, pressure=pressure)
+
+    def refusals(reason: str) -> float:
+        return REGISTRY.get_sample_value("winkel_ingest_refused_total", {"reason": reason}) or 0.0
+
+    before = refusals("lag"), refusals("disk")
+    accepting = asyncio.create_task(intake.accept(1, batch("a"), 10))
+    await settle()
+    pressure.see_lag(101)
+    with pytest.raises(OverQuotaError, match="101 s behind") as late:
+        admit(intake, 1, 10)
+    assert 5 <= late.value.retry_after <= 60
+    pressure.see_disk(999)
+    with pytest.raises(UnavailableError, match="disk") as full:
+        admit(intake, 1, 10)
+    assert full.value.retry_after == 10
+    assert (refusals("lag"), refusals("disk")) == (before[0] + 1, before[1] + 1)
+    log.go.set()
+    await accepting
+    pressure.see_lag(0)
+    pressure.see_disk(10_000)
+    admit(intake, 1, 10)
+
+
+async def test_a_record_has_a_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large events make more records, in their order; only a single event may be larger than the bound."""
+    monkeypatch.setattr(actions, "RECORD_BYTES_MAX", 5_000)
+    chance = random.Random(1)
+    events = [
+        Event(f"t{number}", "c", "e", NOW, Raw(json.dumps({"x": chance.randbytes(size // 2).hex()}).encode()))
+        for number, size in enumerate([100] * 40 + [9_000] + [1_000] * 20)
+    ]
+    log = MemoryLog(1)
+    await Intake(log, Routes.always(first(1)), flush_seconds=0).accept(1, events, 100)
+    records = await log.read(0, 0, events=10**6, wait_seconds=0)
+    assert len(records) > 5
+    assert all(len(each.data) <= 5_000 or each.events == 1 for each in records)
+    found = [one for each in records for one in events_at(codec.decode(each.data), range(each.events))]
+    assert [each.transaction_id for each in found] == [each.transaction_id for each in events]
+    assert [bytes(each.properties) for each in found] == [bytes(each.properties) for each in events]
 
 
 async def test_one_append_takes_a_bounded_number_of_events(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +263,7 @@ async def test_closing_makes_durable_what_waits_and_refuses_the_rest() -> None:
     with pytest.raises(UnavailableError):
         await intake.accept(1, batch("late"), 10)
     with pytest.raises(UnavailableError):
-        intake.admit(1, 10)
+        admit(intake, 1, 10)
 
 
 async def test_a_client_that_goes_away_harms_nobody() -> None:
@@ -177,7 +278,7 @@ async def test_a_client_that_goes_away_harms_nobody() -> None:
     await staying
     assert leaving.cancelled()
     assert {"stays-0", "stays-1", "stays-2"} <= (await kept(log))[1]
-    intake.admit(1, 10**9)
+    admit(intake, 1, 10**9)
 
 
 async def test_a_request_without_events_waits_for_nothing() -> None:

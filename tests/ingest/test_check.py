@@ -1,6 +1,8 @@
 """What is accepted, what is not, and where the fault is."""
 
 import json
+import re
+import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winkel.ingest.check import ARRAY, LINES, Checked, all_or_none, check
+from winkel.ingest import check as checking
+from winkel.ingest.check import ARRAY, LINES, Checked, Shape, all_or_none, check
 from winkel.ingest.cloudevents import BATCH, SINGLE
 from winkel.model import money
 from winkel.model.errors import InvalidError, TooLargeError
+from winkel.model.event import EVENT_BYTES_MAX
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 DEEP = "[" * 10_000 + "]" * 10_000
@@ -302,3 +306,108 @@ def test_cloudevents_that_lack_something_are_refused_by_name(bad: bytes, words: 
         assert checked.events == []
         assert words in checked.invalid[0].message
     assert checked.invalid[0].transaction_id in {"e-1", "x" * 128, "\x00"}
+
+
+# ── Bodies that are made to cost much ───────────────────────────────────────────────────────────────────────────────
+
+BODY = 8 * 1024 * 1024 - 300
+HOSTILE = {
+    "a number of eight million digits": (ARRAY, '{"a":' + "1" * BODY + "}", "at most 262144 bytes"),
+    "a fraction of eight million digits": (ARRAY, '{"a":1.' + "1" * BODY + "}", "at most 262144 bytes"),
+    "a string of eight million characters": (ARRAY, '{"a":"' + "x" * BODY + '"}', "at most 262144 bytes"),
+    "700,000 properties": (ARRAY, "{" + ",".join(f'"p{n}":1' for n in range(700_000)) + "}", "at most 262144 bytes"),
+    "lists in lists": (ARRAY, '{"a":' + "[" * (BODY // 2) + "]" * (BODY // 2) + "}", "nested too deeply"),
+    "large events in a line each": (LINES, '{"a":"' + "x" * BODY + '"}', "at most 262144 bytes"),
+}
+
+
+def with_properties(text: str) -> bytes:
+    return json.dumps(event(properties=0)).replace('"properties": 0', f'"properties": {text}').encode()
+
+
+@pytest.mark.parametrize(("shape", "properties", "reason"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_one_hostile_event_is_cheap_and_named(shape: Shape, properties: str, reason: str) -> None:
+    """It is refused by size and index, and the good one beside it accepted, where the body can be read at all."""
+    parts = [json.dumps(event(transaction_id="good")).encode(), with_properties(properties)]
+    body = b"[" + b",".join(parts) + b"]" if shape is ARRAY else b"\n".join(parts)
+    best = float("inf")
+    for _ in range(3):
+        began = time.thread_time()
+        if "nested" in reason:
+            with pytest.raises(InvalidError, match=reason):
+                check(body, shape, NOW, 10_000)
+        else:
+            checked = check(body, shape, NOW, 10_000)
+            assert [each.transaction_id for each in checked.events] == ["good"]
+            ((index, identity, message),) = [
+                (each.index, each.transaction_id, each.message) for each in checked.invalid
+            ]
+            assert (index, identity) == (1, "t-1")
+            assert reason in message
+        best = min(best, time.thread_time() - began)
+    assert best < 0.25
+
+
+MANY = {
+    "zeros": (ARRAY, b"[" + b"0," * (BODY // 2) + b"0]", "at `$[0]`"),
+    "empty objects": (ARRAY, b"[" + b"{}," * (BODY // 3) + b"{}]", "at `$[0]`"),
+    "identities only": (ARRAY, b"[" + b'{"transaction_id":1},' * 380_000 + b"{}]", "at `$[380000]`"),
+    "small events": (ARRAY, b"[" + b",".join([json.dumps(event(properties=None)).encode()] * 70_000) + b"]", "70000"),
+    "small CloudEvents": (BATCH, b"[" + b",".join([b'{"id":"a"}'] * 600_000) + b"]", "600000"),
+    "lines of nothing": (LINES, b"\n" * BODY, "at most 100000 lines"),
+    "lines of something": (LINES, b"x\n" * (BODY // 2), "at most 100000 lines"),
+}
+
+
+@pytest.mark.parametrize(("shape", "body", "reason"), MANY.values(), ids=MANY.keys())
+def test_a_body_of_too_many_things_is_refused_before_they_are_made(shape: Shape, body: bytes, reason: str) -> None:
+    """It is counted first; in a large body the first thing that is no event at all ends that."""
+    best = float("inf")
+    for _ in range(3):
+        began = time.thread_time()
+        with pytest.raises((InvalidError, TooLargeError), match=re.escape(reason)):
+            check(body, shape, NOW, 10_000)
+        best = min(best, time.thread_time() - began)
+    assert best < 0.25
+
+
+def test_an_event_may_be_as_large_as_the_limit_and_no_larger() -> None:
+    """Type and properties together count."""
+    room = EVENT_BYTES_MAX - len("completion") - len('{"a":""}')
+    for size, good in ((room, True), (room + 1, False)):
+        checked = check(b"[" + with_properties('{"a":"' + "x" * size + '"}') + b"]", ARRAY, NOW, 1)
+        assert bool(checked.events) == good
+    longest = EVENT_BYTES_MAX - len('{"tokens": 5}')
+    for size, good in ((longest, True), (longest + 1, False)):
+        checked = check(json.dumps([event(event_type="x" * size)]).encode(), ARRAY, NOW, 1)
+        assert bool(checked.events) == good
+
+
+def test_no_step_of_a_check_is_a_long_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight million characters of lists in lists are read a slice at a time: a thread lets others go on in between."""
+    nested = with_properties('{"a":' + "[" * 900 + "]" * 900 + ',"b":"1e5"}')
+    read: list[int] = []
+
+    class Watched:
+        def __init__(self, decoder: Any) -> None:
+            self._decoder = decoder
+
+        def decode(self, text: bytes) -> Any:
+            read.append(len(text))
+            return self._decoder.decode(text)
+
+    monkeypatch.setattr(checking, "_OBJECTS", Watched(checking._OBJECTS))
+    assert len(check(b"[" + b",".join([nested] * 3_900) + b"]", ARRAY, NOW, 10_000).events) == 3_900
+    assert len(read) > 20
+    assert max(read) <= checking.SLICE + 2 * len(nested)
+
+
+def test_slices_read_all_properties() -> None:
+    """A fault in whichever slice is found."""
+    good = json.dumps(event(properties={"a": "x" * 2000})).encode()
+    for place in (0, 150, 299):
+        parts = [good] * 300
+        parts[place] = text(properties='{"a":1e99}')
+        checked = check(b"[" + b",".join(parts) + b"]", ARRAY, NOW, 300)
+        assert [each.index for each in checked.invalid] == [place]
+        assert len(checked.events) == 299

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from ingest.test_actions import batch
 from winkel.fleet.actions import repartition, undrained
 from winkel.ingest import routes as held
 from winkel.ingest import worker
@@ -16,8 +17,6 @@ from winkel.model.errors import ConflictError, UnavailableError
 from winkel.model.routing import Routing, first
 from winkel.store import database, routing
 from winkel.store.database import Connection
-
-from ingest.test_actions import batch
 
 pytestmark = pytest.mark.anyio
 
@@ -100,7 +99,7 @@ async def test_gateways_give_way_together(database_url: str, connection: Connect
         await own.close()
     assert (new.version, new.seals, len(new.partitions)) == (2, (0, 0, 0, 0), 4)
     assert one_routes.routing == two_routes.routing
-    assert await undrained(connection, "events", new) == {}
+    assert await undrained([connection], "events", new) == {}
 
 
 async def test_a_change_that_is_not_finished_leaves_everything_as_it_was(

@@ -8,7 +8,8 @@ from anyio import create_task_group
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from winkel.log.log import Log, NewRecord, Record
+from log.conftest import open_log
+from winkel.log.log import Log, NewRecord, Place, Record
 
 pytestmark = pytest.mark.anyio
 
@@ -89,13 +90,13 @@ async def test_appending_nothing_changes_nothing(log: Log) -> None:
     assert [each.end for each in await log.bounds()] == [0, 0, 0]
 
 
-async def test_concurrent_appenders_leave_no_gap_and_readers_skip_nothing(log: Log) -> None:
+async def test_concurrent_appenders_leave_no_gap_and_readers_skip_nothing(log: Log, log_url: str) -> None:
     """While many append to all partitions at once, a reader that follows sees every offset, in order, once."""
     appends, writers = 25, 4
     seen: dict[int, list[Record]] = {0: [], 1: [], 2: []}
 
     async def write(writer: int) -> None:
-        other = await another(log)
+        other = await another(log, log_url)
         for number in range(appends):
             partitions = [(number + each) % 3 for each in range(1 + number % 3)]
             await other.append([new(each, f"{writer}-{number}") for each in partitions])
@@ -125,11 +126,9 @@ async def test_concurrent_appenders_leave_no_gap_and_readers_skip_nothing(log: L
         assert times == sorted(times)
 
 
-async def another(log: Log) -> Log:
+async def another(log: Log, url: str) -> Log:
     """Return a second process's view of the same log, where that can be."""
-    from winkel.log.postgres import PostgresLog
-
-    return await PostgresLog.open(log._writer._url, 99) if isinstance(log, PostgresLog) else log
+    return await open_log(url) if url else log
 
 
 async def test_trim_drops_only_what_was_consumed(log: Log) -> None:
@@ -148,6 +147,54 @@ async def test_trim_drops_only_what_was_consumed(log: Log) -> None:
     assert await log.trim(later, [4, 4, 4]) == 0
     await log.append([new(1, "next")])
     assert [(each.offset, each.data) for each in await log.read(1, 4, events=1, wait_seconds=0)] == [(4, b"next")]
+
+
+async def test_the_newest_records_of_one_tenant(log: Log) -> None:
+    """Newest first over all partitions, page by page, each once, and nothing of another tenant."""
+    for number in range(12):
+        await log.append([new(number % 3, f"{number}", tenant_id=1 + number % 2)])
+    found: list[Record] = []
+    before: Place | None = None
+    for _ in range(10):
+        page = await log.newest(2, before=before, limit=2)
+        assert len(page.records) <= 2
+        found += page.records
+        before = page.before
+        if before is None:
+            break
+    assert before is None
+    assert [Place.of(each) for each in found] == sorted(map(Place.of, found), reverse=True)
+    assert {each.data for each in found} == {str(number).encode() for number in range(1, 12, 2)}
+    assert len(found) == 6
+    assert {each.tenant_id for each in found} == {2}
+    assert (await log.newest(3, before=None, limit=5)).records == []
+
+
+async def test_partitions_are_added_and_others_learn_of_them(log: Log, log_url: str) -> None:
+    """A log grows, never shrinks; new partitions begin empty, and who had the log open already can use them."""
+    other = await another(log, log_url)
+    await other.append([new(0, "old")])
+    await other.read(0, 0, events=1, wait_seconds=0)
+    await log.grow(5)
+    await log.grow(2)
+    assert log.partitions == 5
+    await log.append([new(4, "new")])
+    await other.refresh()
+    assert other.partitions == 5
+    assert [(each.start, each.end) for each in await other.bounds()][3:] == [(0, 0), (0, 1)]
+    assert [each.data for each in await other.read(4, 0, events=1, wait_seconds=0)] == [b"new"]
+    await other.append([new(3, "newer")])
+    assert [each.data for each in await log.read(3, 0, events=1, wait_seconds=0)] == [b"newer"]
+    if other is not log:
+        await other.close()
+
+
+async def test_what_was_read_can_be_read_again(log: Log) -> None:
+    """A reader may go back and forth as it likes; nothing is taken away by reading."""
+    await log.append([new(0, f"{number}") for number in range(20)])
+    for offset in (0, 10, 5, 19, 0, 3):
+        found = await log.read(0, offset, events=100, wait_seconds=0)
+        assert [each.offset for each in found] == list(range(offset, 20))
 
 
 @given(

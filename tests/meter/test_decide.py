@@ -9,8 +9,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meter.blocks import NOON, event, metric, records
+from meter.blocks import NOON, SECRET, event, metric, records
 from meter.oracle import Oracle
+from winkel.ingest.block import Keying
 from winkel.meter import dedupe
 from winkel.meter.decide import Decision, Judged, decide
 from winkel.meter.group import SeriesIds
@@ -81,7 +82,7 @@ numeric = st.builds(
 def decided(batches: Sequence[Sequence[Event]], metrics: Sequence[BillableMetric]) -> Decision:
     """Decode, deduplicate and decide, as the worker does, without a memory of earlier keys."""
     arrived = records(7, batches)
-    reading = decode(0, arrived, arrived)
+    reading = decode(0, arrived, arrived, {7}, Keying(SECRET, 0, 4096))
     blocks = [each.block for each in reading.arrived]
     keys = dedupe.join([dedupe.from_block(each.keys, each.fingerprints) for each in blocks])
     batch = dedupe.sort(keys)
@@ -106,16 +107,17 @@ def merged(
     found: dict[tuple[Any, ...], Any] = {}
     for delta in decision.deltas.get(7, []):
         series = known[delta.series_id]
-        place = (series.metric_id, series.group_key, series.customer_key, series.group_values, delta.hour)
-        match kinds[series.metric_id]:
-            case Aggregation.UNIQUE:
-                found[place] = found.get(place, frozenset()) | {delta.text}
-            case Aggregation.LATEST:
-                assert place not in found
-                found[place] = (delta.at, delta.text, Fraction(delta.quantity))
-            case _:
-                assert place not in found, "one delta for each series and hour"
-                found[place] = Fraction(delta.quantity)
+        for index, hour in enumerate(delta.hours):
+            place = (series.metric_id, series.group_key, series.customer_key, series.group_values, hour)
+            match kinds[series.metric_id]:
+                case Aggregation.UNIQUE:
+                    found[place] = found.get(place, frozenset()) | {delta.texts[index]}
+                case Aggregation.LATEST:
+                    assert place not in found
+                    found[place] = (delta.ats[index], delta.texts[index], Fraction(delta.quantities[index]))
+                case _:
+                    assert place not in found, "one entry for each series and hour"
+                    found[place] = Fraction(delta.quantities[index])
     return found
 
 
@@ -171,7 +173,7 @@ def test_unreadable_values_concern_only_the_metrics_that_want_them() -> None:
         ("1", "number_too_long"),
         ("3", "number_too_long"),
     }
-    assert sorted(each.quantity for each in decision.deltas[7]) == [3, 3, 4, 4]
+    assert sorted(number for each in decision.deltas[7] for number in each.quantities) == [3, 3, 4, 4]
 
 
 def test_properties_that_are_no_object_are_set_aside_but_the_event_is_counted() -> None:
@@ -183,7 +185,7 @@ def test_properties_that_are_no_object_are_set_aside_but_the_event_is_counted() 
     assert [(each.transaction_id, each.reason) for each in decision.letters] == [
         (each, "undecodable") for each in "124"
     ]
-    assert sorted(each.quantity for each in decision.deltas[7]) == [1, 1, 4]
+    assert sorted(number for each in decision.deltas[7] for number in each.quantities) == [1, 1, 4]
 
 
 def test_property_names_may_be_anything() -> None:
@@ -195,7 +197,7 @@ def test_property_names_may_be_anything() -> None:
 def test_text_that_postgres_cannot_keep_is_kept_without_it() -> None:
     """A zero character in a group value or distinct value becomes U+FFFD."""
     decision = decided([[event(1, {"u": "a\0b", "g": "\0"})]], [METRICS[4]])
-    assert [each.text for each in decision.deltas[7]] == ["a\ufffdb"]
+    assert [each.texts for each in decision.deltas[7]] == [["a\ufffdb"]]
 
 
 def test_a_dead_letter_holds_the_event_as_it_can_be_sent_again() -> None:

@@ -131,7 +131,7 @@ async def test_a_memory_answers_the_same_from_memory_from_blocks_and_from_files(
 
     connection = await database.connect(database_url)
     stored = many(SMALL + 1000, 6)
-    await actions.insert(connection, "events", runs.new_run(0, 4096, DAY, 2, stored))
+    await actions.insert(connection, "events", [runs.new_run(0, 4096, DAY, 2, stored)])
     probe = dedupe.merge([stored.take(slice(None, None, 9001)), many(3000, 7)])
     expected = dedupe.find(stored, probe)
     for folder in (None, tmp_path / "cache"):

@@ -3,10 +3,9 @@
 import asyncio
 import random
 import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 
 from meter.blocks import NOON, SECRET, event, metric, new_records
 from meter.conftest import METRICS, World
+from support.line import Line
 from winkel.fleet import worker
 from winkel.ingest.block import blocks
 from winkel.log import codec
@@ -26,6 +26,7 @@ from winkel.model.errors import FencedError
 from winkel.model.event import Event
 from winkel.model.metric import Aggregation
 from winkel.model.routing import first
+from winkel.model.usage import NOBODY
 from winkel.store import database, metrics, progress, usage
 
 pytestmark = pytest.mark.anyio
@@ -192,54 +193,6 @@ async def test_a_new_owner_ends_a_batch_that_hangs(world: World) -> None:
         await asleep.connection.execute("SELECT 1")
 
 
-class Line:
-    """A line to the database that can be cut when a COMMIT is sent: before it arrives, or before its answer does."""
-
-    def __init__(self) -> None:
-        self.cut: str | None = None
-        self._answered = asyncio.Event()
-
-    async def serve(self, address: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry one connection."""
-        far_reader, far_writer = await asyncio.open_unix_connection(address)
-        silent = [False]
-
-        async def forth() -> None:
-            while data := await reader.read(65536):
-                if self.cut and b"COMMIT\0" in data:
-                    silent[0] = True
-                    if self.cut == "request":
-                        return
-                far_writer.write(data)
-                await far_writer.drain()
-
-        async def back() -> None:
-            while data := await far_reader.read(65536):
-                if silent[0]:
-                    return  # the server has answered: it has committed, and nobody will know
-                writer.write(data)
-                await writer.drain()
-
-        pumps = [asyncio.create_task(forth()), asyncio.create_task(back())]
-        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        for each in pumps:
-            each.cancel()
-        await asyncio.gather(*pumps, return_exceptions=True)
-        for end in (writer, far_writer):
-            end.close()
-            with suppress(OSError):
-                await end.wait_closed()
-
-    @asynccontextmanager
-    async def at(self, url: str, folder: Path) -> AsyncIterator[str]:
-        """Yield the address of this line."""
-        parts = psycopg.conninfo.conninfo_to_dict(url)
-        name = f".s.PGSQL.{parts.get('port', 5432)}"
-        server = await asyncio.start_unix_server(partial(self.serve, f"{parts['host']}/{name}"), folder / name)
-        async with server:
-            yield psycopg.conninfo.make_conninfo(**{**parts, "host": str(folder)})
-
-
 @pytest.mark.parametrize("cut", ["request", "answer"])
 async def test_a_commit_without_an_answer_is_never_repeated_blindly(world: World, cut: str) -> None:
     """The batch was committed, or it was not: the position says which, and everything is counted once."""
@@ -284,9 +237,12 @@ async def test_records_that_cannot_be_decoded_are_set_aside_whole(world: World) 
     await drain(meter)
     assert await world.usage() == world.oracle.usage
     rows = await (await world.connection.execute("SELECT * FROM dead_letter ORDER BY id")).fetchall()
-    assert [(row["offset"], row["index"], row["reason"], row["payload"]) for row in rows] == [
-        (offset, -1, "undecodable", data) for offset, data in enumerate(broken)
+    assert [(row["offset"], row["index"], row["payload"], row["events"]) for row in rows] == [
+        (offset, -1, data, 5) for offset, data in enumerate(broken)
     ]
+    assert [(row["reason"], row["tenant_id"]) for row in rows] == [
+        *[("undecodable", world.tenant_id)] * 3, ("other_tenant", NOBODY)
+    ]  # fmt: skip
     assert (await world.counts())["letters"] == 5 * len(broken)
 
 
@@ -301,7 +257,7 @@ async def test_a_record_that_the_database_refuses_stops_nobody_else(world: World
     await drain(meter)
     assert await world.usage() == world.oracle.usage
     rows = await (await world.connection.execute("SELECT reason, index FROM dead_letter")).fetchall()
-    assert [(row["reason"], row["index"]) for row in rows] == [("undecodable", -1)]
+    assert [(row["reason"], row["index"]) for row in rows] == [("uncountable", -1)]
 
 
 async def test_the_window_is_34_days_of_arrival(world: World, clock: Any) -> None:

@@ -27,6 +27,8 @@ class FlakyLog:
         self._expected: dict[Identity, deque[Event]] = defaultdict(deque)
         self.arrivals: dict[tuple[int, int], list[Arrival]] = {}
         """(partition, offset) → what the record holds, in order."""
+        self.places: dict[tuple[int, int], int] = {}
+        """(partition, offset) → when it was appended, as a number that rises over all partitions."""
 
     def expect(self, tenant_id: int, event: Event) -> None:
         """Note that an event is about to be sent."""
@@ -67,6 +69,7 @@ class FlakyLog:
             offset = (await self._log.bounds())[record.partition].end
             await self._log.append([record])
             [kept] = await self._log.read(record.partition, offset, events=1, wait_seconds=0)
+            self.places[record.partition, offset] = len(self.places)
             self.arrivals[record.partition, offset] = self._held(kept)
         if fate < 2 * self._failures:
             raise UnavailableError("the log failed after it appended")

@@ -1,6 +1,7 @@
 """A meter worker that crashes, comes back, is robbed of its partitions, and goes on when it should not."""
 
 from collections import Counter
+from collections.abc import Sequence
 from random import Random
 
 import psycopg
@@ -10,7 +11,9 @@ from sim.flaky import FlakyLog
 from winkel.meter import actions
 from winkel.meter.worker import Meter
 from winkel.model.errors import FencedError, UnavailableError
+from winkel.model.routing import shard_of
 from winkel.store import database, progress
+from winkel.store.database import Connection
 
 
 class Crash(BaseException):
@@ -18,10 +21,15 @@ class Crash(BaseException):
 
 
 class Rival:
-    """One of several workers on the same partitions."""
+    """One of several workers on the same partitions: those that live in the database at this place."""
 
-    def __init__(self, url: str, log: FlakyLog, conductor: Conductor, rng: Random, name: str) -> None:
-        self._url = url
+    def __init__(
+        self, urls: Sequence[str], place: int, log: FlakyLog, conductor: Conductor, rng: Random, name: str, shards: int
+    ) -> None:
+        self._urls = urls
+        self.place = place
+        self._shards = shards
+        self._home: Connection | None = None
         self._log = log
         self._conductor = conductor
         self._rng = rng
@@ -33,6 +41,10 @@ class Rival:
         """How likely it is to crash at each step of the protocol."""
         self.happened = Counter[str]()
         """What happened how often."""
+
+    @property
+    def _partitions(self) -> list[int]:
+        return [each for each in range(self._log.partitions) if shard_of(each, self._shards) == self.place]
 
     async def act(self, times: int) -> None:
         """Do some of what workers do, each with whatever comes of it."""
@@ -56,7 +68,7 @@ class Rival:
             meter = self._rng.choice(self._zombies)
             await meter.step(events=100)
         elif not meter.holdings or kind < 0.3:
-            await meter.assign(self._rng.randrange(self._log.partitions))
+            await meter.assign(self._rng.choice(self._partitions))
         elif kind < 0.36:
             holding = meter.holdings[self._rng.choice(sorted(meter.holdings))]
             if holding.memory is None:
@@ -79,13 +91,15 @@ class Rival:
         self.crashes = before
 
     async def _all(self, meter: Meter) -> None:
-        for partition in range(self._log.partitions):
+        for partition in self._partitions:
             await meter.assign(partition)
         while await meter.step():
             pass
 
     async def close(self) -> None:
         """Let go of all connections."""
+        if self._home is not None:
+            await self._home.close()
         for meter in [*self._zombies, *([self._meter] if self._meter else [])]:
             await meter.connection.close()
 
@@ -97,16 +111,18 @@ class Rival:
         else:
             if old is not None:
                 await old.close()
-            connection = self._conductor.conduct(await database.connect(self._url))
+            connection = self._conductor.conduct(await database.connect(self._urls[self.place]))
+        if self.place and self._home is None:
+            self._home = self._conductor.conduct(await database.connect(self._urls[0]))
         self._lives += 1
         owner = f"{self.name}.{self._lives}"
-        self._meter = Meter(connection, self._log, owner=owner, failpoint=self._failpoint)
+        self._meter = Meter(connection, self._log, owner=owner, home=self._home, failpoint=self._failpoint)
         return self._meter
 
     async def _check_stale(self) -> None:
         """Begin anew after a look for records that are gone. Raises unless others have metered them long ago."""
         meters = [*self._zombies, *([self._meter] if self._meter else [])]
-        connection = await database.connect(self._url)
+        connection = await database.connect(self._urls[self.place])
         positions = await progress.positions(connection, self._log.name, self._log.partitions)
         await connection.close()
         behind = [

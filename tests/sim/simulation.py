@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from random import Random
 from typing import Any
 
+import msgspec
+
 from sim import build
 from sim.compare import differences, foretold, merged, told
 from sim.conductor import Conductor
@@ -33,12 +35,16 @@ from winkel.model.errors import InvalidError, UnavailableError
 from winkel.model.invoice import InvoiceStatus
 from winkel.model.metric import Aggregation
 from winkel.model.period import hour_number
-from winkel.model.routing import first
-from winkel.store import customers, database, invoices, metrics, progress, routing, usage
+from winkel.model.progress import Progress
+from winkel.model.routing import change, first
+from winkel.store import customers, database, invoices, metrics, progress, routing, shards, usage
 from winkel.store.database import Connection
+from winkel.store.shards import Held
 
 ZONES = (UTC, timezone(timedelta(hours=5, minutes=45)), timezone(timedelta(hours=-8)))
 PARTITIONS = (1, 2, 3)
+TWICE = 4
+"""Every so many seeds, usage is spread over two databases."""
 ROUNDS = 40
 """In so many attempts a worker meters all that there is, or something is stuck."""
 
@@ -52,22 +58,40 @@ class Stage:
 
     NAMES = ("reader", "compactor", "bill_a", "bill_b")
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, *urls: str) -> None:
+        self.urls = urls
 
     async def __aenter__(self) -> "Stage":
-        self.owner = await database.connect(self.url)
-        self.others = {name: await database.connect(self.url) for name in self.NAMES}
+        self.owners = [await database.connect(url) for url in self.urls]
+        self.others = [{name: await database.connect(url) for name in self.NAMES} for url in self.urls]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for connection in (self.owner, *self.others.values()):
-            await connection.close()
+        for owner, others in zip(self.owners, self.others, strict=True):
+            for connection in (owner, *others.values()):
+                await connection.close()
 
     async def clear(self) -> None:
         """Leave nothing behind that a worker of the next simulation would see."""
-        for table in ("usage_delta", "billing_due", "dedupe_run", "log_progress", "billable_metric"):
-            await self.owner.execute(f"DELETE FROM {table}")
+        for owner in self.owners:
+            for table in ("usage_delta", "billing_due", "dedupe_run", "log_progress", "billable_metric"):
+                await owner.execute(f"DELETE FROM {table}")
+
+
+class Watched(Held):
+    """A further database that notes, in the snapshot that it lends, how far it has been metered."""
+
+    def __init__(self, connection: Connection, topic: str) -> None:
+        super().__init__(connection)
+        self._topic = topic
+        self.seen: list[Progress] = []
+
+    @asynccontextmanager
+    async def transaction(self, tenant_id: int, *, snapshot: bool = False) -> AsyncIterator[Connection]:
+        """Lend it."""
+        async with super().transaction(tenant_id, snapshot=snapshot) as tx:
+            self.seen = await progress.everything(tx, self._topic)
+            yield tx
 
 
 class Simulation:
@@ -77,10 +101,12 @@ class Simulation:
         self.world: World = generate(seed)
         self.rng = Random(f"schedule {seed}")
         self.stage = stage
-        self.db = stage.owner
+        self.shards = len(stage.urls) if seed % TWICE == TWICE - 1 else 1
+        self.databases = stage.owners[: self.shards]
+        self.db = stage.owners[0]
         self.topic = f"sim {seed}"
         self.at = self.world.opens_at
-        memory = MemoryLog(self.rng.choice(PARTITIONS), self.clock, self.rng.randbytes(16), self.topic)
+        memory = MemoryLog(self.shards * self.rng.choice(PARTITIONS), self.clock, self.rng.randbytes(16), self.topic)
         self.log = FlakyLog(memory, self.rng, self.rng.choice((0.0, 0.05, 0.15)))
         self.conductor = Conductor(self.rng)
         self.oracles = {id(tenant): Oracle(tenant) for tenant in self.world.tenants}
@@ -99,7 +125,7 @@ class Simulation:
         """Live through all of it. Raises `DifferenceError`, or whatever else goes wrong."""
         async with self._cast():
             async with self.db.transaction():
-                await routing.begin(self.db, self.log.name, first(self.log.partitions))
+                await routing.begin(self.db, self.log.name, first(self.log.partitions, self.shards))
                 for tenant in self.world.tenants:
                     await build.tenant(self.db, tenant, self.at)
                     self._begin(tenant)
@@ -112,14 +138,19 @@ class Simulation:
     @asynccontextmanager
     async def _cast(self) -> AsyncIterator[None]:
         """Bring everybody on the stage, and clear it afterwards."""
-        self.intakes = [Intake(self.log, Routes.always(first(self.log.partitions)), flush_seconds=0) for _ in range(2)]
+        seed = self.world.seed
+        self.routes = [Routes.always(first(self.log.partitions, self.shards)) for _ in range(2)]
+        self.intakes = [Intake(self.log, each, flush_seconds=0) for each in self.routes]
         self.rivals = [
-            Rival(self.stage.url, self.log, self.conductor, Random(f"{name} {self.world.seed}"), name)
-            for name in ("meter_a", "meter_b")
+            Rival(self.stage.urls, place, self.log, self.conductor, Random(f"{name} {seed}"), name, self.shards)
+            for place, names in list(enumerate((("meter_a", "meter_b"), ("meter_c", "meter_d"))))[: self.shards]
+            for name in names
         ]
         settings = Settings(grace_hours=int(self.world.grace / timedelta(hours=1)))
-        self.biller = Worker(self.stage.url, self.log, settings, self.clock)
-        self.others = {name: self.conductor.conduct(each) for name, each in self.stage.others.items()}
+        self.biller = Worker(self.stage.urls[0], self.log, settings, self.clock)
+        self.others = {name: self.conductor.conduct(each) for name, each in self.stage.others[0].items()}
+        self.further = {name: [others[name] for others in self.stage.others[1 : self.shards]] for name in Stage.NAMES}
+        """Connections to the other database. What reads there does not wait for its turn: it does so beside others."""
         try:
             yield
         finally:
@@ -159,6 +190,8 @@ class Simulation:
                 await self._make_product(*what)
             case "alias":
                 await self._add_alias(*what)
+        if self.rng.random() < 0.02:
+            await self._repartition()
         if self.rng.random() < 0.28:
             await self._work()
         if self.rng.random() < 0.04:
@@ -198,7 +231,7 @@ class Simulation:
 
     async def _make_metric(self, tenant: Tenant, metric: Metric) -> None:
         """Make a metric: it counts what is metered from now on."""
-        await self._feed(await self._positions(self.db))
+        await self._feed(await self._positions())
         await metrics.insert(self.db, tenant.id, build.made_metric(metric))
         self.oracles[id(tenant)].metrics.append(metric)
 
@@ -215,6 +248,22 @@ class Simulation:
         async with self.db.transaction():
             await customers.set_aliases(self.db, tenant.id, customer.id, known[1:], self.at)
 
+    # ── what operators do ──
+
+    async def _repartition(self) -> None:
+        """Route events to another number of partitions from now on."""
+        active = (await routing.current(self.db, self.log.name)).active
+        wanted = change(active, self.shards * self.rng.choice(PARTITIONS), self.shards)
+        await self.log.grow(max(wanted.partitions) + 1)
+        await routing.prepare(self.db, self.log.name, wanted, 60)
+        seals = [each.end for each in await self.log.bounds()]
+        assert await routing.activate(self.db, self.log.name, wanted.version, seals)
+        new = msgspec.structs.replace(wanted, seals=tuple(seals))
+        for routes in self.routes:
+            routes.allow(new, 1.0)
+        self.fed += [0] * (self.log.partitions - len(self.fed))
+        self.happened["repartitioned"] += 1
+
     # ── what workers do ──
 
     async def _work(self) -> None:
@@ -228,26 +277,29 @@ class Simulation:
 
     async def _compact(self) -> None:
         """Merge some deltas."""
-        await usage.compact(self.others["compactor"], self.rng.choice((1, 7, 1000)))
+        connection = self.rng.choice([self.others["compactor"], *self.further["compactor"]])
+        await usage.compact(connection, self.rng.choice((1, 7, 1000)))
 
     async def _look(self) -> None:
         """Read the drafts of a customer while the others work: they are what has been metered until then."""
         tenant = self.rng.choice(self.world.tenants)
-        await self._compare_drafts(self.others["reader"], tenant, self.rng.choice(tenant.customers), "amid work")
+        databases = [self.others["reader"], *self.further["reader"]]
+        await self._compare_drafts(databases, tenant, self.rng.choice(tenant.customers), "amid work")
 
     async def _quiet(self) -> None:
         """Let everything be metered, bill what is due with two rivals, and compare all that can be seen."""
         for _ in range(ROUNDS):
-            await self.rng.choice(self.rivals).catch_up()
-            if await self._positions(self.db) == [each.end for each in await self.log.bounds()]:
+            for place in range(self.shards):
+                await self.rng.choice([each for each in self.rivals if each.place == place]).catch_up()
+            if await self._positions() == [each.end for each in await self.log.bounds()]:
                 break
         else:
             raise DifferenceError("the meter does not catch up")
-        await self._feed(await self._positions(self.db))
+        await self._feed(await self._positions())
         if self.rng.random() < 0.5:
             await self._compact()
         await self.conductor.run(
-            bill_a=self.biller.bill(self.others["bill_a"]), bill_b=self.biller.bill(self.others["bill_b"])
+            **{name: self.biller.bill(self.others[name], *self.further[name]) for name in ("bill_a", "bill_b")}
         )
         for tenant in self.world.tenants:
             rows = await self.db.execute("SELECT problem FROM billing_due WHERE tenant_id = %s", (tenant.id,))
@@ -255,37 +307,44 @@ class Simulation:
             if problems:
                 raise DifferenceError(f"billing failed: {problems}")
         if self.rng.random() < 0.3:
-            await self.biller.trim(self.db)
+            await self.biller.trim(*self.databases)
         for tenant in self.world.tenants:
             for customer in tenant.customers:
                 self.oracles[id(tenant)].finalize(customer.id, self.at, self.world.grace, self.at)
-                await self._compare_drafts(self.db, tenant, customer, "when quiet")
+                await self._compare_drafts(self.databases, tenant, customer, "when quiet")
                 await self._compare_final(tenant, customer)
                 if self.rng.random() < 0.5 or self.at == self.world.closes_at:
                     await self._compare_usage(tenant, customer)
 
     # ── what is compared ──
 
-    async def _positions(self, connection: Connection) -> list[int]:
-        return await progress.positions(connection, self.topic, self.log.partitions)
+    async def _positions(self) -> list[int]:
+        return await shards.positions(self.databases, self.topic, self.log.partitions)
 
     async def _feed(self, positions: Sequence[int]) -> None:
         """Tell the oracles what arrived up to these positions."""
         of_id = {tenant.id: self.oracles[id(tenant)] for tenant in self.world.tenants}
-        for partition, end in enumerate(positions):
-            for offset in range(self.fed[partition], end):
-                for tenant_id, event, at in self.log.arrivals[partition, offset]:
-                    of_id[tenant_id].meter(event, at)
-            self.fed[partition] = max(end, self.fed[partition])
+        new = [
+            (partition, offset) for partition, end in enumerate(positions) for offset in range(self.fed[partition], end)
+        ]
+        for place in sorted(new, key=self.log.places.__getitem__):
+            for tenant_id, event, at in self.log.arrivals[place]:
+                of_id[tenant_id].meter(event, at)
+        self.fed = [max(fed, end) for fed, end in zip(self.fed, positions, strict=True)]
 
-    async def _compare_drafts(self, connection: Connection, tenant: Tenant, customer: Customer, when: str) -> None:
+    async def _compare_drafts(
+        self, databases: Sequence[Connection], tenant: Tenant, customer: Customer, when: str
+    ) -> None:
         """Compare drafts and remainders, on what has been metered at the instant of reading."""
-        at = self.at
-        async with connection.transaction():
-            await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            positions = await self._positions(connection)
-            real = await standing(connection, tenant.id, customer.id, at)
-        await self._feed(positions)
+        at, home = self.at, databases[0]
+        further = [Watched(each, self.topic) for each in databases[1:]]
+        async with home.transaction():
+            await home.execute(database.SNAPSHOT)
+            seen = await progress.everything(home, self.topic)
+            real = await standing(home, further, tenant.id, customer.id, at)
+        seen += [one for each in further for one in each.seen]
+        positions = {each.partition: each.next_offset for each in seen}
+        await self._feed([positions.get(each, 0) for each in range(self.log.partitions)])
         oracle = self.oracles[id(tenant)]
         self._same(
             f"drafts {when}", told(each.invoice for each in real.drafts), foretold(oracle.drafts(customer.id, at))
@@ -314,7 +373,9 @@ class Simulation:
         for metric in tenant.metrics:
             for index in range(max(1, len(metric.group_keys))):
                 keys = oracle.aliases[customer.id]
-                found = await usage.hours(self.db, tenant.id, keys, [metric.id], {metric.id: index}, low, high)
+                further = [Held(each) for each in self.databases[1:]]
+                async with shards.reading(self.db, further, tenant.id) as reader:
+                    found = await reader.hours(keys, [metric.id], {metric.id: index}, low, high)
                 real = merged(Aggregation(metric.aggregation), found[metric.id])
                 self._same(f"usage of {metric}", real, oracle.usage(customer.id, metric.id))
 
@@ -322,24 +383,25 @@ class Simulation:
         """Compare the books: every event is counted, a duplicate, or refused by a metric."""
         for tenant in self.world.tenants:
             oracle = self.oracles[id(tenant)]
-            rows = await self.db.execute(
-                "SELECT sum(counted) AS counted, sum(duplicates) AS duplicates, sum(conflicts) AS conflicts,"
-                " sum(dead_letters) AS dead FROM event_count WHERE tenant_id = %s AND topic = %s",
-                (tenant.id, self.topic),
-            )
-            real = await rows.fetchone()
+            real = Counter[str]()
+            letters = Counter[tuple[str, str, str]]()
+            for connection in self.databases:
+                rows = await connection.execute(
+                    "SELECT sum(counted) AS counted, sum(duplicates) AS duplicates, sum(conflicts) AS conflicts,"
+                    " sum(dead_letters) AS dead FROM event_count WHERE tenant_id = %s AND topic = %s",
+                    (tenant.id, self.topic),
+                )
+                real.update({name: int(number or 0) for name, number in (await rows.fetchone() or {}).items()})
+                rows = await connection.execute(
+                    "SELECT transaction_id, metric_id::text, reason FROM dead_letter"
+                    " WHERE tenant_id = %s AND topic = %s",
+                    (tenant.id, self.topic),
+                )
+                letters.update([tuple(row.values()) for row in await rows.fetchall()])
             expected = {"counted": oracle.counted, "duplicates": oracle.duplicates, "conflicts": oracle.conflicts}
             expected["dead"] = oracle.dead.total()
-            self._same("books", {name: int(number or 0) for name, number in (real or {}).items()}, expected)
-            rows = await self.db.execute(
-                "SELECT transaction_id, metric_id::text, reason, count(*) AS times FROM dead_letter"
-                " WHERE tenant_id = %s AND topic = %s GROUP BY 1, 2, 3",
-                (tenant.id, self.topic),
-            )
-            letters = {
-                (row["transaction_id"], row["metric_id"], row["reason"]): row["times"] for row in await rows.fetchall()
-            }
-            self._same("dead letters", letters, dict(oracle.dead))
+            self._same("books", dict(real), expected)
+            self._same("dead letters", dict(letters), dict(oracle.dead))
 
     def _same(self, what: str, real: Any, expected: Any) -> None:
         self.compared[what.partition(" of ")[0]] += 1

@@ -22,7 +22,7 @@ from winkel.bill import actions as bill_actions
 from winkel.bill import draw
 from winkel.meter import dedupe
 from winkel.model.invoice import Invoice
-from winkel.store import metering, progress, usage
+from winkel.store import metering, progress, shards, usage
 
 pytestmark = pytest.mark.anyio
 
@@ -42,12 +42,13 @@ def _seeds() -> list[range]:
 
 
 @pytest.fixture
-async def stage(database_url: str) -> AsyncIterator[Stage]:
-    """Return a stage on a database that need not survive a power cut."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        name = connection.info.dbname
-        connection.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
-    async with Stage(database_url) as made:
+async def stage(database_url: str, further_url: str) -> AsyncIterator[Stage]:
+    """Return a stage on two databases that need not survive a power cut."""
+    for url in (database_url, further_url):
+        with psycopg.connect(url, autocommit=True) as connection:
+            name = connection.info.dbname
+            connection.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
+    async with Stage(database_url, further_url) as made:
         yield made
 
 
@@ -144,7 +145,7 @@ def _compact_twice(monkeypatch: pytest.MonkeyPatch) -> None:
         rows = await (await connection.execute("SELECT * FROM usage_delta")).fetchall()
         moved = await compact(connection, limit)
         if moved and rows:
-            names = "tenant_id, series_id, hour, quantity, at, text"
+            names = "tenant_id, series_id, hours, quantities, ats, texts"
             values = ", ".join(f"%({name})s" for name in names.split(", "))
             await connection.execute(f"INSERT INTO usage_delta ({names}) VALUES ({values})", rows[0])
         return moved
@@ -152,9 +153,23 @@ def _compact_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(usage, "compact", careless)
 
 
+def _one_database_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read usage from the first database, wherever it is."""
+    reading = shards.reading
+    monkeypatch.setattr(shards, "reading", lambda home, further, tenant_id: reading(home, (), tenant_id))
+
+
 @pytest.mark.parametrize(
     "sabotage",
-    [_remember_nothing, _no_fence, _effects_first, _no_grace, _cheapest_line_first, _compact_twice],
+    [
+        _remember_nothing,
+        _no_fence,
+        _effects_first,
+        _no_grace,
+        _cheapest_line_first,
+        _compact_twice,
+        _one_database_only,
+    ],
     ids=lambda sabotage: sabotage.__name__.strip("_"),
 )
 async def test_it_notices_sabotage(

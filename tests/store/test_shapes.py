@@ -46,6 +46,10 @@ COLUMNS_ONLY = {
     ("usage_series", "series_id"): "computed from the fields: Series.id",
     ("dead_letter", "id"): "the order of lists",
     ("dead_letter", "topic"): "the topic of the worker that wrote it",
+    **{
+        ("dead_letter", name): "what became of it since (store/dead_letters.py)"
+        for name in ("attempts", "note", "resolved_at", "resolution", "published_at")
+    },
 }
 """Columns that are no field."""
 

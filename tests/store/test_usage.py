@@ -36,10 +36,15 @@ async def owner(database_url: str, clock: Any):
 
 async def add(connection: Connection, kind: Aggregation, *deltas: tuple[Any, ...], customer: str = "acme") -> None:
     """Add (hour, quantity, at, text)s to a series of a metric."""
-    series = Series(IDS[kind], customer, 0, ())
+    series = Series(IDS[kind], customer, 0, (), kind)
     async with connection.transaction():
         await metering.insert_series(connection, [(1, series.id(1), series)])
-        await metering.copy_deltas(connection, {1: [Delta(series.id(1), *each) for each in deltas]})
+        await metering.copy_deltas(connection, {1: [delta(series.id(1), *each) for each in deltas]})
+
+
+def delta(series_id: bytes, *entry: Any) -> Delta:
+    """Return a delta of one (hour, quantity, at, text)."""
+    return Delta(series_id, *(None if each is None else [each] for each in entry))
 
 
 async def read(connection: Connection, kind: Aggregation, *customers: str) -> list[HourUsage]:
@@ -96,9 +101,9 @@ async def test_usage_is_found_by_customer_keys_metrics_group_key_and_hours(owner
     """Half-open hours; only the keys, metrics and group key that were asked for; every metric has an answer."""
     await add(owner, Aggregation.SUM, (5, Decimal(1)), (6, Decimal(2)), (7, Decimal(4)))
     await add(owner, Aggregation.SUM, (6, Decimal(8)), customer="bolt")
-    grouped = Series(IDS[Aggregation.SUM], "acme", 1, ("eu", None))
+    grouped = Series(IDS[Aggregation.SUM], "acme", 1, ("eu", None), Aggregation.SUM)
     await metering.insert_series(owner, [(1, grouped.id(1), grouped)])
-    await metering.copy_deltas(owner, {1: [Delta(grouped.id(1), 6, Decimal(16))]})
+    await metering.copy_deltas(owner, {1: [delta(grouped.id(1), 6, Decimal(16))]})
     wanted = [IDS[Aggregation.SUM], IDS[Aggregation.COUNT]]
     found = await usage.hours(owner, 1, ["acme", "bolt", "none"], wanted, {}, 6, 7)
     assert found == {
@@ -158,8 +163,8 @@ async def test_readers_never_see_a_wrong_total_while_deltas_are_merged(owner: Co
 
 async def test_a_delta_without_a_series_is_never_thrown_away(owner: Connection) -> None:
     """Compaction refuses, and everything stays as it was."""
-    await metering.copy_deltas(owner, {1: [Delta(b"0" * 16, 5, Decimal(1))]})
-    with pytest.raises(RuntimeError, match="1 deltas have no series"):
+    await metering.copy_deltas(owner, {1: [delta(b"0" * 16, 5, Decimal(1))]})
+    with pytest.raises(RuntimeError, match="1 entries of deltas have no series"):
         await usage.compact(owner, 10)
     row = await (await owner.execute("SELECT count(*) AS left FROM usage_delta")).fetchone()
     assert row == {"left": 1}

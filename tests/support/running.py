@@ -30,11 +30,18 @@ class Running:
     """
 
     def __init__(
-        self, folder: Path, *, token: str = TOKEN, environment: dict[str, str] | None = None, port: int = 0
+        self,
+        folder: Path,
+        *,
+        token: str = TOKEN,
+        environment: dict[str, str] | None = None,
+        port: int = 0,
+        workers: str = "1",
     ) -> None:
         self.folder = folder
         self.token = token
         self.port = port
+        self.workers = workers
         self.headers = {"authorization": f"Bearer {token}"}
         self.terminal = folder.with_name(folder.name + ".terminal.txt")
         self._environment = {**os.environ, "WINKEL_BOOTSTRAP_TOKEN": token, **(environment or {})}
@@ -53,6 +60,7 @@ class Running:
         if self._process is not None:
             self._let_go()
         command = [sys.executable, "-m", "winkel", "up", "--data", str(self.folder), "--port", str(self.port)]
+        command += ["--workers", self.workers]
         command.append("--leash")  # it ends with the tests, however they end
         with self.terminal.open("ab") as terminal:
             self._process = subprocess.Popen(

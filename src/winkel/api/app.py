@@ -18,6 +18,7 @@ from winkel.api import (
     contracts,
     credit_types,
     customers,
+    dead_letters,
     errors,
     events,
     health,
@@ -41,6 +42,7 @@ BODY_BYTES_MAX = 8 * 1024 * 1024
 ROUTES: list[Any] = [
     *health.routes,
     *events.routes,
+    *dead_letters.routes,
     *customers.routes,
     *metrics.routes,
     *products.routes,
@@ -69,18 +71,22 @@ def create(api: Api) -> Litestar:
         api.log,
         api.routes,
         flush_seconds=api.settings.flush_milliseconds / 1000,
-        events_per_second=api.settings.tenant_events_per_second,
+        quotas=api.quotas,
+        pressure=api.pressure,
     )
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         await api.database.open()
+        for each in api.further:
+            await each.open(wait=False)  # events are accepted without it; usage is not shown
         try:
             yield
         finally:
             await intake.close()
             await api.log.close()
-            await api.database.close()
+            for each in (api.database, *api.further):
+                await each.close()
 
     with warnings.catch_warnings():
         # A handler asks for what it needs by name and type; Litestar 3 will want `NamedDependency[…]` around the type.

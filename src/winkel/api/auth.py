@@ -84,6 +84,11 @@ async def writer(connection: Connection, _: BaseRouteHandler) -> None:
     _require(Role.WRITER, connection)
 
 
+async def admin(connection: Connection, _: BaseRouteHandler) -> None:
+    """Let admins pass."""
+    _require(Role.ADMIN, connection)
+
+
 async def ingester(connection: Connection, _: BaseRouteHandler) -> None:
     """Let everybody pass who may send events: ingest tokens, writers and admins."""
     caller = caller_of(connection.scope)

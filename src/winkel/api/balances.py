@@ -128,6 +128,7 @@ async def list_balances(request: Request[Any, Any, Any], api: Api, caller: Calle
         shown, more = pages.cut(found, limit)
         views = await commits.views(
             tx,
+            api.further,
             caller.tenant_id,
             shown,
             at=api.clock(),
@@ -149,7 +150,7 @@ async def get_net_balance(request: Request[Any, Any, Any], api: Api, caller: Cal
     filters = [_checked(each, f"$.filters[{index}]") for index, each in enumerate(asked.filters or ())]
     async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
         at = api.clock()
-        now = await standing(tx, caller.tenant_id, str(asked.customer_id), at)
+        now = await standing(tx, api.further, caller.tenant_id, str(asked.customer_id), at)
     drafted = now.deductions if asked.invoice_inclusion_mode is Inclusion.FINALIZED_AND_DRAFT else []
     wanted = [each for each in now.account.balances if each.credit_type_id == unit and _wanted(each, filters)]
     net = total([balance_of(each, now.account.entries, drafted, at) for each in wanted])

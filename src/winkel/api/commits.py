@@ -24,6 +24,7 @@ from winkel.model.tenant import Caller
 from winkel.store import balances, billing, contracts, customers, products, uniqueness_keys
 from winkel.store.balances import Filter
 from winkel.store.database import Connection
+from winkel.store.shards import Lender
 
 PAGE = 25
 """The most commits or credits of one page (metronome-api.md §2)."""
@@ -143,6 +144,7 @@ async def update_credit_end(request: Request[Any, Any, Any], api: Api, caller: C
 
 async def views(
     tx: Connection,
+    further: Sequence[Lender],
     tenant_id: int,
     found: Sequence[Balance],
     *,
@@ -157,7 +159,7 @@ async def views(
     sold = await products.by_ids(tx, tenant_id, sorted({each.product_id for each in found}))
     posted: list[LedgerEntry] = []
     if found and (include_ledgers or include_balance):
-        now = await standing(tx, tenant_id, found[0].customer_id, at)
+        now = await standing(tx, further, tenant_id, found[0].customer_id, at)
         posted = [*now.account.entries, *now.deductions]
     return [
         balances_view(
@@ -225,7 +227,7 @@ async def _list(api: Api, caller: Caller, asked: ListBalances, wanted: Filter) -
         shown, more = pages.cut(found, size)
         ledgers, amounts = asked.include_ledgers, asked.include_balance
         seen = await views(
-            tx, caller.tenant_id, shown, at=api.clock(), include_ledgers=ledgers, include_balance=amounts
+            tx, api.further, caller.tenant_id, shown, at=api.clock(), include_ledgers=ledgers, include_balance=amounts
         )
     return Page(seen, fields.next_page(shown, more))
 

@@ -47,7 +47,7 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
         await contracts.insert(tx, tenant_id, contract)
         for balance in held:
             await balances.insert(tx, tenant_id, balance)
-        views = await commits.views(tx, tenant_id, held, at=at)
+        views = await commits.views(tx, api.further, tenant_id, held, at=at)
     return Data(Created(contract.id, contract_v2(contract, views)))
 
 
@@ -212,7 +212,9 @@ async def _views(
     every = await balances.of_customer(tx, tenant_id, shown[0].customer_id, include_archived=True)
     own = [each for each in every if each.contract_id in views]
     ledgers, amounts = asked.include_ledgers, asked.include_balance
-    seen = await commits.views(tx, tenant_id, own, at=api.clock(), include_ledgers=ledgers, include_balance=amounts)
+    seen = await commits.views(
+        tx, api.further, tenant_id, own, at=api.clock(), include_ledgers=ledgers, include_balance=amounts
+    )
     for balance, view in zip(own, seen, strict=True):
         views[str(balance.contract_id)].append(view)
     return views

@@ -32,8 +32,8 @@ def of_winkel(_: Request[Any, Any, Any], error: errors.WinkelError) -> Response[
         headers["x-should-retry"] = "false"  # the SDK retries conflicts, which never heal (metronome-api.md §2)
     if isinstance(error, errors.OverQuotaError):
         headers |= {"retry-after": str(error.retry_after), "x-metronome-rate-limit-type": "client"}
-    if status == 503:
-        headers["retry-after"] = "1"
+    if isinstance(error, errors.UnavailableError):
+        headers["retry-after"] = str(error.retry_after)
     return JsonResponse(Message(str(error)), status_code=status, headers=headers)
 
 

@@ -6,20 +6,21 @@ from datetime import datetime
 from typing import Any
 
 from litestar import Request, Response, get, post
-from msgspec import Raw, Struct, structs
+from msgspec import Raw, Struct
 
 from winkel.api import auth, pages, unpack, wire
 from winkel.api.pages import Position
 from winkel.api.state import Api
 from winkel.api.wire import Data, JsonResponse, Page
 from winkel.ingest import cloudevents, rows
-from winkel.ingest.actions import Intake
-from winkel.ingest.check import ARRAY, LINES, Checked, Invalid, Shape, all_or_none, quick, thorough
-from winkel.log import codec
+from winkel.ingest.actions import Intake, Room
+from winkel.ingest.check import ARRAY, LARGE, LINES, Checked, Invalid, Shape, all_or_none, check, quick, thorough
+from winkel.log import codec, log
+from winkel.log.log import Record
 from winkel.model.errors import InvalidError, TooLargeError, UnsupportedTypeError
 from winkel.model.tenant import Caller
-from winkel.store import events
-from winkel.store.events import ConflictingDuplicate, EventSummary, StoredRecord
+from winkel.store import shards
+from winkel.store.events import ConflictingDuplicate, EventSummary
 
 METRONOME_EVENTS_MAX = 100
 """The most events of one /v1/ingest (metronome-api.md §2)."""
@@ -52,15 +53,17 @@ class Accepted(Struct):
 async def ingest(request: Request[Any, Any, Any]) -> Response[Any]:
     """Take 1–100 events, all or none (metronome-api.md §4.1); a request without a body has none and is fine."""
     api, intake, caller = _surroundings(request)
-    body, shape = await _body(request, caller, intake, _ONLY_JSON)
-    if body.strip():
+    with intake.admit(caller.tenant_id, _announced(request)) as room:
+        body, shape = await _body(request, room, _ONLY_JSON)
+        if not body or body.isspace():
+            return wire.empty()
         try:
             found = all_or_none(await _check(body, shape, api.clock(), METRONOME_EVENTS_MAX))
         except TooLargeError as error:
             raise InvalidError(str(error)) from None
-        if not found:
-            raise InvalidError(f"send between 1 and {METRONOME_EVENTS_MAX} events, not 0")
-        await intake.accept(caller.tenant_id, found, len(body))
+    if not found:
+        raise InvalidError(f"send between 1 and {METRONOME_EVENTS_MAX} events, not 0")
+    await intake.accept(caller.tenant_id, found, len(body))
     return wire.empty()
 
 
@@ -71,8 +74,10 @@ async def send(request: Request[Any, Any, Any]) -> Response[Any]:
     An invalid event is told of and does not hold up the others. Sending a request again is always safe.
     """
     api, intake, caller = _surroundings(request)
-    body, shape = await _body(request, caller, intake, SHAPES)
-    checked = await _check(body, shape, api.clock(), EVENTS_MAX) if body.strip() else Checked([], [])
+    with intake.admit(caller.tenant_id, _announced(request)) as room:
+        body, shape = await _body(request, room, SHAPES)
+        empty = not body or body.isspace()
+        checked = Checked([], []) if empty else await _check(body, shape, api.clock(), EVENTS_MAX)
     await intake.accept(caller.tenant_id, checked.events, len(body))
     return JsonResponse(Accepted(len(checked.events), checked.invalid))
 
@@ -83,19 +88,25 @@ def _surroundings(request: Request[Any, Any, Any]) -> tuple[Api, Intake, Caller]
     return state.api, state.intake, auth.caller_of(request.scope)
 
 
-async def _body(
-    request: Request[Any, Any, Any], caller: Caller, intake: Intake, shapes: dict[str, Shape]
-) -> tuple[bytes, Shape]:
-    """Return the body, unpacked, and the shape in which its events come. Raises what makes it 400, 413, 415 or 429."""
+def _announced(request: Request[Any, Any, Any]) -> int:
+    """Return how large the body will be, as it travels; 0 when that is not said."""
     size = request.headers.get("content-length", "")
-    intake.admit(caller.tenant_id, int(size) if size.isdigit() else 0)
+    return int(size) if size.isdigit() else 0
+
+
+async def _body(request: Request[Any, Any, Any], room: Room, shapes: dict[str, Shape]) -> tuple[bytes, Shape]:
+    """Return the body, unpacked, and the shape in which its events come. Raises what makes it 400, 413 or 415."""
     packed = await request.body()
     shape = _shape(request.headers.get("content-type", "application/json"), shapes) if packed else ARRAY
-    return unpack.unpack(packed, request.headers.get("content-encoding", ""), BODY_BYTES_MAX), shape
+    body = unpack.unpack(packed, request.headers.get("content-encoding", ""), BODY_BYTES_MAX)
+    room.resize(len(body))
+    return body, shape
 
 
 async def _check(body: bytes, shape: Shape, now: datetime, most: int) -> Checked:
-    """Check a body; the search for faults, which is slower, goes on beside the event loop."""
+    """Check a body; a large one, and the search for faults, which is slower, beside the event loop."""
+    if len(body) > LARGE:
+        return await asyncio.to_thread(check, body, shape, now, most)
     found = quick(body, shape, now, most)
     return Checked(found, []) if found is not None else await asyncio.to_thread(thorough, body, shape, now, most)
 
@@ -149,20 +160,20 @@ async def newest(
     wanted = {"customer_id": customer_id, "event_type": event_type, "transaction_id": transaction_id}
     count, place = pages.limit_of(limit), _place(next_page)
     found: list[FoundEvent] = []
-    async with api.database.transaction(caller.tenant_id) as tx:
-        for _ in range(0, RECORDS_MAX, RECORDS_AT_ONCE):
-            before = place.until if place else None
-            records = await events.newest_records(tx, caller.tenant_id, before=before, limit=RECORDS_AT_ONCE)
-            for record in records:
-                below = place.index if place and place.same(record) else None
-                found += _matching(record, wanted, below)
-                place = Place(record.appended_at, record.partition, record.offset, 0)
-                if len(found) >= count:
-                    last = found[count - 1]
-                    place = Place(last.received_at, last.partition, last.offset, last.index)
-                    return JsonResponse(Page(found[:count], _cursor(place)))
-            if len(records) < RECORDS_AT_ONCE:
-                return JsonResponse(Page(found))
+    for _ in range(0, RECORDS_MAX, RECORDS_AT_ONCE):
+        before = place.until if place else None
+        seen = await api.log.newest(caller.tenant_id, before=before, limit=RECORDS_AT_ONCE)
+        for record in seen.records:
+            below = place.index if place and place.same(record) else None
+            found += _matching(record, wanted, below)
+            place = Place(record.appended_at, record.partition, record.offset, 0)
+            if len(found) >= count:
+                last = found[count - 1]
+                place = Place(last.received_at, last.partition, last.offset, last.index)
+                return JsonResponse(Page(found[:count], _cursor(place)))
+        if seen.before is None:
+            return JsonResponse(Page(found))
+        place = Place(seen.before.at, seen.before.partition, seen.before.offset, 0)
     return JsonResponse(Page(found, _cursor(place) if place else None))
 
 
@@ -175,21 +186,23 @@ class Place(Struct, frozen=True):
     index: int
 
     @property
-    def until(self) -> tuple[datetime, int, int]:
+    def until(self) -> log.Place:
         """The place in the order of records from which on those that are older have to be looked at."""
-        return self.at, self.partition, self.offset + (self.index > 0)
+        return log.Place(self.at, self.partition, self.offset + (self.index > 0))
 
-    def same(self, record: StoredRecord) -> bool:
+    def same(self, record: Record) -> bool:
         """Whether this place is in the record."""
         return (self.partition, self.offset) == (record.partition, record.offset)
 
 
-def _matching(record: StoredRecord, wanted: dict[str, str | None], below: int | None) -> list[FoundEvent]:
+def _matching(record: Record, wanted: dict[str, str | None], below: int | None) -> list[FoundEvent]:
     """Return the events of a record that are wanted, newest first, those before the row `below` only."""
     try:
         block = codec.decode(record.data)
     except codec.CorruptBlockError:
         return []  # the meter has put it among the dead letters
+    if block.tenant_id != record.tenant_id:
+        return []  # likewise
     chosen = [row for row in rows.rows_of(block, **wanted) if below is None or row < below]
     return [
         FoundEvent(
@@ -226,44 +239,12 @@ def _place(cursor: str | None) -> Place | None:
 @get("/winkel/v1/ingest/summary", guards=[auth.reader])
 async def summary(api: Api, caller: Caller) -> Response[Any]:
     """Count what became of the tenant's events so far."""
-    async with api.database.transaction(caller.tenant_id) as tx:
-        found: EventSummary = await events.summary(tx, caller.tenant_id)
+    async with (
+        api.database.transaction(caller.tenant_id) as tx,
+        shards.reading(tx, api.further, caller.tenant_id) as reader,
+    ):
+        found: EventSummary = await reader.summary()
     return JsonResponse(Data(found))
-
-
-class ShownDeadLetter(Struct):
-    """A dead letter, with what is left of the event as text."""
-
-    id: str
-    topic: str
-    partition: int
-    offset: int
-    index: int
-    reason: str
-    detail: str
-    metric_id: str | None
-    transaction_id: str | None
-    payload: str
-    at: datetime
-
-
-@get("/winkel/v1/dead-letters", guards=[auth.reader])
-async def dead_letters(
-    api: Api, caller: Caller, limit: int | None = None, next_page: str | None = None
-) -> Response[Any]:
-    """List events that were accepted and could not be counted, and why, the newest first."""
-    count, position = pages.limit_of(limit), pages.decode(next_page)
-    if position and not position.id.isdigit():
-        raise InvalidError("next_page is not a cursor that this list gave out")
-    async with api.database.transaction(caller.tenant_id) as tx:
-        before = int(position.id) if position else None
-        found = await events.dead_letters(tx, caller.tenant_id, before=before, limit=count + 1)
-    letters, more = pages.cut(found, count)
-    shown = [
-        ShownDeadLetter(**{**structs.asdict(each), "payload": each.payload.decode(errors="replace")})
-        for each in letters
-    ]
-    return JsonResponse(Page(shown, pages.encode(Position(letters[-1].at, letters[-1].id)) if more else None))
 
 
 @get("/winkel/v1/conflicting-duplicates", guards=[auth.reader])
@@ -274,12 +255,15 @@ async def conflicting_duplicates(
     count, position = pages.limit_of(limit), pages.decode(next_page)
     if position and not _HEX.fullmatch(position.id):
         raise InvalidError("next_page is not a cursor that this list gave out")
-    async with api.database.transaction(caller.tenant_id) as tx:
+    async with (
+        api.database.transaction(caller.tenant_id) as tx,
+        shards.reading(tx, api.further, caller.tenant_id) as reader,
+    ):
         before = (position.at, position.id) if position else None
-        found = await events.conflicting_duplicates(tx, caller.tenant_id, before=before, limit=count + 1)
+        found = await reader.conflicting_duplicates(before=before, limit=count + 1)
     shown: list[ConflictingDuplicate]
     shown, more = pages.cut(found, count)
     return JsonResponse(Page(shown, pages.encode(Position(shown[-1].last_at, shown[-1].id)) if more else None))
 
 
-routes = [ingest, send, newest, summary, dead_letters, conflicting_duplicates]
+routes = [ingest, send, newest, summary, conflicting_duplicates]

@@ -118,7 +118,7 @@ async def _kept_or_draft(tx: Connection, tenant_id: int, customer_id: str, invoi
 async def _drafts(tx: Connection, tenant_id: int, customer_id: str, api: Api) -> list[Invoice]:
     """Return the open invoices, rated now, each with the date on which it will be issued."""
     grace = timedelta(hours=api.settings.grace_hours)
-    found = await standing(tx, tenant_id, customer_id, api.clock())
+    found = await standing(tx, api.further, tenant_id, customer_id, api.clock())
     return [msgspec.structs.replace(each.invoice, issued_at=due_at(each.invoice, grace)) for each in found.drafts]
 
 

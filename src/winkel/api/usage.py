@@ -23,7 +23,7 @@ from winkel.model.money import plain
 from winkel.model.period import Period, hour_number, hour_start
 from winkel.model.tenant import Caller
 from winkel.model.usage import HourUsage
-from winkel.store import contracts, customers, metrics, usage
+from winkel.store import contracts, customers, metrics, shards
 from winkel.store.database import Connection
 
 ROWS = 10_000
@@ -108,7 +108,10 @@ async def list_usage(request: Request[Any, Any, Any], api: Api, caller: Caller) 
     """List the usage of many metrics and customers by window; rows without usage have the value null."""
     asked, asked_page = await body(request, ListUsage), query(request, NextPage)
     span = _span(asked.starting_on, asked.ending_before)
-    async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
+    async with (
+        api.database.transaction(caller.tenant_id, snapshot=True) as tx,
+        shards.reading(tx, api.further, caller.tenant_id) as reader,
+    ):
         wanted = await _wanted(tx, caller.tenant_id, asked.billable_metrics)
         limit = _customers_a_page(len(wanted), asked.window_size, span)
         only = customers.Filter(ids=tuple(str(each) for each in asked.customer_ids or ()))
@@ -117,7 +120,7 @@ async def list_usage(request: Request[Any, Any, Any], api: Api, caller: Caller) 
         shown, more = pages.cut(found, limit)
         rows: list[UsageRow] = []
         for customer in shown:
-            rows += await _rows(tx, caller.tenant_id, customer, wanted, asked.window_size, span)
+            rows += await _rows(reader, customer, wanted, asked.window_size, span)
     return Page(rows, pages.encode(pages.Position(shown[-1].created_at, shown[-1].id)) if more else None)
 
 
@@ -128,12 +131,15 @@ async def list_groups(request: Request[Any, Any, Any], api: Api, caller: Caller)
     limit, skipped = pages.limit_of(paging.limit), _offset(paging.next_page)
     names, filters = _grouping(asked)
     customer_id, metric_id = str(asked.customer_id), str(asked.billable_metric_id)
-    async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
+    async with (
+        api.database.transaction(caller.tenant_id, snapshot=True) as tx,
+        shards.reading(tx, api.further, caller.tenant_id) as reader,
+    ):
         customer = await customers.get(tx, caller.tenant_id, customer_id)
         metric = await metrics.get(tx, caller.tenant_id, metric_id)
         span = await _group_span(tx, caller.tenant_id, asked, api.clock())
         index = _group_key(metric, names, whole=asked.group_by is None)
-        rows = await _read(tx, caller.tenant_id, customer, metric, index, span)
+        rows = await _read(reader, customer, metric, index, span)
     places = [metric.keys[index].index(name) for name in names]
     found = [
         _group_row(names, group, window)
@@ -148,8 +154,7 @@ async def list_groups(request: Request[Any, Any, Any], api: Api, caller: Caller)
 
 
 async def _rows(
-    tx: Connection,
-    tenant_id: int,
+    reader: shards.Reader,
     customer: Customer,
     wanted: Iterable[tuple[BillableMetric, GroupBy | None]],
     size: WindowSize,
@@ -159,7 +164,7 @@ async def _rows(
     found = []
     for metric, group_by in wanted:
         index = 0 if group_by is None else _group_key(metric, (group_by.key,), whole=False)
-        rows = await _read(tx, tenant_id, customer, metric, index, span)
+        rows = await _read(reader, customer, metric, index, span)
         groups: dict[str, list[Window]] = {}
         if group_by is not None:
             groups = _by_value(metric, index, group_by, rows, size, span)
@@ -189,10 +194,10 @@ def _by_value(
 
 
 async def _read(
-    tx: Connection, tenant_id: int, customer: Customer, metric: BillableMetric, index: int, span: Period
+    reader: shards.Reader, customer: Customer, metric: BillableMetric, index: int, span: Period
 ) -> list[HourUsage]:
     """Return the usage of a customer, under all of its identifiers."""
-    hours = await usage.hours(tx, tenant_id, customer.keys, [metric.id], {metric.id: index}, *_hours(span))
+    hours = await reader.hours(customer.keys, [metric.id], {metric.id: index}, *_hours(span))
     return hours[metric.id]
 
 

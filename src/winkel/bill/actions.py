@@ -13,8 +13,9 @@ from winkel.model.account import Account
 from winkel.model.invoice import Invoice, InvoiceStatus
 from winkel.model.ledger import LedgerEntry
 from winkel.model.usage import HourUsage
-from winkel.store import accounts, billing, invoices, ledger, usage
+from winkel.store import accounts, billing, invoices, ledger, shards
 from winkel.store.database import Connection
+from winkel.store.shards import Lender
 
 
 class Standing(Struct, frozen=True):
@@ -29,31 +30,40 @@ class Standing(Struct, frozen=True):
         return [entry for draft in self.drafts for entry in draft.entries]
 
 
-async def standing(tx: Connection, tenant_id: int, customer_id: str, at: datetime) -> Standing:
+async def standing(
+    tx: Connection, further: Sequence[Lender], tenant_id: int, customer_id: str, at: datetime
+) -> Standing:
     """Return the account and every draft of a customer, rated now. Raises `NotFoundError`.
 
-    The transaction should be a snapshot, so that no invoice is finalized between two of its reads.
+    The transaction should be a snapshot, so that no invoice is finalized between two of its reads. `further` are the
+    databases beside its own that usage is spread over.
     """
     account = await accounts.load(tx, tenant_id, customer_id)
-    metered = await _metered(tx, tenant_id, account.customer.keys, needs(account, at))
+    async with shards.reading(tx, further, tenant_id) as reader:
+        metered = await _metered(reader, account.customer.keys, needs(account, at))
     return Standing(account, drafts(account, metered, at))
 
 
-async def _metered(
-    tx: Connection, tenant_id: int, keys: Sequence[str], wanted: Iterable[Need]
-) -> dict[str, list[HourUsage]]:
+async def _metered(reader: shards.Reader, keys: Sequence[str], wanted: Iterable[Need]) -> dict[str, list[HourUsage]]:
     """Return the usage that was asked for, under the keys by which it was asked for."""
     found: dict[str, list[HourUsage]] = defaultdict(list)
     for need in wanted:
-        hours = await usage.hours(
-            tx, tenant_id, keys, [need.metric_id], {need.metric_id: need.group_key}, need.start_hour, need.end_hour
+        hours = await reader.hours(
+            keys, [need.metric_id], {need.metric_id: need.group_key}, need.start_hour, need.end_hour
         )
         found[need.key] += hours[need.metric_id]
     return found
 
 
 async def finalize_due(
-    tx: Connection, tenant_id: int, customer_id: str, *, grace: timedelta, until: datetime, at: datetime
+    tx: Connection,
+    further: Sequence[Lender],
+    tenant_id: int,
+    customer_id: str,
+    *,
+    grace: timedelta,
+    until: datetime,
+    at: datetime,
 ) -> list[Invoice]:
     """Make every draft final that is due at `until`, and say when to look at this customer again.
 
@@ -61,7 +71,7 @@ async def finalize_due(
     locked, so two workers never invoice one period twice, and deductions of one balance have one order.
     """
     await billing.lock_customer(tx, tenant_id, customer_id)
-    now = await standing(tx, tenant_id, customer_id, at)
+    now = await standing(tx, further, tenant_id, customer_id, at)
     final: list[Invoice] = []
     for draft in now.drafts:
         if due_at(draft.invoice, grace) > until:

@@ -1,8 +1,10 @@
-"""Keeps usage compact and closes billing periods when their time has come."""
+"""Keeps usage compact, closes billing periods when their time has come, and decides how many meters there should be."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from time import monotonic
 
 import psycopg
 import structlog
@@ -10,10 +12,15 @@ import structlog
 from winkel.bill.actions import finalize_due
 from winkel.clock import Clock
 from winkel.config import Settings
+from winkel.figures import bill as figures
+from winkel.fleet.actions import Scaling, overview
+from winkel.fleet.overview import PIPELINE
+from winkel.letters.worker import Publisher, relay
 from winkel.log.log import Log
 from winkel.model.errors import UnavailableError
-from winkel.store import billing, progress, usage
-from winkel.store.database import Connection, connect
+from winkel.store import billing, shards, usage, vitals
+from winkel.store.database import Connection
+from winkel.store.shards import Held
 
 log = structlog.get_logger(__name__)
 
@@ -25,18 +32,35 @@ BILL_SECONDS = 5.0
 """How often to look for customers who are due."""
 TRIM_SECONDS = 600.0
 """How often to drop old records from the log."""
+RELAY_SECONDS = 5.0
+"""How often to tell new dead letters to a topic, if the log has topics."""
+WATCH_SECONDS = 2.0
+"""How often to look at the whole pipeline, for the figures."""
+SCALE_SECONDS = 2.0
+"""How often to look whether there are as many meters as are needed."""
 RETRY = timedelta(minutes=5)
 """When to try again a customer whose billing failed."""
 PAGE = 500
+OPEN_DELTAS_MAX = 100_000
+"""Open deltas are counted up to this many, for the figures: counting them all would cost what merging does."""
 
 
 async def run(database_url: str, events: Log, *, settings: Settings, clock: Clock, stop: asyncio.Event) -> None:
-    """Compact, bill and trim until `stop` is set; each at its own pace, each on a connection of its own."""
+    """Compact, bill and trim until `stop` is set; each at its own pace, each on connections of its own.
+
+    Each database that usage is spread over is compacted by itself; a period is closed only while all answer.
+    """
     worker = Worker(database_url, events, settings, clock)
+    urls = (database_url, *settings.further_databases)
     async with asyncio.TaskGroup() as group:
-        group.create_task(_repeat(worker.compact, COMPACT_SECONDS, database_url, stop))
-        group.create_task(_repeat(worker.bill, BILL_SECONDS, database_url, stop))
-        group.create_task(_repeat(worker.trim, TRIM_SECONDS, database_url, stop))
+        for number, url in enumerate(urls):
+            group.create_task(_repeat(partial(worker.compact, number=number), COMPACT_SECONDS, [url], stop))
+        group.create_task(_repeat(worker.bill, BILL_SECONDS, urls, stop))
+        group.create_task(_repeat(worker.trim, TRIM_SECONDS, urls, stop))
+        group.create_task(_repeat(Scaling(events, settings).look, SCALE_SECONDS, urls, stop))
+        group.create_task(_repeat(worker.watch, WATCH_SECONDS, urls, stop))
+        if isinstance(events, Publisher):
+            group.create_task(_repeat(partial(publish, events), RELAY_SECONDS, urls, stop))
 
 
 class Worker:
@@ -47,56 +71,86 @@ class Worker:
         self.events = events
         self.settings = settings
         self.clock = clock
+        self._open_deltas: dict[int, int] = {}
 
-    async def compact(self, connection: Connection) -> None:
-        """Merge open deltas until few are left."""
+    async def compact(self, connection: Connection, *, number: int = 0) -> None:
+        """Merge open deltas until few are left, in the database of this number."""
         merged = COMPACT_ROWS
         while merged >= COMPACT_ROWS:
+            began = monotonic()
             merged = await usage.compact(connection, COMPACT_ROWS)
+            if merged:
+                figures.COMPACTED.inc(merged)
+                figures.COMPACTION_SECONDS.observe(monotonic() - began)
+            figures.COMPACTING.give()
+        self._open_deltas[number] = await vitals.open_deltas(connection, OPEN_DELTAS_MAX)
+        figures.OPEN_DELTAS.set(sum(self._open_deltas.values()))
 
-    async def bill(self, connection: Connection) -> None:
-        """Finalize what is due. A customer whose billing fails never stops the others."""
+    async def bill(self, connection: Connection, *further: Connection) -> None:
+        """Finalize what is due. A customer whose billing fails never stops the others.
+
+        `further` are connections to the databases beside the first that usage is spread over.
+        """
+        figures.BILLING.give()
         at = self.clock()
-        until = await metered_until(connection, self.events, at)
+        until = await metered_until([connection, *further], self.events, at)
         if until is None:
             return
         some = True
         while some:
             some = False
             for tenant_id, customer_id in await billing.due(connection, until, PAGE):
-                some |= await self._bill_one(connection, tenant_id, customer_id, until)
+                some |= await self._bill_one(connection, further, tenant_id, customer_id, until)
 
-    async def _bill_one(self, connection: Connection, tenant_id: int, customer_id: str, until: datetime) -> bool:
+    async def _bill_one(
+        self, connection: Connection, further: Sequence[Connection], tenant_id: int, customer_id: str, until: datetime
+    ) -> bool:
         """Bill one customer in one transaction, or write down why not; False: another worker is at it."""
         grace = timedelta(hours=self.settings.grace_hours)
         try:
             async with connection.transaction():
                 if not await billing.take(connection, tenant_id, customer_id, until):
                     return False
+                lenders = [Held(each) for each in further]
                 final = await finalize_due(
-                    connection, tenant_id, customer_id, grace=grace, until=until, at=self.clock()
+                    connection, lenders, tenant_id, customer_id, grace=grace, until=until, at=self.clock()
                 )
+            figures.FINALIZED.inc(len(final))
             for invoice in final:
                 log.info("invoice finalized", tenant=tenant_id, customer=customer_id, invoice=invoice.id)
         except (psycopg.OperationalError, UnavailableError):
             raise
         except Exception as error:
             log.exception("billing failed", tenant=tenant_id, customer=customer_id)
+            figures.FAILURES.inc()
             problem = f"{type(error).__name__}: {error}"
             await billing.set_due(connection, tenant_id, customer_id, until + RETRY, problem)
+        finally:
+            figures.BILLING.give()
         return True
 
-    async def trim(self, connection: Connection) -> None:
+    async def trim(self, connection: Connection, *further: Connection) -> None:
         """Drop records of the log that were metered and are older than the retention."""
-        positions = await progress.positions(connection, self.events.name, self.events.partitions)
+        positions = await shards.positions([connection, *further], self.events.name, self.events.partitions)
         before = self.clock() - timedelta(hours=self.settings.log_retention_hours)
         dropped = await self.events.trim(before, positions)
         if dropped:
             log.info("log trimmed", records=dropped)
 
+    async def watch(self, *databases: Connection) -> None:
+        """Look at the whole pipeline, so that /metrics can tell of it."""
+        PIPELINE.show(await overview(databases, self.events))
 
-async def metered_until(connection: Connection, events: Log, at: datetime) -> datetime | None:
-    """Return `at` if all that was in the log by now has been metered, else None.
+
+async def publish(events: Log, *databases: Connection) -> None:
+    """Tell the dead letters of each database to the topic beside the log's."""
+    assert isinstance(events, Publisher), "who starts this has looked"
+    for each in databases:
+        await relay(each, events.name, events)
+
+
+async def metered_until(databases: Sequence[Connection], events: Log, at: datetime) -> datetime | None:
+    """Return `at` if all that was in the log by now has been metered, in whichever database, else None.
 
     Only then may a period be closed: an event accepted before the end of its grace must be on the invoice, however
     far the meter lags behind.
@@ -104,7 +158,7 @@ async def metered_until(connection: Connection, events: Log, at: datetime) -> da
     await events.refresh()
     ends = [each.end for each in await events.bounds()]
     for _ in range(20):
-        positions = await progress.positions(connection, events.name, len(ends))
+        positions = await shards.positions(databases, events.name, len(ends))
         if all(position >= end for position, end in zip(positions, ends, strict=True)):
             return at
         await asyncio.sleep(0.1)
@@ -112,18 +166,15 @@ async def metered_until(connection: Connection, events: Log, at: datetime) -> da
 
 
 async def _repeat(
-    job: Callable[[Connection], Awaitable[None]], seconds: float, database_url: str, stop: asyncio.Event
+    job: Callable[..., Awaitable[None]], seconds: float, urls: Sequence[str], stop: asyncio.Event
 ) -> None:
-    """Run a job again and again; after a failure of the database, on a new connection."""
+    """Run a job over connections to these databases again and again; after a failure of one, over new connections."""
     while not stop.is_set():
         try:
-            connection = await connect(database_url)
-            try:
+            async with shards.connections(urls) as connections:
                 while not stop.is_set():
-                    await job(connection)
+                    await job(*connections)
                     await _wait(stop, seconds)
-            finally:
-                await connection.close()
         except (psycopg.OperationalError, UnavailableError) as error:
             log.warning("database lost; connecting again", error=str(error))
             await _wait(stop, 1.0)

@@ -2,11 +2,15 @@
 
 import typer
 
-from winkel.cli.options import DatabaseUrl, needed
+from winkel.cli.options import DatabaseUrl, MetricsHost, MetricsPort, needed
 from winkel.cli.terminal import sentences
 
 
-def bill(database_url: DatabaseUrl = "") -> None:
+def bill(
+    database_url: DatabaseUrl = "",
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = "0.0.0.0",  # noqa: S104 (for clusters)
+) -> None:
     """Run the role that merges usage and finalizes invoices.
 
     **Example**: `WINKEL_DATABASE_URL=postgresql://db/winkel winkel bill`
@@ -14,4 +18,6 @@ def bill(database_url: DatabaseUrl = "") -> None:
     with sentences():
         from winkel.cli import roles
 
-        raise typer.Exit(roles.run("bill", needed(database_url)))
+        address = needed(database_url)
+        with roles.metrics(metrics_host, metrics_port) as listener:
+            raise typer.Exit(roles.run("bill", address, metrics=listener))

@@ -5,9 +5,11 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,18 +21,26 @@ Say = Callable[[str], None]
 _LINE_MAX = 64 * 1024
 _QUIET_SECONDS = 5.0
 """How long the same warning of the same process is not shown again at the terminal; the log has them all."""
+_FROM_OUTSIDE = frozenset({0, *(-each for each in (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM))})
+"""Exit codes of processes that were well when they ended: a role ends with 0 when it gets SIGTERM."""
 _KNOWN = frozenset({"event", "level", "timestamp", "role", "pid", "exception", "logger"})
 
 
 class Child:
     """A process on the leash. `name` is its role, with a number behind it where there are several."""
 
-    def __init__(self, name: str, role: str, log_file: Path | None, say: Say) -> None:
+    def __init__(
+        self, name: str, role: str, log_file: Path | None, say: Say, *, settings: dict[str, str] | None = None
+    ) -> None:
+        self.settings = settings or {}
+        """Environment variables that it gets beside those of the supervisor."""
         self.name = name
         self.role = role
         self.log_file = log_file
         self.process: asyncio.subprocess.Process | None = None
         self.started_at = 0.0
+        self.metrics_port: int | None = None
+        self._metrics_fd: int | None = None
         self._lines = Lines(name, log_file, say)
         self._reader: asyncio.Task[None] | None = None
 
@@ -39,18 +49,25 @@ class Child:
         """Its process id; None when it does not run."""
         return self.process.pid if self.process is not None and self.process.returncode is None else None
 
-    async def start(self, keep_open: tuple[int, ...]) -> None:
+    async def start(self, keep_open: tuple[int, ...], *, watched: bool = False) -> None:
         """Start the process; it imports its modules and waits for its orders.
 
-        It gets a process group of its own, so that Ctrl-C reaches the supervisor alone.
+        It gets a process group of its own, so that Ctrl-C reaches the supervisor alone; and, where it is `watched`, a
+        port of this machine to answer /metrics, /healthz and /readyz on.
         """
         environment = {name: value for name, value in os.environ.items() if name != "WINKEL_BOOTSTRAP_TOKEN"}
+        environment |= self.settings
         self.started_at = time.monotonic()
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "winkel.cli.leash", self.role,
-            stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
-            env=environment, pass_fds=keep_open, process_group=0,
-        )  # fmt: skip
+        with contextlib.ExitStack() as ours:
+            if watched:
+                listener = ours.enter_context(socket.create_server(("127.0.0.1", 0)))
+                self.metrics_port, self._metrics_fd = listener.getsockname()[1], listener.fileno()
+                keep_open = (*keep_open, listener.fileno())
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "winkel.cli.leash", self.role,
+                stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
+                env=environment, pass_fds=keep_open, process_group=0,
+            )  # fmt: skip
         assert self.process.stderr is not None
         self._reader = asyncio.create_task(self._lines.read(self.process.stderr))
 
@@ -59,6 +76,7 @@ class Child:
         assert self.process is not None
         assert self.process.stdin is not None
         with contextlib.suppress(ConnectionError):  # it died already; whoever waits for its end will see
+            orders = msgspec.structs.replace(orders, metrics_fd=self._metrics_fd)
             self.process.stdin.write(msgspec.json.encode(orders) + b"\n")
             await self.process.stdin.drain()
 
@@ -72,6 +90,11 @@ class Child:
         if code < 0:
             return f"was killed ({signal.Signals(-code).name})"
         return f"ended with exit code {code}" + (f" ({self._lines.last})" if code and self._lines.last else "")
+
+    @property
+    def was_ended(self) -> bool:
+        """Whether somebody from outside ended it, by a signal; a crash is its own doing."""
+        return self.process is not None and self.process.returncode in _FROM_OUTSIDE
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal, if it is there to receive one."""
@@ -105,7 +128,7 @@ class Lines:
 
     def _keep(self, file: IO[bytes], lines: list[bytes]) -> None:
         for line in filter(None, lines):
-            entry = parse(line)
+            entry = {"timestamp": datetime.now(UTC).isoformat(), "role": self._name} | parse(line)
             self.last = sentence(entry)
             with contextlib.suppress(OSError):  # a full disk must not end the supervisor
                 file.write((json.dumps(entry) + "\n").encode())
@@ -136,9 +159,15 @@ def parse(line: bytes) -> dict[str, Any]:
 def sentence(entry: dict[str, Any]) -> str:
     """Return an entry as one line for a person: the event, what belongs to it, the last line of its traceback."""
     details = [f"{name}={value}" for name, value in entry.items() if name not in _KNOWN]
-    trace = str(entry.get("exception", "")).strip().splitlines()[-1:]
+    trace = [line for line in map(_bare, str(entry.get("exception", "")).splitlines()) if line][-1:]
     words = " ".join([str(entry["event"]), *details, *(f"({line})" for line in trace)])
     return " ".join(words.split())[:400]
+
+
+def _bare(line: str) -> str:
+    """Return a line of a traceback without the frame that is drawn around those of several errors at once."""
+    line = line.strip(" |")
+    return "" if line.startswith("+-") else line
 
 
 def rotate(log_file: Path) -> None:

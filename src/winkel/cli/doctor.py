@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,6 +21,8 @@ DELTAS = 200_000
 """More open deltas than this mean that nobody merges them."""
 DISK_BYTES = 2 * 1024**3
 CLOCK = timedelta(seconds=2)
+PATIENCE_SECONDS = 3.0
+"""When to look again at partitions that nobody seems to meter."""
 
 
 class Finding(NamedTuple):
@@ -79,24 +82,64 @@ def _processes(data: Path) -> list[Finding]:
 
 
 async def _database(database_url: str, data: Path) -> list[Finding]:
-    from winkel.cli import prepare
+    """Look at the database, and at those beside it that usage is spread over."""
     from winkel.cli.datafolder import database_url as choose
+    from winkel.config import Settings
+
+    try:
+        urls = (choose(database_url, data), *Settings.from_environment().further_databases)
+    except ValueError as error:
+        return [Finding("database", False, "not reachable", str(error))]
+    async with AsyncExitStack() as stack:
+        found = [await _one_database(url, "WINKEL_SHARDS", stack) for url in urls[1:]]
+        found.insert(0, await _one_database(urls[0], "WINKEL_DATABASE_URL", stack))
+        findings = list(found[0].findings)
+        for number, further in enumerate(found[1:], 1):
+            findings += [each._replace(what=f"{each.what} {number}") for each in further.findings]
+        good = [each.connection for each in found if each.connection is not None]
+        if len(good) == len(found):
+            places = await _places(good)
+            findings += [places] if len(good) > 1 or not places.good else []
+            findings.append(await _metering(good, urls[0]))
+        if found[0].connection is not None:
+            findings.append(await _billing(found[0].connection))
+    return findings
+
+
+class _Looked(NamedTuple):
+    """What was found in one database, and a connection to it if all that Winkel needs is there."""
+
+    findings: list[Finding]
+    connection: "Connection | None" = None
+
+
+async def _one_database(url: str, setting: str, stack: AsyncExitStack) -> _Looked:
+    from winkel.cli import prepare
     from winkel.model.errors import UnavailableError
 
     try:
-        connection = await prepare.connect(choose(database_url, data))
-    except (UnavailableError, ValueError) as error:
-        return [Finding("database", False, "not reachable", str(error))]
+        connection = await prepare.connect(url, setting)
+    except UnavailableError as error:
+        return _Looked([Finding("database", False, "not reachable", str(error))])
+    stack.push_async_callback(connection.close)
     version = connection.info.server_version
     findings = [Finding("database", True, f"PostgreSQL {version // 10000}.{version % 10000}")]
+    schema = await _schema(connection)
+    findings += [schema, await _clock(connection)]
+    if not schema.good:
+        return _Looked(findings)
+    return _Looked([*findings, await _deltas(connection), await _events(connection)], connection)
+
+
+async def _places(databases: "list[Connection]") -> Finding:
+    from winkel.model.errors import ConflictError
+    from winkel.store import shards
+
     try:
-        schema = await _schema(connection)
-        findings.append(schema)
-        checks = (_clock, _lag, _deltas, _events, _billing) if schema.good else (_clock,)
-        findings += [await check(connection) for check in checks]
-    finally:
-        await connection.close()
-    return findings
+        await shards.check(databases)
+    except ConflictError as error:
+        return Finding("spreading", False, "not as at the first start", str(error))
+    return Finding("spreading", True, f"usage is spread over {len(databases)} databases")
 
 
 async def _schema(connection: "Connection") -> Finding:
@@ -117,18 +160,36 @@ async def _clock(connection: "Connection") -> Finding:
     return Finding("clock", apart <= CLOCK, found, "set the clocks, for example by NTP: usage is billed by time")
 
 
-async def _lag(connection: "Connection") -> Finding:
-    from winkel.store import vitals
+async def _metering(databases: "list[Connection]", database_url: str) -> Finding:
+    import asyncio
 
-    partitions = await vitals.lag(connection)
-    if not partitions:
-        return Finding("metering", True, "the log has no partition yet")
-    orphans = [each.partition for each in partitions if each.owner is None]
-    most = max(each.records for each in partitions)
-    found = ", ".join(f"partition {each.partition}: {each.records} behind" for each in partitions)
-    if orphans and most:
-        return Finding("metering", False, found, f"nobody meters partition {orphans[0]}: start `winkel meter`")
-    return Finding("metering", most <= LAG_RECORDS, found, "more events arrive than are metered: start more meters")
+    from winkel.config import Settings
+    from winkel.fleet.actions import observe, open_log
+    from winkel.model.errors import UnavailableError
+    from winkel.store import autoscale
+
+    try:
+        events = await open_log(database_url, Settings.from_environment())
+        try:
+            seen = await observe(databases, events)
+            if seen.orphans and seen.records:
+                await asyncio.sleep(PATIENCE_SECONDS)  # a partition that just changes hands is no trouble
+                seen = await observe(databases, events)
+            wanted = await autoscale.last(databases[0], events.name)
+        finally:
+            await events.close()
+    except UnavailableError as error:
+        return Finding("metering", False, "the log does not answer", str(error))
+    worst = max(seen.partitions, key=lambda each: each.records)
+    found = f"{len(seen.processes)} running; about {seen.events:,} events wait in {seen.records:,} records"
+    if worst.records:
+        found += f", most in partition {worst.partition} ({worst.records:,})"
+    if wanted is not None and wanted.valid:
+        found += f"; wanted {wanted.reason}"
+    if seen.orphans and seen.records:
+        return Finding("metering", False, found, f"nobody meters partition {seen.orphans[0]}: start `winkel meter`")
+    more = "more events arrive than are metered: start more meters, or `winkel up --workers auto`"
+    return Finding("metering", worst.records <= LAG_RECORDS, found, more)
 
 
 async def _deltas(connection: "Connection") -> Finding:

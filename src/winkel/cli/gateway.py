@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from winkel.cli.options import DatabaseUrl, needed
+from winkel.cli.options import DatabaseUrl, MetricsHost, MetricsPort, needed
 from winkel.cli.terminal import sentences
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ def gateway(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the port.")] = 1,
     database_url: DatabaseUrl = "",
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = "0.0.0.0",  # noqa: S104 (for clusters)
 ) -> None:
     """Run the role that serves the API.
 
@@ -25,13 +27,14 @@ def gateway(
         from winkel.cli import roles
 
         address = needed(database_url)
-        with roles.listen(host, port) as listener:
+        with roles.listen(host, port) as listener, roles.metrics(metrics_host, metrics_port) as metrics:
             if workers == 1:
-                raise typer.Exit(roles.run("gateway", address, listen_fd=listener.fileno()))
-            _serve_many(address, listener, workers)
+                descriptor = listener.detach()  # the server closes it
+                raise typer.Exit(roles.run("gateway", address, listen_fd=descriptor, metrics=metrics))
+            _serve_many(address, listener, workers, metrics)
 
 
-def _serve_many(database_url: str, listener: "socket.socket", workers: int) -> None:
+def _serve_many(database_url: str, listener: "socket.socket", workers: int, metrics: "socket.socket | None") -> None:
     """Keep several gateways on one port alive until asked to stop."""
     import asyncio
     import signal
@@ -40,6 +43,8 @@ def _serve_many(database_url: str, listener: "socket.socket", workers: int) -> N
     from winkel.cli.leash import Orders
     from winkel.cli.supervisor import Supervisor
     from winkel.cli.terminal import console
+    from winkel.cli.together import Together
+    from winkel.cli.watch import watched
 
     terminal = console(stderr=True)
 
@@ -51,12 +56,16 @@ def _serve_many(database_url: str, listener: "socket.socket", workers: int) -> N
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         children = [Child(f"gateway-{number}", "gateway", None, say) for number in range(1, workers + 1)]
-        supervisor = Supervisor(children, keep_open=(listener.fileno(),), say=say, changed=lambda: None)
-        try:
-            await supervisor.start()
-            await supervisor.order(Orders(database_url=database_url, listen_fd=listener.fileno()))
-            await stop.wait()
-        finally:
-            await supervisor.stop(hurry)
+        keep_open = (listener.fileno(),)
+        supervisor = Supervisor(
+            children, keep_open=keep_open, say=say, changed=lambda: None, watched=metrics is not None
+        )
+        async with watched(metrics, Together(supervisor.ports)):
+            try:
+                await supervisor.start()
+                await supervisor.order(Orders(database_url=database_url, listen_fd=listener.fileno()))
+                await stop.wait()
+            finally:
+                await supervisor.stop(hurry)
 
     asyncio.run(run())

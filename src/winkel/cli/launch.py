@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from winkel.cli import prepare, roles
+from winkel.cli import prepare
 from winkel.cli.child import Child, rotate
 from winkel.cli.datafolder import DataFolder
 from winkel.cli.leash import Orders
+from winkel.cli.scaling import Meters, cores
 from winkel.cli.supervisor import Supervisor
 from winkel.clock import now
 from winkel.config import Settings
@@ -41,12 +42,21 @@ class Launch:
     """One run of everything in one data folder, from start to stop."""
 
     def __init__(
-        self, data: DataFolder, settings: Settings, listener: socket.socket, host: str, say: Callable[[str], None]
+        self,
+        data: DataFolder,
+        settings: Settings,
+        listener: socket.socket,
+        host: str,
+        say: Callable[[str], None],
+        *,
+        workers: int | None = 1,
+        metrics: socket.socket | None = None,
     ) -> None:
         self.data = data
         self.settings = settings
         self.listener = listener
         self.host = host
+        self.metrics_url = url(*metrics.getsockname()[:2]) + "/metrics" if metrics is not None else None
         self.port: int = listener.getsockname()[1]
         self.server = None if settings.database_url else Server(data.postgres, _log(data, "postgres"))
         self.stop_asked = asyncio.Event()
@@ -56,8 +66,17 @@ class Launch:
         self._stop_asked_at = 0.0
         self._began = time.monotonic()
         self._started_at = datetime.now(UTC).isoformat()
-        children = [Child(role, role, _log(data, role), say) for role in roles.ROLES]
-        self.supervisor = Supervisor(children, keep_open=(listener.fileno(),), say=say, changed=self._note)
+        self._meters = Meters(lambda name: _log(data, name), say)
+        self._auto = workers is None
+        self._scaling: asyncio.Task[None] | None = None
+        children = [
+            Child("gateway", "gateway", _log(data, "gateway"), say),
+            *(self._meters.child(number) for number in range(1, (workers or 1) + 1)),
+            Child("bill", "bill", _log(data, "bill"), say, settings={"WINKEL_METERS_MAX": str(self._most())}),
+        ]
+        self.supervisor = Supervisor(
+            children, keep_open=(listener.fileno(),), say=say, changed=self._note, watched=metrics is not None
+        )
 
     async def run(self, tell: Callable[[Started], None]) -> None:
         """Start everything, tell it once it answers, keep it alive until asked to stop, stop it.
@@ -100,16 +119,14 @@ class Launch:
             await asyncio.to_thread(self.server.ensure_running)
             self.supervisor.watch(self.server)
             address = self.server.url
-        connection = await prepare.connect(address)
-        try:
-            await prepare.schema(connection)
+        async with prepare.everything((address, *self.settings.further_databases)) as (connection, _):
             secret = await prepare.bootstrap(connection, self.settings.bootstrap_token, now())
-        finally:
-            await connection.close()
         self._note()
         await self.supervisor.order(
             Orders(database_url=address, listen_fd=self.listener.fileno(), cache=str(self.data.cache))
         )
+        if self._auto:
+            self._scaling = asyncio.create_task(self._meters.follow(self.supervisor, address))
         return secret
 
     async def _ready(self) -> None:
@@ -138,6 +155,9 @@ class Launch:
 
     async def _stop(self) -> None:
         """Stop the roles, then the database."""
+        if self._scaling is not None:
+            self._scaling.cancel()
+            await asyncio.gather(self._scaling, return_exceptions=True)
         await self.supervisor.stop(self.hurry)
         self.listener.close()
         if self.server is not None:
@@ -153,6 +173,10 @@ class Launch:
         elif now - self._stop_asked_at > IMPATIENT_SECONDS:
             self.hurry.set()
 
+    def _most(self) -> int:
+        """Return how many meters the autoscaler may ask for: what is set, or one for each core of this machine."""
+        return self.settings.meters_max or max(cores(), self.settings.meters_min)
+
     def _note(self) -> None:
         """Write run.json."""
         self.data.note(
@@ -163,6 +187,7 @@ class Launch:
                 "port": self.port,
                 "url": url(self.host, self.port),
                 "roles": {child.name: child.pid for child in self.supervisor.children},
+                "metrics": self.metrics_url,
                 "answers": self._answers,
                 "postgres": self.server.pid if self.server is not None else None,
             }

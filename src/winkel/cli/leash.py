@@ -9,6 +9,7 @@ even when Python does not come to reading.
 import ctypes
 import os
 import signal
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -26,6 +27,8 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     """The listening socket that the gateway inherits; it belongs to the supervisor and outlives a killed gateway."""
     cache: str | None = None
     """A folder for files that can be made again."""
+    metrics_fd: int | None = None
+    """The listening socket on which it answers /metrics, /healthz and /readyz, if it is to."""
 
 
 def tie() -> None:
@@ -56,16 +59,16 @@ def _watch() -> None:
 def main() -> None:
     """Be the role that the first argument names, on the leash."""
     tie()
-    from winkel.cli import roles
+    from winkel.cli import logs, roles
+    from winkel.config import Settings
 
     role = sys.argv[1]
+    logs.configure(Settings.from_environment().log_level, role)
     roles.preload(role)
     orders = wait_for_orders()
-    sys.exit(roles.run(role, orders.database_url, listen_fd=orders.listen_fd, cache=_path(orders.cache)))
-
-
-def _path(text: str | None) -> Path | None:
-    return Path(text) if text else None
+    metrics = socket.socket(fileno=orders.metrics_fd) if orders.metrics_fd is not None else None
+    cache = Path(orders.cache) if orders.cache else None
+    sys.exit(roles.run(role, orders.database_url, listen_fd=orders.listen_fd, cache=cache, metrics=metrics))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from winkel.cli import events, invoices, tenant, token
+from winkel.cli import dead_letters, events, fleet, invoices, tenant, token
 from winkel.cli.bill import bill
 from winkel.cli.demo.command import demo
 from winkel.cli.doctor import doctor
@@ -12,6 +12,7 @@ from winkel.cli.gateway import gateway
 from winkel.cli.meter import meter
 from winkel.cli.migrate import migrate
 from winkel.cli.replay.command import replay
+from winkel.cli.top.command import top
 from winkel.cli.up import up
 from winkel.cli.usage import usage
 
@@ -29,10 +30,13 @@ RUN, USE, ADMIN, ROLES = "Run Winkel", "Use it", "Who may use it", "One by one, 
 app.command(rich_help_panel=RUN)(up)
 app.command(rich_help_panel=RUN)(demo)
 app.command(rich_help_panel=RUN)(doctor)
+app.command(rich_help_panel=RUN)(top)
 app.command(rich_help_panel=USE)(replay)
 app.command(rich_help_panel=USE)(events.events)
 app.command(rich_help_panel=USE)(usage)
 app.add_typer(invoices.app, name="invoices", rich_help_panel=USE)
+app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=RUN)
+app.add_typer(fleet.app, name="fleet", rich_help_panel=RUN)
 app.add_typer(token.app, name="token", rich_help_panel=ADMIN)
 app.add_typer(tenant.app, name="tenant", rich_help_panel=ADMIN)
 app.command(rich_help_panel=ROLES)(gateway)

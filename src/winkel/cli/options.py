@@ -15,6 +15,18 @@ Token = Annotated[str, typer.Option("--token", envvar="WINKEL_TOKEN", help="API 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts; numbers keep every digit.")]
 Customer = Annotated[str, typer.Option("--customer", help="A customer: its id, an ingest alias, or its name.")]
 
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(
+        envvar="WINKEL_METRICS_PORT",
+        help="Port for /metrics, /healthz and /readyz; without it they are not served. 0 picks a free one.",
+        show_default=False,
+    ),
+]
+MetricsHost = Annotated[
+    str, typer.Option(help="Address on which that port listens. Nobody is asked for a token there.")
+]
+
 DATA = Path("winkel-data")
 URL = "http://127.0.0.1:8080"
 

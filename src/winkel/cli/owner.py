@@ -1,6 +1,6 @@
 """Commands that work on the database directly, as its owner: `with_database` gives them a connection."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -25,3 +25,15 @@ def with_database(database_url: str, data: Path, work: "Callable[[Connection], A
             await connection.close()
 
     return asyncio.run(run())
+
+
+def with_databases(database_url: str, data: Path, work: "Callable[[Sequence[Connection]], Awaitable[T]]") -> T:
+    """Do the same for work on all databases that usage is spread over, the home database first."""
+    from winkel.config import Settings
+    from winkel.store import shards
+
+    async def run(home: "Connection") -> T:
+        async with shards.connections(Settings.from_environment().further_databases) as further:
+            return await work([home, *further])
+
+    return with_database(database_url, data, run)

@@ -3,13 +3,15 @@
 import hashlib
 import secrets
 import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 
 import psycopg
 
 from winkel.model.errors import UnavailableError
 from winkel.model.tenant import Role, Token
-from winkel.store import database, migrate, tenants
+from winkel.store import database, migrate, shards, tenants
 from winkel.store.database import Connection
 
 OLDEST = 15
@@ -20,8 +22,8 @@ SECRET_MIN = 16
 _LOCK = 0x77696E6B656C + 1  # one bootstrap at a time in one database
 
 
-async def connect(url: str) -> Connection:
-    """Connect as the owner of the tables. Raises `UnavailableError` that says what to do."""
+async def connect(url: str, setting: str = "WINKEL_DATABASE_URL") -> Connection:
+    """Connect as the owner of the tables. Raises `UnavailableError` that says what to do, and in which setting."""
     try:
         connection = await database.connect(url)
     except psycopg.ProgrammingError as error:
@@ -30,12 +32,31 @@ async def connect(url: str) -> Connection:
         ) from error
     except UnavailableError as error:
         reason = _line(error.__cause__ or error)
-        raise UnavailableError(f"the database does not answer; check WINKEL_DATABASE_URL. It says: {reason}") from error
+        raise UnavailableError(f"the database does not answer; check {setting}. It says: {reason}") from error
     if connection.info.server_version < OLDEST * 10000:
         version = connection.info.server_version // 10000
         await connection.close()
         raise UnavailableError(f"the database is PostgreSQL {version}; Winkel needs {OLDEST} or newer")
     return connection
+
+
+@asynccontextmanager
+async def everything(urls: Sequence[str]) -> AsyncIterator[tuple[Connection, list[str]]]:
+    """Bring the databases of an installation up to date, the home one first, and lend a connection to that.
+
+    With it come the names of what was applied to any of them. Raises `UnavailableError`, and `ConflictError` when they
+    are not those that the installation began with.
+    """
+    async with AsyncExitStack() as stack:
+        connections: list[Connection] = []
+        applied: dict[str, None] = {}
+        for url in urls:
+            connections.append(await connect(url, "WINKEL_SHARDS" if connections else "WINKEL_DATABASE_URL"))
+            stack.push_async_callback(connections[-1].close)
+        for connection in connections:
+            applied |= dict.fromkeys(await schema(connection))
+        await shards.agree(connections)
+        yield connections[0], list(applied)
 
 
 async def schema(connection: Connection) -> list[str]:

@@ -7,19 +7,20 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from winkel.cli import logs
+from winkel.cli.watch import Process, watched
 from winkel.config import Settings
 from winkel.model.errors import WinkelError
 
 if TYPE_CHECKING:
     from granian.server.embed import Server
 
-ROLES = ("gateway", "meter", "bill")
 _NEEDS = {
     "gateway": ("granian.server.embed", "winkel.api.app", "winkel.fleet.actions"),
     "meter": ("winkel.fleet.worker", "winkel.fleet.actions"),
@@ -36,18 +37,29 @@ def preload(role: str) -> None:
         importlib.import_module(module)
 
 
-def run(role: str, database_url: str, *, listen_fd: int | None = None, cache: Path | None = None) -> int:
-    """Be a role until SIGTERM or Ctrl-C; return the exit code. What ends it otherwise is in its log."""
+def run(
+    role: str,
+    database_url: str,
+    *,
+    listen_fd: int | None = None,
+    cache: Path | None = None,
+    source: tuple[str, str] | None = None,
+    metrics: socket.socket | None = None,
+) -> int:
+    """Be a role until SIGTERM or Ctrl-C; return the exit code. What ends it otherwise is in its log.
+
+    `source` is a topic that a meter reads instead of the log, and its tenant. `metrics` is a listening socket on which
+    to answer /metrics, /healthz and /readyz.
+    """
     settings = Settings.from_environment()
-    logs.configure(settings.log_level)
-    structlog.contextvars.bind_contextvars(role=role, pid=os.getpid())
+    logs.configure(settings.log_level, role)
     work = {
         "gateway": lambda stop: gateway(database_url, settings, listen_fd, stop),
-        "meter": lambda stop: meter(database_url, settings, cache, stop),
+        "meter": lambda stop: meter(database_url, settings, cache, source, stop),
         "bill": lambda stop: bill(database_url, settings, stop),
     }[role]
     try:
-        _loop_runner()(_until_stopped(work))
+        _loop_runner()(_until_stopped(role, work, metrics))
     except WinkelError as error:
         log.error("stopped", reason=str(error))  # noqa: TRY400 (the sentence says it; bugs get a traceback below)
         return 1
@@ -67,47 +79,84 @@ def listen(host: str, port: int) -> socket.socket:
         raise ValueError(f"cannot listen on {host}:{port} ({reason}): choose another with --host or --port") from error
 
 
+def metrics(host: str, port: int | None) -> AbstractContextManager[socket.socket | None]:
+    """Return a listening socket for the figures, or none without a port. Raises `ValueError` that says what to do."""
+    if port is None:
+        return nullcontext()
+    try:
+        return listen(host, port)
+    except ValueError as error:
+        raise ValueError(str(error).replace("--", "--metrics-")) from error
+
+
 async def gateway(database_url: str, settings: Settings, listen_fd: int | None, stop: asyncio.Event) -> None:
     """Serve HTTP on an inherited listening socket."""
     from winkel.api.app import create
     from winkel.api.state import Api
+    from winkel.api.timing import timed
     from winkel.clock import now
     from winkel.fleet import actions as fleet
     from winkel.ingest import worker as ingest
+    from winkel.ingest.pressure import Pressure
+    from winkel.ingest.quota import Quotas
     from winkel.ingest.routes import Routes
     from winkel.store.database import Database
 
     assert listen_fd is not None, "whoever starts a gateway listens for it"
     event_log = await fleet.open_log(database_url, settings)
     routes = Routes()
-    app = create(Api(settings, Database(database_url), event_log, routes, now))
+    quotas = Quotas(settings.tenant_events_per_second)
+    pressure = Pressure(settings.lag_limit_seconds, settings.disk_reserve_bytes)
+    further = tuple(Database(each) for each in settings.further_databases)
+    app = create(Api(settings, Database(database_url), event_log, routes, now, quotas, pressure, further))
     gc.collect()
     gc.freeze()  # what is imported now stays for ever: never look at it again
     gc.set_threshold(50_000, 20, 20)
-    server = _server(app, listen_fd)
+    server = _server(timed(app), listen_fd)
     waiting = asyncio.create_task(_interrupt(server, stop))
     served = asyncio.Event()
     keeping = asyncio.create_task(
         ingest.keep(database_url, event_log, routes, gateway=f"{socket.gethostname()}:{os.getpid()}", stop=served)
     )
+    databases = (database_url, *settings.further_databases)
+    watching = asyncio.create_task(ingest.watch(databases, event_log, pressure, quotas, stop=stop))
     try:
         await server.serve()
     finally:
         waiting.cancel()
+        watching.cancel()
         served.set()
         await keeping
+        await asyncio.wait([watching])
     if not stop.is_set():
         raise RuntimeError("the HTTP server ended by itself; the lines before this one say why")
 
 
-async def meter(database_url: str, settings: Settings, cache: Path | None, stop: asyncio.Event) -> None:
-    """Turn logged events into usage."""
+async def meter(
+    database_url: str,
+    settings: Settings,
+    cache: Path | None,
+    source: tuple[str, str] | None,
+    stop: asyncio.Event,
+) -> None:
+    """Turn logged events into usage; with a source, those of another topic (its address, the name of the tenant)."""
     from winkel.fleet import worker
-    from winkel.fleet.actions import open_log
+    from winkel.fleet.actions import open_before, open_log, open_source
 
-    event_log = await open_log(database_url, settings)
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    further = settings.further_databases
+    before = await open_before(database_url, settings) if source is None else None
+    if before is not None:
+        try:
+            await worker.finish(database_url, before, owner=owner, shards=further, cache=cache, stop=stop)
+        finally:
+            await before.close()
+    if source is None:
+        event_log = await open_log(database_url, settings)
+    else:
+        event_log = await open_source(database_url, settings, *source)
     try:
-        await worker.run(database_url, event_log, owner=f"{socket.gethostname()}:{os.getpid()}", cache=cache, stop=stop)
+        await worker.run(database_url, event_log, owner=owner, shards=further, cache=cache, stop=stop)
     finally:
         await event_log.close()
 
@@ -116,8 +165,14 @@ async def bill(database_url: str, settings: Settings, stop: asyncio.Event) -> No
     """Merge usage, finalize invoices that are due, and let go of events that are no longer needed."""
     from winkel.bill import worker
     from winkel.clock import now
-    from winkel.fleet.actions import open_log
+    from winkel.fleet.actions import open_before, open_log, settled
 
+    before = await open_before(database_url, settings)
+    if before is not None:
+        try:
+            await settled((database_url, *settings.further_databases), before, stop)
+        finally:
+            await before.close()
     event_log = await open_log(database_url, settings)
     try:
         await worker.run(database_url, event_log, settings=settings, clock=now, stop=stop)
@@ -152,11 +207,15 @@ async def _interrupt(server: "Server", stop: asyncio.Event) -> None:
     server.main_loop_interrupt.set()
 
 
-async def _until_stopped(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+async def _until_stopped(
+    role: str, work: Callable[[asyncio.Event], Coroutine[Any, Any, None]], metrics: socket.socket | None
+) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await work(stop)
+    signs = importlib.import_module(f"winkel.figures.{role}").SIGNS
+    async with watched(metrics, Process(signs)):
+        await work(stop)
 
 
 def _loop_runner() -> Callable[[Coroutine[Any, Any, None]], None]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from winkel.model.tenant import Tenant
     from winkel.store.database import Connection
 
-app = typer.Typer(help="Make and list tenants: walls that no data crosses.", no_args_is_help=True)
+app = typer.Typer(help="Make and list tenants, walls that no data crosses, and set their quotas.", no_args_is_help=True)
 
 
 @app.command()
@@ -43,7 +43,42 @@ def list_(database_url: DatabaseUrl = "", data: Data = DATA) -> None:
     with sentences():
         from winkel.store import tenants
 
-        shown = table("Tenants", "id", "name", "made", right=("id",))
+        shown = table("Tenants", "id", "name", "made", "events a second", right=("id", "events a second"))
         for tenant in with_database(database_url, data, tenants.list_tenants):
-            shown.add_row(str(tenant.id), tenant.name, f"{tenant.created_at:%Y-%m-%d %H:%M}")
+            quota = _shown(tenant.events_per_second)
+            shown.add_row(str(tenant.id), tenant.name, f"{tenant.created_at:%Y-%m-%d %H:%M}", quota)
         console().print(shown)
+
+
+@app.command()
+def quota(
+    name: Annotated[str, typer.Argument(help="The tenant.")],
+    events: Annotated[str, typer.Argument(help="Events a second; 0: no limit; default: what the installation gives.")],
+    database_url: DatabaseUrl = "",
+    data: Data = DATA,
+) -> None:
+    """Set how many events a second gateways take from a tenant; they know within seconds.
+
+    It holds for the whole installation: each gateway gives out an equal share. WINKEL_TENANT_EVENTS_PER_SECOND is the
+    default for tenants that have no quota of their own.
+
+    **Example**: `winkel tenant quota production 50000`
+    """
+    with sentences():
+        from winkel.store import tenants
+
+        if events != "default" and not (events.isdecimal() and int(events) < 2**31):
+            raise ValueError(f"a quota is a whole number of events a second, or the word default, not {events!r}")
+        wanted = None if events == "default" else int(events)
+
+        async def work(connection: "Connection") -> "Tenant":
+            return await tenants.set_quota(connection, name, wanted)
+
+        made = with_database(database_url, data, work)
+        typer.echo(f"events a second of tenant {made.name}: {_shown(made.events_per_second)}")
+
+
+def _shown(quota: int | None) -> str:
+    if quota is None:
+        return "default"
+    return f"{quota:,}" if quota else "no limit"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from winkel.cli.options import MetricsHost, MetricsPort
 from winkel.cli.terminal import console, sentences
 
 if TYPE_CHECKING:
@@ -17,6 +18,11 @@ def up(
     data: Annotated[Path, typer.Option(help="Folder for the data; made when there is none.")] = Path("winkel-data"),
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")] = 8080,
+    workers: Annotated[
+        str, typer.Option(help="How many meters: a number, or `auto` for as many as are needed, up to one per core.")
+    ] = "1",
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = "127.0.0.1",
     leash: Annotated[bool, typer.Option("--leash", hidden=True, help="Stop when standard input closes.")] = False,
 ) -> None:
     """Start Winkel: database, gateway, meter and billing, supervised.
@@ -25,32 +31,48 @@ def up(
     admin token, once; WINKEL_BOOTSTRAP_TOKEN sets its value. Ctrl-C stops everything, and nothing that was accepted
     is lost.
 
-    **Example**: `winkel up --data /srv/winkel --port 8080`
+    With `--workers auto` it watches how many events wait and how fast they come, starts meters when more are needed,
+    stops them when fewer do, and says why.
+
+    **Example**: `winkel up --data /srv/winkel --port 8080 --workers auto`
     """
     with sentences():
         import asyncio
 
         from winkel.cli.datafolder import DataFolder
         from winkel.cli.launch import Launch
-        from winkel.cli.roles import listen
+        from winkel.cli.roles import listen, metrics
+        from winkel.cli.scaling import workers as number_of
+        from winkel.cli.together import Together
+        from winkel.cli.watch import watched
         from winkel.config import Settings
 
         settings = Settings.from_environment()
+        wanted = number_of(workers)
         folder = DataFolder(data)
         terminal = console()
-        with folder.locked(), listen(host, port) as listener:
+        with folder.locked(), listen(host, port) as listener, metrics(metrics_host, metrics_port) as figures:
 
             async def run() -> None:
-                launch = Launch(folder, settings, listener, host, lambda line: terminal.print(line, markup=False))
+                launch = Launch(
+                    folder,
+                    settings,
+                    listener,
+                    host,
+                    lambda line: terminal.print(line, markup=False),
+                    workers=wanted,
+                    metrics=figures,
+                )
                 if leash:
                     launch.stop_with_standard_input()
-                await launch.run(lambda started: _welcome(terminal, started, folder.path))
+                async with watched(figures, Together(launch.supervisor.ports)):
+                    await launch.run(lambda started: _welcome(terminal, started, folder.path, launch.metrics_url))
 
             asyncio.run(run())
         terminal.print("stopped")
 
 
-def _welcome(terminal: "Console", started: "Started", data: Path) -> None:
+def _welcome(terminal: "Console", started: "Started", data: Path, metrics_url: str | None) -> None:
     """Say where it runs, with which token, and what to do next."""
     from rich.markup import escape
     from rich.panel import Panel
@@ -62,10 +84,12 @@ def _welcome(terminal: "Console", started: "Started", data: Path) -> None:
         f"[bold]URL[/]    {started.url}",
         f"[bold]Token[/]  {token}",
         f"[bold]Data[/]   {escape(str(data))}",
+        *([f"[bold]Watch[/]  {metrics_url}"] if metrics_url else []),
         "",
         "[bold]Next[/]   winkel events        what arrives",
         "       winkel replay FILE   send usage from CSV, JSON lines or Parquet",
         "       winkel doctor        whether all is well",
+        "       winkel top           how fast it goes",
         "",
         "Ctrl-C stops",
     ]

@@ -2,32 +2,124 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from time import monotonic
 
 import msgspec
+import psycopg
+import structlog
 
 from winkel.config import Settings
+from winkel.fleet.autoscale import Autoscaler, Policy, sample
+from winkel.fleet.observation import ALIVE_SECONDS, Observation, Standing
+from winkel.fleet.overview import Overview
 from winkel.log.log import Log
 from winkel.log.postgres import PostgresLog
 from winkel.model import routing as plan
 from winkel.model.errors import ConflictError, UnavailableError
 from winkel.model.routing import Routing
-from winkel.store import progress, routing
-from winkel.store.database import Connection, connect
+from winkel.store import autoscale, meters, routing, shards, tenants
+from winkel.store.database import Connection
 
 PREPARE_SECONDS = 12.0
 """A change that is not done by then is given up: longer than a dead gateway's lease, shorter than senders wait."""
 LOOK_SECONDS = 0.05
+SETTLING_SECONDS = 0.5
+"""How often to look how far the log before is."""
+MEMORY_SECONDS = 3600.0
+"""From how far back the average events of a record are known."""
+log = structlog.get_logger(__name__)
 
 
 async def open_log(database_url: str, settings: Settings) -> Log:
     """Open the log that the settings name; the first time, make it and its routing."""
-    events = await PostgresLog.open(database_url, settings.partitions)
-    connection = await connect(database_url)
-    try:
-        await routing.begin(connection, events.name, plan.first(events.partitions))
-    finally:
-        await connection.close()
+    events: Log = await PostgresLog.open(database_url, settings.partitions)
+    if settings.log:
+        events = await _open_kafka(settings, events)
+    async with shards.connections((database_url, *settings.further_databases)) as databases:
+        await shards.agree(databases)
+        if not await routing.newest(databases[0], events.name):
+            await routing.begin(databases[0], events.name, plan.first(events.partitions, len(databases)))
     return events
+
+
+async def open_source(database_url: str, settings: Settings, source: str, tenant: str) -> Log:
+    """Open somebody else's topic of plain events, all of one tenant; the first time, make its routing.
+
+    Raises `UnavailableError` when the brokers do not answer or have no such topic, `NotFoundError` when there is no
+    such tenant, `ValueError` when the address does not fit.
+    """
+    from winkel.log.broker import SCHEME, Broker
+    from winkel.log.kafka_events import EventTopic
+
+    try:
+        broker = Broker.of(source, settings.kafka_config)
+    except ValueError as error:
+        raise ValueError(str(error).replace("WINKEL_LOG must be empty or", "--source must be")) from None
+    if "/" not in source.removeprefix(SCHEME):
+        raise ValueError(f"--source must name a topic: {source}/the-topic")
+    before = await PostgresLog.open(database_url, settings.partitions)
+    await before.close()
+    async with shards.connections((database_url, *settings.further_databases)) as databases:
+        await shards.agree(databases)
+        owner = await tenants.find_tenant(databases[0], tenant)
+        events = await EventTopic.of(broker, owner.id, before.secret)
+        if not await routing.newest(databases[0], events.name):
+            await routing.begin(databases[0], events.name, plan.first(events.partitions, len(databases)))
+    return events
+
+
+async def _open_kafka(settings: Settings, before: Log) -> Log:
+    """Open the log in Kafka, with the secret of the one in the home database."""
+    from winkel.log.broker import Broker  # librdkafka: 20 MB that nobody needs without Kafka
+    from winkel.log.kafka import KafkaLog
+
+    try:
+        return await KafkaLog.open(Broker.of(settings.log, settings.kafka_config), settings.partitions, before.secret)
+    finally:
+        await before.close()
+
+
+async def open_before(database_url: str, settings: Settings) -> Log | None:
+    """Open the log that was in use before `WINKEL_LOG` named another one; None: there can't be one."""
+    return await PostgresLog.open(database_url, settings.partitions) if settings.log else None
+
+
+async def unfinished(databases: Sequence[Connection], before: Log) -> str:
+    """Return what has to happen to a log that is not used any more before the next one is metered; empty: nothing.
+
+    Of an event that came by both logs the first counts, and a bill needs all of both.
+    """
+    gateways = [each.gateway for each in await routing.gateways(databases[0], before.name)]
+    bounds = await before.bounds()
+    positions = await shards.positions(databases, before.name, len(bounds))
+    left = sum(max(0, bound.end - max(bound.start, at)) for bound, at in zip(bounds, positions, strict=True))
+    if gateways:
+        return f"gateways that append to it must end or be restarted: {', '.join(gateways)}"
+    return f"{left} records are to be metered" if left else ""
+
+
+async def settled(urls: Sequence[str], before: Log, stop: asyncio.Event) -> None:
+    """Wait until nothing is unfinished in a log that is not used any more, or `stop` is set; say what is, and when not.
+
+    A database that does not answer is asked again.
+    """
+    said = ""
+    while not stop.is_set():
+        try:
+            async with shards.connections(urls) as databases:
+                found = await unfinished(databases, before)
+        except (psycopg.OperationalError, UnavailableError) as error:
+            found = f"it does not answer: {error}"
+        if not found:
+            if said:
+                log.info("the log that was in use before is done with", log=before.name)
+            return
+        if not said:
+            log.warning("the log that was in use before comes first", log=before.name, reason=found)
+        said = found
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), SETTLING_SECONDS)
 
 
 async def repartition(
@@ -35,7 +127,6 @@ async def repartition(
     events: Log,
     partitions: int,
     *,
-    shards: int = 1,
     waiting_for: Callable[[Sequence[str]], None] = lambda _: None,
 ) -> Routing:
     """Route events to another number of partitions from now on, without refusing any; return the new version.
@@ -47,7 +138,8 @@ async def repartition(
     await events.refresh()
     active = (await routing.current(connection, events.name)).active
     version = await routing.next_version(connection, events.name)
-    wanted = msgspec.structs.replace(plan.change(active, partitions, shards), version=version)
+    databases = await shards.count(connection)
+    wanted = msgspec.structs.replace(plan.change(active, partitions, databases), version=version)
     await events.grow(max(wanted.partitions) + 1)
     await routing.prepare(connection, events.name, wanted, PREPARE_SECONDS)
     try:
@@ -80,8 +172,107 @@ async def _all_gave_way(
         ) from None
 
 
-async def undrained(connection: Connection, topic: str, current: Routing) -> dict[int, int]:
+async def undrained(databases: Sequence[Connection], topic: str, current: Routing) -> dict[int, int]:
     """Return by partition how many offsets before its seal are not metered yet: what the newest routing waits for."""
-    stand = {each.partition: each.next_offset for each in await progress.everything(connection, topic)}
+    stand = {each.partition: each.next_offset for each in await shards.everything(databases, topic)}
     left = {partition: seal - stand.get(partition, 0) for partition, seal in enumerate(current.seals)}
     return {partition: offsets for partition, offsets in left.items() if offsets > 0}
+
+
+async def observe(databases: Sequence[Connection], events: Log) -> Observation:
+    """Look how far metering is behind, and at the meters. Raises `UnavailableError` when the log does not answer.
+
+    `databases` are those that usage is spread over, the home one first.
+    """
+    await events.refresh()
+    bounds = await events.bounds()
+    at = monotonic()
+    stand = {each.partition: each for each in await shards.everything(databases, events.name)}
+    known = await meters.alive(databases[0], events.name, MEMORY_SECONDS)
+    history = await routing.history(databases[0], events.name)
+    records = sum(each.records for each in known)
+    standings = []
+    for partition, bound in enumerate(bounds):
+        found = stand.get(partition)
+        standings.append(
+            Standing(
+                partition=partition,
+                routed=not history or partition in history[-1].partitions,
+                next_offset=bound.end,
+                metered_offset=max(bound.start, found.next_offset) if found else bound.start,
+                owner=found.owner if found else None,
+                updated_at=found.updated_at if found else None,
+            )
+        )
+    return Observation(
+        at=at,
+        topic=events.name,
+        partitions=tuple(standings),
+        meters=tuple(each for each in known if each.silent_seconds < ALIVE_SECONDS),
+        events_per_record=sum(each.events for each in known) / records if records else 1.0,
+    )
+
+
+async def overview(databases: Sequence[Connection], events: Log) -> Overview:
+    """Look at everything that an operator watches; as `observe`, with routing, gateways and the autoscaler's wish."""
+    home, seen = databases[0], await observe(databases, events)
+    now = await routing.current(home, events.name)
+    gateways = await routing.gateways(home, events.name)
+    wanted = await autoscale.last(home, events.name)
+    decided = wanted is not None and wanted.valid
+    return Overview(
+        observation=seen,
+        routing=now.active.version,
+        routed=len(set(now.active.partitions)),
+        preparing=now.preparing.version if now.preparing is not None else None,
+        gateways=tuple(each.gateway for each in gateways),
+        desired=wanted.desired if wanted is not None and decided else None,
+        reason=wanted.reason if wanted is not None and decided else "",
+    )
+
+
+class Scaling:
+    """The autoscaler at work: looks, decides, and keeps what it decided, unless another process does.
+
+    One process per log decides, the one that holds the lock; when it dies, the next one goes on from its decision.
+    """
+
+    def __init__(self, events: Log, settings: Settings) -> None:
+        self.events = events
+        least = max(1, settings.meters_min)
+        goal = settings.latency_goal_milliseconds / 1000
+        self._policy = Policy(
+            goal_seconds=goal,
+            buffer_seconds=goal / 4,
+            catch_up_seconds=max(1, settings.catch_up_seconds),
+            least=least,
+            most=max(least, settings.meters_max or Policy().most),
+        )
+        self._leading: Connection | None = None
+        self._scaler = Autoscaler(self._policy)
+        self._before: Observation | None = None
+
+    async def look(self, *databases: Connection) -> None:
+        """Look once, and decide; the databases are those that usage is spread over, the home one first."""
+        home, topic = databases[0], self.events.name
+        if self._leading is not home and not await self._lead(home):  # the lock is the connection's
+            return
+        now = await observe(databases, self.events)
+        seen = sample(self._before, now) if self._before is not None else None
+        self._before = now
+        if seen is None:
+            return
+        decision = self._scaler.look(seen)
+        await autoscale.keep(home, topic, decision.desired, decision.reason)
+        if "→" in decision.reason:
+            log.info("another number of meters is wanted", desired=decision.desired, reason=decision.reason)
+
+    async def _lead(self, home: Connection) -> bool:
+        """Begin to decide, from where whoever did so before left off; False: somebody else does."""
+        topic, self._leading = self.events.name, None
+        if not await autoscale.lead(home, topic):
+            return False
+        last = await autoscale.last(home, topic)
+        self._scaler = Autoscaler(self._policy, last.desired if last is not None and last.valid else None)
+        self._leading, self._before = home, None
+        return True

@@ -5,22 +5,27 @@ import gc
 import secrets
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
 import psycopg
 import structlog
+from msgspec import Struct
 
+from winkel.figures import meter as figures
+from winkel.fleet.actions import settled, unfinished
 from winkel.fleet.ahead import Ahead, wait
 from winkel.log.log import Log
+from winkel.log.membership import Membership, Unled
 from winkel.meter import actions
 from winkel.meter.worker import LostPartitionsError, Meter
 from winkel.model.errors import FencedError, UnavailableError
-from winkel.store import progress
+from winkel.model.routing import shard_of
+from winkel.store import meters, progress
 from winkel.store.database import Connection, connect
+from winkel.store.shards import connections
 
-LEASE_SECONDS = 5.0
-"""An owner that gave no sign for so long may be replaced."""
 TICK_SECONDS = 1.0
 """How often a worker gives a sign, and looks for partitions without an owner."""
 GATED_SECONDS = 0.02
@@ -36,64 +41,117 @@ async def run(
     *,
     owner: str,
     partitions: Sequence[int] | None = None,
+    shards: Sequence[str] = (),
     cache: Path | None = None,
     stop: asyncio.Event,
 ) -> None:
     """Meter until `stop` is set: the given partitions, or a fair share of all.
 
     Workers of one log share its partitions: each takes those that nobody alive owns, up to its share, and gives up
-    what is beyond it. When the database is lost, it connects again and again. `cache` is a folder for files that vanish
-    with the process: large runs of keys, mapped instead of fetched. Raises `LookupError` when the log no longer has
-    what was not metered yet: somebody must know.
+    what is beyond it; a log with a consumer group says whose they are. When the database is lost, it connects again and
+    again. `shards` are the addresses of further databases that usage is spread over: each is served beside the others,
+    and none waits for one that is lost. `cache` is a folder for files that vanish with the process: large runs of keys,
+    mapped instead of fetched. Raises `LookupError` when the log no longer has what was not metered yet: somebody must
+    know.
     """
-    name = f"{owner}:{secrets.token_hex(4)}"  # two processes of one name must not take each other for themselves
-    pause = 0.1
+    urls = (database_url, *shards)
+    member = events.join() if partitions is None else Unled()
     collecting = gc.isenabled()
     gc.collect()
     gc.freeze()
     gc.disable()
     try:
-        while not stop.is_set():
-            began = monotonic()
-            try:
-                await _session(database_url, events, name, partitions, cache, stop)
-            except* (psycopg.OperationalError, UnavailableError) as lost:
-                log.warning("database or log lost; connecting again", error=str(lost.exceptions[0]))
-                pause = 0.1 if monotonic() - began > 10 else min(2 * pause, 5.0)
-                await wait(stop, pause)
+        async with asyncio.TaskGroup() as group:
+            for number in range(len(urls)):
+                name = f"{owner}:{secrets.token_hex(4)}"  # two of one name must not take each other for themselves
+                part = Part(number, len(urls), member, partitions)
+                group.create_task(_serve(urls, events, name, part, cache, stop))
     finally:
+        await member.leave()
         gc.unfreeze()
         if collecting:
             gc.enable()
 
 
-async def _session(
-    database_url: str,
-    events: Log,
-    owner: str,
-    partitions: Sequence[int] | None,
-    cache: Path | None,
-    stop: asyncio.Event,
+async def finish(
+    database_url: str, before: Log, *, owner: str, shards: Sequence[str] = (), cache: Path | None, stop: asyncio.Event
 ) -> None:
-    """Meter over one pair of connections until `stop` is set or one of them breaks."""
+    """Meter what is left in a log that is not used any more; return when that is all, or when `stop` is set."""
+    urls = (database_url, *shards)
+    async with connections(urls) as databases:
+        if not await unfinished(databases, before):
+            return
+    done = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run(database_url, before, owner=owner, shards=shards, cache=cache, stop=done))
+        await settled(urls, before, stop)
+        done.set()
+
+
+class Part(Struct, frozen=True):
+    """The partitions that live in one of so many databases; of them the chosen ones, or (None) a fair share."""
+
+    shard: int
+    shards: int
+    member: Membership
+    """Whose turn it is, if the log has a group that says so."""
+    chosen: Sequence[int] | None = None
+
+    def of(self, partitions: int) -> list[int]:
+        """Return which partitions of a log with so many may be metered here."""
+        wanted = range(partitions) if self.chosen is None else self.chosen
+        return [each for each in wanted if shard_of(each, self.shards) == self.shard]
+
+
+async def _serve(
+    urls: Sequence[str], events: Log, owner: str, part: Part, cache: Path | None, stop: asyncio.Event
+) -> None:
+    """Meter the partitions of one database until `stop` is set, however often that is lost."""
+    pause = 0.1
+    while not stop.is_set():
+        began = monotonic()
+        try:
+            await _session(urls, events, owner, part, cache, stop)
+        except* (psycopg.OperationalError, UnavailableError) as lost:
+            log.warning("database or log lost; connecting again", shard=part.shard, error=str(lost.exceptions[0]))
+            pause = 0.1 if monotonic() - began > 10 else min(2 * pause, 5.0)
+            await wait(stop, pause)
+
+
+async def _session(
+    urls: Sequence[str], events: Log, owner: str, part: Part, cache: Path | None, stop: asyncio.Event
+) -> None:
+    """Meter over one pair of connections until `stop` is set or one of them breaks.
+
+    Metrics and routing are in the first database: another one needs a third connection, to there.
+    """
     async with AsyncExitStack() as stack:
-        connection, beside = await connect(database_url), await connect(database_url)
-        stack.push_async_callback(connection.close)
-        stack.push_async_callback(beside.close)
-        meter = Meter(connection, events, owner=owner, cache=cache)
+
+        async def open_(number: int) -> Connection:
+            connection = await connect(urls[number])
+            stack.push_async_callback(connection.close)
+            return connection
+
+        connection, beside = await open_(part.shard), await open_(part.shard)
+        home = await open_(0) if part.shard else None
+        meter = Meter(connection, events, owner=owner, home=home, cache=cache)
         async with asyncio.TaskGroup() as group:
-            group.create_task(_drive(meter, partitions, stop))
+            group.create_task(_drive(meter, part, stop))
             group.create_task(_tidy(meter, beside, stop))
 
 
-async def _drive(meter: Meter, partitions: Sequence[int] | None, stop: asyncio.Event) -> None:
+async def _drive(meter: Meter, part: Part, stop: asyncio.Event) -> None:
     """Meter what comes, and tick; at the end, give the partitions up so that others need not wait for the lease."""
     await progress.introduce(meter.connection, meter.topic)
     ahead = Ahead(meter)
+    started_at = datetime.now(UTC)
     ticked = collected = monotonic()
-    await _tick(meter, partitions)
+    await meters.forget(meter.home, meter.topic)
+    await _tick(meter, part)
+    await _report(meter, started_at)
     try:
         while not stop.is_set():
+            meter.drop_stale()
             records = await ahead.next(stop)
             if records:
                 try:
@@ -104,29 +162,37 @@ async def _drive(meter: Meter, partitions: Sequence[int] | None, stop: asyncio.E
                     if not isinstance(error, LostPartitionsError):
                         meter.drop(list(meter.holdings))  # what it remembers is not what there is: start again
             if monotonic() - ticked >= TICK_SECONDS:
-                await _tick(meter, partitions)
+                await _tick(meter, part)
+                await _report(meter, started_at)
                 ticked = monotonic()
             if monotonic() - collected >= COLLECT_SECONDS:
                 gc.collect()
                 collected = monotonic()
         for holding in meter.holdings.values():
             await progress.release(meter.connection, meter.topic, holding.partition, holding.epoch)
+        await meters.remove(meter.home, meter.topic, meter.owner)
     finally:
+        figures.PARTITIONS.labels(part.shard).set(0)
         await ahead.close()
 
 
-async def _tick(meter: Meter, partitions: Sequence[int] | None) -> None:
-    """Give a sign, notice what was lost, and take what nobody alive owns, up to a fair share."""
+async def _tick(meter: Meter, part: Part) -> None:
+    """Give a sign, notice what was lost, and take what nobody alive owns up to a fair share, or what a group gives."""
     connection, topic = meter.connection, meter.topic
     epochs = {each.partition: each.epoch for each in meter.holdings.values()}
     alive = await progress.heartbeat(connection, topic, epochs)
     meter.drop([partition for partition in epochs if partition not in alive])
     await meter.events.refresh()
-    wanted = range(meter.events.partitions) if partitions is None else partitions
+    wanted = part.of(meter.events.partitions)
     share = len(wanted)
-    if partitions is None:
+    given = await part.member.assigned()
+    if given is not None:
+        wanted = [each for each in wanted if each in given]
+        share = len(wanted)
+    elif part.chosen is None:
         share = -(-share // max(1, await progress.meters(connection, topic)))
-    for holding in list(meter.holdings.values())[share:]:
+    kept = [each for each in meter.holdings if each in wanted][:share]
+    for holding in [each for each in meter.holdings.values() if each.partition not in kept]:
         await progress.release(connection, topic, holding.partition, holding.epoch)
         meter.drop([holding.partition])
     for partition in wanted:
@@ -134,9 +200,23 @@ async def _tick(meter: Meter, partitions: Sequence[int] | None) -> None:
             break
         if partition in meter.holdings:
             continue
-        if await progress.free(connection, topic, partition, meter.owner, lease=LEASE_SECONDS):
+        # What a group gave is ours: it has waited for the owner before, as long as it should.
+        if given is not None or await progress.free(connection, topic, partition, meter.owner):
             await meter.assign(partition)
             log.info("partition taken", partition=partition, epoch=meter.holdings[partition].epoch)
+    positions = {each.partition: each.next_offset for each in meter.holdings.values()}
+    await part.member.holds(positions, of=part.of(meter.events.partitions))
+    figures.PARTITIONS.labels(part.shard).set(len(meter.holdings))
+    figures.HEARTBEAT.give()
+
+
+async def _report(meter: Meter, started_at: datetime) -> None:
+    """Say what this meter did. Its work goes on when that fails: a lost connection shows there soon enough."""
+    held = sorted(meter.holdings)
+    try:
+        await meters.put(meter.home, meter.topic, meter.owner, started_at, held, meter.tally)
+    except psycopg.Error as error:
+        log.warning("the account of this meter could not be written", error=str(error))
 
 
 async def _tidy(meter: Meter, connection: Connection, stop: asyncio.Event) -> None:
@@ -155,6 +235,5 @@ async def _tidy(meter: Meter, connection: Connection, stop: asyncio.Event) -> No
                 await memory.warm(connection)
             except FencedError as error:
                 log.warning("partition lost while merging", partition=holding.partition, reason=str(error))
-                if meter.holdings.get(holding.partition) is holding:
-                    meter.drop([holding.partition])
+                meter.stale.append(holding)
         await wait(stop, TICK_SECONDS)

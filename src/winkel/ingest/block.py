@@ -8,10 +8,10 @@ from zlib import crc32
 
 import msgspec
 import numpy as np
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, Struct
 from numpy.typing import NDArray
 
-from winkel.model.batch import EventBlock
+from winkel.model.batch import BUCKETS, EventBlock
 from winkel.model.event import Event
 from winkel.model.routing import Routing
 
@@ -42,10 +42,37 @@ def blocks(tenant_id: int, events: Sequence[Event], secret: bytes, routing: Rout
     return result
 
 
+class Keying(Struct, frozen=True):
+    """How the identities of events that nobody routed are made, so that they lie where their partition looks."""
+
+    secret: bytes
+    bucket_low: int
+    bucket_high: int
+    """Buckets [low, high) are the partition's."""
+
+
+def block_within(tenant_id: int, events: Sequence[Event], keying: Keying) -> EventBlock:
+    """Return events of one partition, one at least, as a block whose keys lie in that partition's buckets.
+
+    The bucket of a key, its first 12 bits, becomes the one that stands as far into the range as it did among all.
+    """
+    keys = np.frombuffer(identities(tenant_id, events, keying.secret), np.uint8).reshape(-1, 16).copy()
+    buckets = keying.bucket_low + _buckets(keys) * (keying.bucket_high - keying.bucket_low) // BUCKETS
+    keys[:, 0] = buckets >> 4
+    keys[:, 1] = (buckets & 15) << 4 | keys[:, 1] & 15
+    return _block(tenant_id, events, keys.tobytes(), microseconds([event.timestamp for event in events]))
+
+
 def split(block: EventBlock, routing: Routing) -> list[tuple[int, EventBlock]]:
     """Return a block as one block for each partition to which its events belong."""
     routes = partitions_of(np.frombuffer(block.keys, np.uint8).reshape(-1, 16), routing)
     return [(partition, _rows(block, np.flatnonzero(routes == partition))) for partition in np.unique(routes).tolist()]
+
+
+def halves(block: EventBlock) -> tuple[EventBlock, EventBlock]:
+    """Return a block of several events as two, the first events and the others."""
+    rows = np.arange(len(block))
+    return _rows(block, rows[: len(rows) // 2]), _rows(block, rows[len(rows) // 2 :])
 
 
 def _rows(block: EventBlock, rows: NDArray[np.int64]) -> EventBlock:
@@ -72,10 +99,10 @@ def identities(tenant_id: int, events: Sequence[Event], secret: bytes) -> bytes:
     Keyed, so that nobody can choose ids that collide. The tenant has a fixed width and the source its length in front;
     the id is the rest: no two different triples are the same bytes.
     """
-    states = {source: _state(tenant_id, source, secret) for source in {event.source for event in events}}
+    copies = {source: _state(tenant_id, source, secret).copy for source in {event.source for event in events}}
     digests = []
     for event in events:
-        state = states[event.source].copy()
+        state = copies[event.source]()
         state.update(event.transaction_id.encode())
         digests.append(state.digest())
     return b"".join(digests)
@@ -89,9 +116,13 @@ def _state(tenant_id: int, source: str, secret: bytes) -> Any:
 
 def partitions_of(keys: NDArray[np.uint8], routing: Routing) -> NDArray[np.int64]:
     """Return the partition of each key (rows of 16 bytes): `Routing.partition_of(bucket_of(key))` for all at once."""
-    buckets = (keys[:, 0].astype(np.int64) << 4) | (keys[:, 1] >> 4)
-    ranges = np.searchsorted(np.array(routing.lows), buckets, side="right") - 1
+    ranges = np.searchsorted(np.array(routing.lows), _buckets(keys), side="right") - 1
     return np.array(routing.partitions, np.int64)[ranges]
+
+
+def _buckets(keys: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the bucket of each key: `bucket_of` for all at once."""
+    return (keys[:, 0].astype(np.int64) << 4) | (keys[:, 1] >> 4)
 
 
 def microseconds(times: list[datetime]) -> NDArray[np.int64]:

@@ -2,19 +2,23 @@
 
 Almost every body is fine, so all of it is decoded and checked at once; only when something is wrong do we go event by
 event to find the place. Rules: metronome-api.md §2 (limits) and §4.1.
+
+Whoever sends may choose what costs us most. So nothing is done at one go that has no bound: a large body is counted
+before it is decoded, and properties are read by slices. The thread that checks a large body lets the event loop work
+between any two of these steps, each of which takes some ten milliseconds.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from decimal import Context, DecimalException, Inexact, InvalidOperation, Overflow, Rounded
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from winkel.model.errors import InvalidError, TooLargeError
-from winkel.model.event import NEWEST, OLDEST, PROPERTIES_MAX, Event
+from winkel.model.event import EVENT_BYTES_MAX, NEWEST, OLDEST, PROPERTIES_MAX, Event
 from winkel.model.money import DIGITS
 from winkel.model.text import escapes_nul
 
@@ -24,7 +28,17 @@ _OBJECTS = msgspec.json.Decoder(list[dict[str, Any]], float_hook=_FITS.create_de
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _VALUE = msgspec.json.Decoder(Any, float_hook=_FITS.create_decimal)
 _ONLY_DIGITS = bytes(48 if 48 <= each <= 57 else 32 for each in range(256))
+_SPELLING = bytes(48 if each in b"0123456789." else 101 if each in b"eE" else 32 for each in range(256))
+"""Digits and points become 0, what may begin an exponent e, and all else a space."""
+_SHORTEST = len('"":0,')
+"""No property is written with less."""
 _LONG = b"0" * (DIGITS + 1)
+LARGE = 512 * 1024
+"""A body of more bytes is checked beside the event loop, and counted before it is decoded."""
+SLICE = EVENT_BYTES_MAX
+"""So many bytes of properties are read at one go: lists in lists of that size take about fifteen milliseconds."""
+LINES_MAX = 100_000
+"""The most lines of a body, empty ones included."""
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _OUT_OF_RANGE = f"number out of range: at most {DIGITS} digits, before and after the point together"
 _FAULTS = (msgspec.MsgspecError, DecimalException, RecursionError, InvalidError)
@@ -80,22 +94,43 @@ class _Thing(Struct, frozen=True, gc=False):
     """Any object, of which nothing is kept."""
 
 
+_skipped = msgspec.json.Decoder(list[_Thing])
 _things = msgspec.json.Decoder(list[_Thing | str | int | float | bool | list[None] | None])
 
 
-def count_array(body: bytes) -> int:
-    """Return how many elements a JSON array has. (Raw texts of millions of them would take seconds and gigabytes.)"""
-    try:
-        return len(_things.decode(body))
-    except msgspec.ValidationError:
-        return 0  # a nested array or a number out of range: `split` says what is wrong
+class _Identified(Struct, frozen=True, gc=False):
+    """An event of which only its identity is looked at."""
+
+    transaction_id: Raw
+
+
+def counter(identified: type[Struct]) -> Callable[[bytes], int]:
+    """Return how to count the elements of a JSON array. (Raw texts of millions would take seconds and gigabytes.)
+
+    In a large body each element must be an object with an identity at least: the first that is not ends the count, so
+    that millions of zeros cost no more than one.
+    """
+    decoder = msgspec.json.Decoder(list[identified])  # type: ignore[valid-type]
+
+    def count(body: bytes) -> int:
+        if len(body) > LARGE:
+            return len(decoder.decode(body))
+        try:
+            return len(_things.decode(body))
+        except msgspec.ValidationError:
+            return 0  # a nested array or a number out of range: `split` says what is wrong
+
+    return count
 
 
 def _count_lines(body: bytes) -> int:
+    lines = body.count(b"\n")
+    if lines > LINES_MAX:
+        raise TooLargeError(f"send at most {LINES_MAX} lines at once, not {lines}")
     return len(_lines(body))
 
 
-ARRAY = Shape(_array.decode, count_array, _raw_array.decode, _event.decode)
+ARRAY = Shape(_array.decode, counter(_Identified), _raw_array.decode, _event.decode)
 """One JSON array of events."""
 LINES = Shape(_decode_lines, _count_lines, _lines, _event.decode)
 """One event a line; empty lines are nothing."""
@@ -122,14 +157,43 @@ def quick(body: bytes, shape: Shape, now: datetime, most: int) -> list[Event] | 
             f"the body is not UTF-8: byte {error.start} does not begin or continue a character"
         ) from None
     try:
+        if len(body) > LARGE:
+            _check_count(shape.count(body), most)
         events = shape.decode(body)
+        _check_count(len(events), most)
         _check_all(events, now)
     except _FAULTS:
         return None
-    if escapes_nul(body):
-        return None
-    _check_count(len(events), most)
-    return events
+    return None if escapes_nul(body) else events
+
+
+def check_each(texts: Sequence[bytes], now: datetime) -> Checked:
+    """Return the events among texts of which each should be one, and the faults of the others, by position."""
+    try:
+        events = list(map(_event.decode, texts))
+        _check_all(events, now)
+        body = b"\n".join(texts)
+        body.decode()
+    except (*_FAULTS, UnicodeDecodeError):
+        pass
+    else:
+        if not escapes_nul(body):
+            return Checked(events, [])
+    checked = Checked([], [])
+    for index, text in enumerate(texts):
+        try:
+            checked.events.append(_check_text(text, now))
+        except InvalidError as error:
+            checked.invalid.append(Invalid(index, _transaction_id(text, LINES), str(error)))
+    return checked
+
+
+def _check_text(text: bytes, now: datetime) -> Event:
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidError(f"not UTF-8: byte {error.start} does not begin or continue a character - at `$`") from None
+    return _check_one(text, LINES, now)
 
 
 def all_or_none(checked: Checked) -> list[Event]:
@@ -153,17 +217,60 @@ def _check_all(events: list[Event], now: datetime) -> None:
     times = [event.timestamp for event in events]
     if min(times) < now - OLDEST or max(times) > now + NEWEST:
         raise InvalidError("a timestamp is out of range")
-    _check_properties([event.properties for event in events if event.properties is not UNSET])
+    properties = [event.properties for event in events if event.properties is not UNSET]
+    longest_type = max(len(event.event_type) for event in events)
+    if longest_type + max(map(len, properties), default=0) > EVENT_BYTES_MAX:
+        for event in events:
+            _check_size(event)
+    for some in _slices(properties):
+        _check_properties(some)
+
+
+def _check_size(event: Event) -> None:
+    """Raise `InvalidError` for an event that is larger than any may be."""
+    size = len(event.event_type) + (0 if event.properties is UNSET else len(event.properties))
+    if size > EVENT_BYTES_MAX:
+        raise InvalidError(
+            f"an event may have at most {EVENT_BYTES_MAX} bytes of type and properties, not {size} - at `$`"
+        )
+
+
+def _slices(properties: Sequence[Raw]) -> Iterator[Sequence[Raw]]:
+    """Cut a list into parts of `SLICE` bytes and the rest of one."""
+    start = size = 0
+    for index, each in enumerate(properties):
+        size += len(each)
+        if size >= SLICE:
+            yield properties[start : index + 1]
+            start, size = index + 1, 0
+    yield properties[start:]
 
 
 def _check_properties(properties: Sequence[Raw]) -> None:
     """Raise one of `_FAULTS` unless all are objects of at most `PROPERTIES_MAX` properties whose numbers fit."""
     text = b",".join(properties)
+    if _are_plain(properties, text):
+        return
     objects = _OBJECTS.decode(b"[" + text + b"]")
     if max(map(len, objects), default=0) > PROPERTIES_MAX:
         raise InvalidError(f"an event may have at most {PROPERTIES_MAX} properties")
     if _LONG in text.translate(_ONLY_DIGITS) and any(map(_has_long_integer, objects)):
         raise InvalidError(_OUT_OF_RANGE)
+
+
+def _are_plain(properties: Sequence[Raw], text: bytes) -> bool:
+    """Whether all are objects so short, with numbers so short, that nothing is left to check. A quarter of the work.
+
+    The values are parsed, not kept. False when something may look like an exponent, as in "3e8f": then they are read.
+    Raises what decoding raises.
+    """
+    if max(map(len, properties), default=0) > PROPERTIES_MAX * _SHORTEST:
+        return False
+    spelled = text.translate(_SPELLING)
+    if b"0e" in spelled or _LONG in spelled:
+        return False
+    _skipped.decode(b"[" + text + b"]")
+    return True
 
 
 def _has_long_integer(value: object) -> bool:
@@ -183,7 +290,7 @@ def thorough(body: bytes, shape: Shape, now: datetime, most: int) -> Checked:
     except RecursionError:
         raise InvalidError("the body is nested too deeply") from None
     except msgspec.ValidationError as error:
-        raise InvalidError(f"{error} - at `$`") from None
+        raise InvalidError(str(error) if " - at `" in str(error) else f"{error} - at `$`") from None
     except msgspec.DecodeError as error:
         raise InvalidError(f"the body is not JSON: {_reason(error, body)}") from None
     _check_count(len(parts), most)
@@ -207,6 +314,7 @@ def _check_one(part: bytes | Raw, shape: Shape, now: datetime) -> Event:
         raise InvalidError(str(error) if " - at `" in str(error) else f"{error} - at `$`") from None
     except msgspec.DecodeError as error:
         raise InvalidError(f"the event is not JSON: {_reason(error, bytes(part))} - at `$`") from None
+    _check_size(event)
     _check_window(event.timestamp, shape.timestamp, now)
     if escapes_nul(bytes(part)):
         raise InvalidError(f"the character NUL (\\u0000) is not allowed - at `$.{_place_of_nul(part, shape)}`")
@@ -216,6 +324,8 @@ def _check_one(part: bytes | Raw, shape: Shape, now: datetime) -> Event:
 
 
 def _place_of_nul(part: bytes | Raw, shape: Shape) -> str:
+    if len(part) > LARGE:
+        return "…"  # what is not kept of it is large, and nobody has bounded its fields
     fields = _FIELDS.decode(part)
     name = next((name for name, value in fields.items() if escapes_nul(bytes(value))), "")
     if name != shape.properties:
@@ -270,11 +380,21 @@ def _reason(error: msgspec.DecodeError, text: bytes) -> str:
     return str(error).removeprefix("JSON is malformed: ") + hint
 
 
+class _Ids(Struct, frozen=True, gc=False):
+    """The identity of an event in each shape."""
+
+    transaction_id: Raw | UnsetType = UNSET
+    id: Raw | UnsetType = UNSET
+
+
+_ids = msgspec.json.Decoder(_Ids)
+
+
 def _transaction_id(part: bytes | Raw, shape: Shape) -> str | None:
     """Return the id that an invalid event carries, if it can be made out."""
     try:
-        found = _FIELDS.decode(part).get(shape.transaction_id)
-        text = msgspec.json.decode(found, type=str) if found is not None else None
+        found = getattr(_ids.decode(part), shape.transaction_id)
+        text = None if found is UNSET else msgspec.json.decode(found, type=str)
     except (msgspec.MsgspecError, RecursionError):
         return None
     return text[:128] if text else None

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from winkel.ingest.check import Shape, count_array
+from winkel.ingest.check import Shape, counter
 from winkel.model.event import Event, Identifier
 
 _JSON = re.compile(r"(application|text)/(json|[\w.+-]+\+json)", re.IGNORECASE)
@@ -61,6 +61,12 @@ def _decode_batch(body: bytes) -> list[Event]:
     return [each.event() for each in _batch.decode(body)]
 
 
+class _Identified(Struct, frozen=True, gc=False):
+    """A CloudEvent of which only its id is looked at."""
+
+    id: Raw
+
+
 def _count_single(_: bytes) -> int:
     return 1
 
@@ -71,5 +77,5 @@ def _split_single(body: bytes) -> list[bytes]:
 
 SINGLE = Shape(_decode_single, _count_single, _split_single, _decode_one, "time", "data", "id")
 """`application/cloudevents+json`: one event."""
-BATCH = Shape(_decode_batch, count_array, _raw.decode, _decode_one, "time", "data", "id")
+BATCH = Shape(_decode_batch, counter(_Identified), _raw.decode, _decode_one, "time", "data", "id")
 """`application/cloudevents-batch+json`: an array of events."""

@@ -1,4 +1,6 @@
-"""Keeps a gateway's lease on the routing: by which version it may append, and until when (streaming.md §2.4).
+"""What a gateway knows of the world behind it: the routing by which it may append, and whether it should take events.
+
+`keep` keeps its lease on the routing: by which version it may append, and until when (streaming.md §2.4).
 
 A change of the routing is a clean cut. While a version is being prepared, every gateway holds its events back, waits
 until what it was appending is durable, and says so (`version` of its lease). When all have, whoever prepares the
@@ -8,20 +10,28 @@ through the end of its lease; meters recognise such a record by its version, and
 
 The order of two statements makes the cut safe: a gateway writes its lease first and looks for a version being prepared
 afterwards; who prepares one announces it first and looks at the leases afterwards. One of them sees the other.
+
+`watch` looks how far metering is behind, how much room the disk has, and what the quotas are. It is a task of its own,
+with connections of its own: whatever it waits for, the lease is renewed.
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 
 import psycopg
 import structlog
 
+from winkel.figures import gateway as figures
+from winkel.ingest.pressure import OPEN_LAG, Ages, Pressure
+from winkel.ingest.quota import Quotas
 from winkel.ingest.routes import Routes
 from winkel.log.log import Log
 from winkel.model.errors import UnavailableError
 from winkel.model.routing import Routing
-from winkel.store import routing
+from winkel.store import routing, shards, tenants, vitals
 from winkel.store.database import Connection, connect
 
 LEASE_SECONDS = 3.0
@@ -31,6 +41,8 @@ MARGIN_SECONDS = 0.5
 RENEW_SECONDS = 0.75
 LOOK_SECONDS = 0.15
 """How often to look for another routing: events are held back for about so long when it changes."""
+WATCH_SECONDS = 1.0
+"""How often to look at what may call for refusing events: no usual disk loses its reserve within it."""
 log = structlog.get_logger(__name__)
 
 
@@ -93,6 +105,89 @@ class Keeper:
         now = monotonic()
         await routing.renew(self._connection, self._log.name, self._gateway, version, LEASE_SECONDS)
         self._version, self._renewed = version, now
+        figures.LEASE.give()
+
+
+async def watch(
+    databases: Sequence[str], events: Log, pressure: Pressure, quotas: Quotas, *, stop: asyncio.Event
+) -> None:
+    """Tell a gateway's gate what it should know, until `stop` is set. Without a database it knows what it knew last.
+
+    `databases` are the addresses of all databases that usage is spread over, the home one first.
+    """
+    ages = Ages(max(WATCH_SECONDS, pressure.lag_limit_seconds / 32))
+    while not stop.is_set():
+        try:
+            async with shards.connections(databases) as connections:
+                watcher = Watcher(connections, events, pressure, quotas, ages)
+                await watcher.begin()
+                while not stop.is_set():
+                    await watcher.look()
+                    await _wait(stop, WATCH_SECONDS)
+        except (psycopg.Error, UnavailableError) as error:
+            log.warning("the pressure behind this gateway is out of sight; looking again", error=str(error))
+            await _wait(stop, WATCH_SECONDS)
+
+
+class Watcher:
+    """Looks at metering, disk and quotas over connections to all databases."""
+
+    def __init__(
+        self, connections: Sequence[Connection], events: Log, pressure: Pressure, quotas: Quotas, ages: Ages
+    ) -> None:
+        self._connections = connections
+        self._log = events
+        self._pressure = pressure
+        self._quotas = quotas
+        self._ages = ages
+        self._folders: list[Path] = []
+
+    async def begin(self) -> None:
+        """Find out where the databases keep their data."""
+        self._folders = [folder for each in self._connections for folder in await vitals.folders(each)]
+
+    async def look(self) -> None:
+        """Look once, at what costs least first, and say what changed."""
+        late, full = self._pressure.late, self._pressure.full
+        home = self._connections[0]
+        self._pressure.see_disk(vitals.free_bytes(self._folders))
+        gateways = await routing.gateways(home, self._log.name)
+        self._quotas.change(await tenants.quotas(home), len(gateways))
+        if self._pressure.lag_limit_seconds:
+            self._pressure.see_lag(await self._lag())
+        if (late, full) != (self._pressure.late, self._pressure.full):
+            now = self._pressure
+            log.warning("taking events", disk_full=now.full, metering_late=now.late, lag_seconds=round(now.lag_seconds))
+
+    async def _lag(self) -> float:
+        """Return how long the oldest record has waited, in seconds.
+
+        Mostly that follows from where the log ended at earlier looks. When the record is older than those, or when
+        much depends on the answer, it is read: what is there may be an offset without a record.
+        """
+        bounds = await self._log.bounds()
+        stand = await shards.positions(self._connections, self._log.name, len(bounds))
+        positions = [max(position, bound.start) for position, bound in zip(stand, bounds, strict=True)]
+        now, ends = monotonic(), [bound.end for bound in bounds]
+        self._ages.note(now, ends)
+        waited = [self._ages.waited(now, *each) for each in zip(range(len(ends)), positions, ends, strict=True)]
+        oldest = max(range(len(ends)), key=lambda each: (waited[each], ends[each] - positions[each]))
+        if positions[oldest] >= ends[oldest]:
+            return 0.0
+        decisive = waited[oldest] > self._pressure.lag_limit_seconds * OPEN_LAG
+        if decisive or self._ages.beyond(oldest, positions[oldest]):
+            return await self._age(oldest, positions[oldest])
+        return waited[oldest]
+
+    async def _age(self, partition: int, position: int) -> float:
+        """Return how old the record at a position is, by the clock of the database; 0 when there is none."""
+        try:
+            found = await self._log.read(partition, position, events=1, wait_seconds=0)
+        except LookupError:
+            return 0.0  # it was metered and dropped meanwhile
+        if not found:
+            return 0.0
+        return max(0.0, (await vitals.database_now(self._connections[0]) - found[0].appended_at).total_seconds())
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

@@ -1,10 +1,16 @@
-"""EventBlock ⇄ the bytes of a record: a version byte, then zstd over MessagePack."""
+"""What a record holds ⇄ its bytes: a version byte, then a block, or messages that are events in JSON.
+
+A block is zstd over MessagePack. Messages are never written to a log: `log/kafka_events.py` makes records of what it
+found in somebody else's topic.
+"""
 
 import threading
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 import zstandard
+from msgspec import Struct
 
 from winkel.model.batch import EventBlock
 
@@ -14,8 +20,26 @@ LEVEL = 1
 BYTES_MAX = 256 * 1024 * 1024
 """The largest block that is unpacked: an order of magnitude above the largest that is ever written."""
 
+MESSAGES = 2
+"""The first byte of a record that is many messages."""
+
+
+class Messages(Struct, frozen=True, gc=False, array_like=True):
+    """Consecutive messages of a topic in which each is one event in JSON."""
+
+    values: Sequence[bytes | None]
+    """None is a message without a value."""
+    offsets: Sequence[int]
+    """Where each stands, counted from the record's own offset; empty: without gaps."""
+
+    def place(self, index: int) -> int:
+        """Return where a message stands, counted from the record's own offset."""
+        return self.offsets[index] if self.offsets else index
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(EventBlock)
+_messages = msgspec.msgpack.Decoder(Messages)
 _of_thread = threading.local()  # zstd contexts are dear to make and must not be shared between threads
 
 
@@ -40,6 +64,24 @@ def decode(data: bytes) -> EventBlock:
         raise CorruptBlockError(f"the block cannot be unpacked: {error}") from error
     _check(block)
     return block
+
+
+def encode_messages(messages: Messages) -> bytes:
+    """Return the messages as the data of a record."""
+    return bytes((MESSAGES,)) + _encoder.encode(messages)
+
+
+def messages_in(data: bytes) -> Messages | None:
+    """Return the messages that a record holds; None: it holds something else. Raises `CorruptBlockError`."""
+    if not data or data[0] != MESSAGES:
+        return None
+    try:
+        found = _messages.decode(memoryview(data)[1:])
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise CorruptBlockError(f"the messages cannot be unpacked: {error}") from error
+    if len(found.offsets) not in {0, len(found.values)}:
+        raise CorruptBlockError(f"{len(found.offsets)} offsets for {len(found.values)} messages")
+    return found
 
 
 def _unpack(frame: memoryview) -> bytes:

@@ -6,6 +6,13 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from winkel.log.membership import Membership
+
+RECORDS_PER_READ = 512
+"""The most records that one read returns."""
+BYTES_PER_READ = 1024 * 1024
+"""A read ends with the record that reaches so many bytes of data: what is read ahead is bounded whatever is in it."""
+
 
 class NewRecord(Struct, frozen=True, gc=False):
     """What is to be appended to one partition: an encoded block of one tenant's events (`log/codec.py`)."""
@@ -31,12 +38,32 @@ class Record(Struct, frozen=True, gc=False):
     """The log's own clock: the arrival of the events, from which the dedupe window counts."""
     data: bytes
     span: int = 1
-    """How many offsets it takes up; more than 1 where a log has offsets without records (Kafka's control records)."""
+    """How many offsets it takes up. More than 1: it stands for offsets without a record, and has no events (Kafka)."""
 
     @property
     def next_offset(self) -> int:
         """The offset at which to read on."""
         return self.offset + self.span
+
+
+class Place(Struct, frozen=True, order=True, gc=False):
+    """Where a record stands among those of all partitions, by the time at which they were appended."""
+
+    at: datetime
+    partition: int
+    offset: int
+
+    @classmethod
+    def of(cls, record: Record) -> "Place":
+        """Return the place of a record."""
+        return cls(record.appended_at, record.partition, record.offset)
+
+
+class Newest(Struct, frozen=True):
+    """Records of one tenant, the newest first, and before which place to look on; None: there are no older ones."""
+
+    records: Sequence[Record]
+    before: Place | None
 
 
 class Bounds(Struct, frozen=True, gc=False):
@@ -47,15 +74,25 @@ class Bounds(Struct, frozen=True, gc=False):
 
 
 def whole_until(records: Iterable[Record], events: int) -> list[Record]:
-    """Return records until they hold at least `events` events: one record at least, if there is one."""
+    """Return what one read may: records until they hold `events` events, one at least if there is one."""
     found: list[Record] = []
-    count = 0
+    count = size = 0
     for record in records:
-        if count >= events and found:
+        if found and (count >= events or size >= BYTES_PER_READ or len(found) >= RECORDS_PER_READ):
             break
         found.append(record)
         count += record.events
+        size += len(record.data)
     return found
+
+
+def ended_early(found: Sequence[Record], events: int) -> bool:
+    """Whether a read of `events` events stopped at one of its limits: then there may be more behind what it found."""
+    return (
+        len(found) >= RECORDS_PER_READ
+        or sum(each.events for each in found) >= events
+        or sum(len(each.data) for each in found) >= BYTES_PER_READ
+    )
 
 
 class Log(Protocol):
@@ -89,18 +126,29 @@ class Log(Protocol):
         ...
 
     async def append(self, records: Sequence[NewRecord]) -> None:
-        """Make the records durable, all or none; return only then.
+        """Make the records durable; return only when all are. Those of one partition keep their order.
 
-        Raises `UnavailableError` when they could not be made durable or when that is not known: the caller must
-        tell *its* caller to send again, and deduplication removes what was appended after all.
+        Raises `UnavailableError` when some could not be made durable or when that is not known. Then none, some or all
+        of them may be there, now or a little later: the caller must tell *its* caller to send all again, and
+        deduplication removes what was appended after all. (In PostgreSQL an append is all or none. Kafka would need a
+        transaction for that, which buys nothing here: the answer to an unknown outcome is the same.)
         """
         ...
 
     async def read(self, partition: int, offset: int, *, events: int, wait_seconds: float) -> Sequence[Record]:
         """Return records from `offset` on, in order, without a gap: whole records until `events` events are reached.
 
+        Fewer when there are no more, or at `BYTES_PER_READ` and `RECORDS_PER_READ`; one at least, if there is one.
         Waits at most `wait_seconds` for a first record, then returns none. An offset before `start` raises
         `LookupError`: what it asks for is gone, and skipping it silently would lose events.
+        """
+        ...
+
+    async def newest(self, tenant_id: int, *, before: Place | None, limit: int) -> Newest:
+        """Return the newest records of one tenant before a place, at most so many, for people who look at them.
+
+        A log that has no index by tenant looks through a bounded number of records of all tenants and may return
+        fewer, even none, with a place to go on from. Records of one instant may be listed in any order of their own.
         """
         ...
 
@@ -121,6 +169,10 @@ class Log(Protocol):
 
         A log may keep more than asked (it drops whole segments), never less.
         """
+        ...
+
+    def join(self) -> Membership:
+        """Take a meter's place among those that share the partitions; whoever joins leaves it at the end."""
         ...
 
     async def close(self) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from winkel.clock import Clock, now
-from winkel.log.log import Bounds, NewRecord, Record, whole_until
+from winkel.log.log import Bounds, Newest, NewRecord, Place, Record, whole_until
+from winkel.log.membership import Membership, Unled
 from winkel.model.errors import UnavailableError
 
 
@@ -75,6 +76,13 @@ class MemoryLog:
             pass
         return found
 
+    async def newest(self, tenant_id: int, *, before: Place | None, limit: int) -> Newest:
+        """Sort all records of the tenant by their time."""
+        places = {Place.of(each): each for kept in self._records for each in kept if each.tenant_id == tenant_id}
+        older = sorted((place for place in places if before is None or place < before), reverse=True)
+        found = [places[place] for place in older[:limit]]
+        return Newest(found, Place.of(found[-1]) if len(older) > limit else None)
+
     async def bounds(self) -> Sequence[Bounds]:
         """Return where each partition begins and ends now."""
         return [Bounds(self._start[partition], self._end(partition)) for partition in range(self.partitions)]
@@ -100,6 +108,10 @@ class MemoryLog:
             self._start[partition] += count
             dropped += count
         return dropped
+
+    def join(self) -> Membership:
+        """Share by leases."""
+        return Unled()
 
     async def close(self) -> None:
         """Refuse further records."""

@@ -19,15 +19,14 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 
-from winkel.log.log import Bounds, NewRecord, Record
+from winkel.log.log import BYTES_PER_READ, RECORDS_PER_READ, Bounds, Newest, NewRecord, Place, Record
+from winkel.log.membership import Membership, Unled
 from winkel.model.errors import UnavailableError
 
 T = TypeVar("T")
 
 DAYS_AHEAD = 2
 """How many days beyond today have their table already."""
-RECORDS_PER_READ = 512
-"""The most records that one read returns."""
 POLL_SECONDS = (0.002, 0.025)
 """How long waiting readers sleep between two looks: at first, and at most. They share one look at all partitions."""
 PATIENCE_SECONDS = 15.0
@@ -35,6 +34,7 @@ PATIENCE_SECONDS = 15.0
 
 _CLOCK_STEP = timedelta(days=1)  # how far the database's clock may have stepped back without a read missing records
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ANY_PLACE = Place(datetime.max.replace(tzinfo=UTC), 0, 0)
 _SESSION = {
     "idle_in_transaction_session_timeout": "10s",
     "lock_timeout": "10s",
@@ -72,7 +72,9 @@ class Session:
                 done = True
             except TimeoutError:
                 raise UnavailableError("the log does not answer") from None
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except (psycopg.errors.DiskFull, psycopg.errors.OutOfMemory) as error:
+                raise UnavailableError("the log's database has no room left: send the events again later") from error
+            except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError) as error:
                 raise UnavailableError(f"the log does not answer: {error}") from error
             except psycopg.Error:
                 done = True  # a refused statement, rolled back: the connection is as good as before
@@ -109,6 +111,7 @@ class PostgresLog:
         self._secret = secret
         self._writer = Session(url)
         self._reader = Session(url)
+        self._back = Session(url)
         self._seen: dict[int, tuple[int, datetime]] = {}  # partition → (next offset, arrival) of what was read last
         self._look: asyncio.Task[dict[int, tuple[int, int]]] | None = None
         self._pause = POLL_SECONDS[0]
@@ -171,7 +174,7 @@ class PostgresLog:
         assert kept == len(records), "every partition has its row"
 
     async def read(self, partition: int, offset: int, *, events: int, wait_seconds: float) -> Sequence[Record]:
-        """Return whole records from `offset` on until `events` events (or `RECORDS_PER_READ` records) are reached."""
+        """Return whole records from `offset` on until `events` events or the limits of one read are reached."""
         until = monotonic() + wait_seconds
         start, end = await self._bounds(partition)
         self._pause = POLL_SECONDS[0]
@@ -183,6 +186,20 @@ class PostgresLog:
         if offset < start:
             raise LookupError(f"partition {partition} begins at {start}: offset {offset} is gone")
         return await self._fetch(partition, offset, events)
+
+    async def newest(self, tenant_id: int, *, before: Place | None, limit: int) -> Newest:
+        """Return a tenant's newest records; the row-level security of the database guards this as it does the API."""
+        place = before or _ANY_PLACE
+        values = {"at": place.at, "partition": place.partition, "offset": place.offset, "limit": limit}
+
+        async def fetch(connection: AsyncConnection[DictRow]) -> list[Record]:
+            async with connection.transaction(), connection.cursor(binary=True) as cursor:
+                await cursor.execute(SQL["as_tenant"], {"tenant_id": str(tenant_id)})
+                rows = await (await cursor.execute(SQL["newest"], {**values, "tenant_id": tenant_id})).fetchall()
+            return [Record(**row) for row in rows]
+
+        found = await self._back.run(fetch)
+        return Newest(found, Place.of(found[-1]) if len(found) == limit else None)
 
     async def bounds(self) -> Sequence[Bounds]:
         """Return where each partition begins and ends now."""
@@ -226,6 +243,10 @@ class PostgresLog:
             dropped += count
         return dropped
 
+    def join(self) -> Membership:
+        """Share by leases in this database."""
+        return Unled()
+
     async def close(self) -> None:
         """Let go of the connections."""
         if self._look is not None:
@@ -233,6 +254,7 @@ class PostgresLog:
             await asyncio.wait([self._look])
         await self._writer.close()
         await self._reader.close()
+        await self._back.close()
 
     async def _bounds(self, partition: int) -> tuple[int, int]:
         self._check(partition)
@@ -272,6 +294,7 @@ class PostgresLog:
             "events": events,
             "since": since,
             "records": RECORDS_PER_READ,
+            "bytes": BYTES_PER_READ,
         }
 
         async def fetch(connection: AsyncConnection[DictRow]) -> list[Record]:

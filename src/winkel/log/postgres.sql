@@ -54,17 +54,18 @@ SELECT start_offset, next_offset FROM log_partition WHERE partition = %(partitio
 SELECT partition, start_offset, next_offset FROM log_partition ORDER BY partition
 
 -- name: read
--- Records from an offset on, until they hold enough events. `since` lets the planner leave out earlier days.
+-- Records from an offset on, until they hold enough events or bytes. `since` lets the planner leave out earlier days.
 SELECT tenant_id, partition, "offset", events, routing, appended_at, data
 FROM (
-    SELECT *, sum(events) OVER (ORDER BY "offset") - events AS before
+    SELECT *, sum(events) OVER this - events AS before, sum(octet_length(data)) OVER this - octet_length(data) AS bytes
     FROM (
         SELECT * FROM log_record
         WHERE partition = %(partition)s AND "offset" >= %(offset)s AND appended_at >= %(since)s
         ORDER BY "offset" LIMIT %(records)s
     ) AS next
+    WINDOW this AS (ORDER BY "offset")
 ) AS counted
-WHERE before < %(events)s
+WHERE before < %(events)s AND bytes < %(bytes)s
 ORDER BY "offset"
 
 -- name: hurry
@@ -101,3 +102,15 @@ RETURNING log_partition.start_offset - old.start_offset AS dropped
 -- name: drop_day
 -- Drop a day's table.
 SELECT drop_log_day(%(day)s)
+
+-- name: as_tenant
+-- For this transaction, be the role that sees nothing but one tenant's rows.
+SELECT set_config('role', 'winkel_app', true), set_config('winkel.tenant_id', %(tenant_id)s, true)
+
+-- name: newest
+-- A tenant's newest records before a place in that order. (The first condition is for the index.)
+SELECT tenant_id, partition, "offset", events, routing, appended_at, data
+FROM log_record
+WHERE tenant_id = %(tenant_id)s AND appended_at <= %(at)s
+  AND (appended_at, partition, "offset") < (%(at)s, %(partition)s, %(offset)s)
+ORDER BY appended_at DESC, partition DESC, "offset" DESC LIMIT %(limit)s

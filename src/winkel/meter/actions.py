@@ -174,9 +174,13 @@ def _run(row: Row) -> Run:
     return Run(**row, sieve=Sieve(words, row["bucket_low"], row["bucket_high"]), samples=samples)
 
 
-async def insert(tx: Connection, space: str, new: NewRun) -> int:
-    """Keep a new run; return its id."""
-    values = {
+async def insert(tx: Connection, space: str, new: Sequence[NewRun]) -> list[int]:
+    """Keep new runs; return their ids."""
+    return await metering.insert_runs(tx, space, [_row(each) for each in new])
+
+
+def _row(new: NewRun) -> Row:
+    return {
         "bucket_low": new.bucket_low,
         "bucket_high": new.bucket_high,
         "day": new.day,
@@ -186,7 +190,6 @@ async def insert(tx: Connection, space: str, new: NewRun) -> int:
         "samples": runs.samples_of(new.keys).astype("<u8").tobytes(),
         "data": new.keys.pack(),
     }
-    return await metering.insert_run(tx, space, values)
 
 
 async def merge(
@@ -209,7 +212,7 @@ async def merge(
     changing = False
     try:
         async with connection.transaction():
-            run_id = await insert(connection, memory.space, new)
+            (run_id,) = await insert(connection, memory.space, [new])
             failpoint("merge_inserted")
             changing = await memory.changing.acquire()  # until memory says the same as the database
             if await metering.delete_runs(connection, memory.space, sorted(gone)) != len(gone):

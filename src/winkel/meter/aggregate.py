@@ -1,4 +1,4 @@
-"""Columns become usage: one `Delta` for each series and hour that a batch touches. Pure and exact.
+"""Columns become usage: one `Delta` for each series that a batch touches. Pure and exact.
 
 Every aggregation is commutative given event time, so that batches may come in any order (design.md §2): COUNT and SUM
 add, MAX keeps the largest, UNIQUE is a set, and LATEST is decided by (timestamp, transaction id) and, for two sources
@@ -6,9 +6,9 @@ that use the same transaction id at the same instant, by the larger value.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from itertools import repeat
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -48,50 +48,73 @@ def aggregate(metric: BillableMetric, batch: Batch, rows: Ints, ids: SeriesIds) 
     problems = {int(rows[index]): reason for index, reason in numbers.problems.items()}
     good = rows[numbers.good] if problems else rows
 
-    def merge(groups: Groups) -> Iterable[Delta]:
-        return _MERGE[metric.aggregation_type](groups, numbers, batch, good)
+    merge = _MERGE[metric.aggregation_type]
+    return Found(
+        _each_key(metric, batch, good, ids, lambda groups: merge(groups, numbers, batch, good)),
+        problems,
+    )
 
-    return Found(_each_key(metric, batch, good, ids, merge), problems)
+
+class Entries(Struct, frozen=True):
+    """What is to be added to some series: columns as in `Delta`, entry by entry, in the order of the series."""
+
+    hours: Sequence[int]
+    starts: Ints
+    """Those of series s are the entries `starts[s]` … `starts[s + 1]`."""
+    quantities: Sequence[Decimal | int] | None = None
+    ats: Sequence[int] | None = None
+    texts: Sequence[str] | None = None
+
+    def deltas(self, series_ids: Sequence[bytes]) -> list[Delta]:
+        """Return one delta for each series."""
+        ends = self.starts.tolist()
+        parts = [slice(low, high) for low, high in pairwise(ends)]
+        columns = (self.hours, self.quantities, self.ats, self.texts)
+        return list(map(Delta, series_ids, *(map(_part(column), parts) for column in columns)))
+
+
+def _part(column: Sequence[Any] | None) -> Callable[[slice], Any]:
+    return column.__getitem__ if column is not None else lambda _: None
 
 
 def _each_key(
-    metric: BillableMetric, batch: Batch, rows: Ints, ids: SeriesIds, merge: Callable[[Groups], Iterable[Delta]]
+    metric: BillableMetric, batch: Batch, rows: Ints, ids: SeriesIds, merge: Callable[[Groups], Entries]
 ) -> list[Delta]:
     deltas: list[Delta] = []
-    for group_key in range(len(metric.keys)):
-        deltas.extend(merge(group(batch, rows, metric, group_key, ids)))
+    for index, names in enumerate(metric.keys):
+        groups = group(batch, rows, names)
+        family = (batch.tenant_id, metric.id, index, metric.aggregation_type)
+        deltas += merge(groups).deltas(ids.ids(family, groups.keys))
     return deltas
 
 
-def _count(groups: Groups) -> Iterable[Delta]:
-    counts = np.bincount(groups.of, minlength=len(groups)).tolist()
-    return map(Delta, groups.series, groups.hours, map(Decimal, counts))
+def _count(groups: Groups) -> Entries:
+    return Entries(groups.hours, groups.starts, np.bincount(groups.of, minlength=len(groups)).tolist())
 
 
-def _sum(groups: Groups, numbers: Numbers, _batch: Batch, _rows: Ints) -> Iterable[Delta]:
+def _sum(groups: Groups, numbers: Numbers, _batch: Batch, _rows: Ints) -> Entries:
     if numbers.scaled is not None and numbers.can_sum():
         totals = np.zeros(len(groups), np.int64)
         np.add.at(totals, groups.of, numbers.scaled)
-        return map(Delta, groups.series, groups.hours, _decimals(totals, numbers.places))
+        return Entries(groups.hours, groups.starts, _numbers(totals, numbers.places))
     exact = [money.ZERO] * len(groups)
     for of, number in zip(groups.of.tolist(), numbers.decimals(), strict=True):
         exact[of] = money.add(exact[of], number)
-    return map(Delta, groups.series, groups.hours, exact)
+    return Entries(groups.hours, groups.starts, exact)
 
 
-def _max(groups: Groups, numbers: Numbers, _batch: Batch, _rows: Ints) -> Iterable[Delta]:
+def _max(groups: Groups, numbers: Numbers, _batch: Batch, _rows: Ints) -> Entries:
     if numbers.scaled is not None:
         largest = np.full(len(groups), np.iinfo(np.int64).min, np.int64)
         np.maximum.at(largest, groups.of, numbers.scaled)
-        return map(Delta, groups.series, groups.hours, _decimals(largest, numbers.places))
-    exact: list[Decimal | None] = [None] * len(groups)
+        return Entries(groups.hours, groups.starts, _numbers(largest, numbers.places))
+    exact: dict[int, Decimal] = {}
     for of, number in zip(groups.of.tolist(), numbers.decimals(), strict=True):
-        before = exact[of]
-        exact[of] = number if before is None or number > before else before
-    return map(Delta, groups.series, groups.hours, exact)
+        exact[of] = max(exact.get(of, number), number)
+    return Entries(groups.hours, groups.starts, [exact[of] for of in range(len(groups))])
 
 
-def _latest(groups: Groups, numbers: Numbers, batch: Batch, rows: Ints) -> Iterable[Delta]:
+def _latest(groups: Groups, numbers: Numbers, batch: Batch, rows: Ints) -> Entries:
     at = batch.timestamps[rows]
     newest = np.full(len(groups), np.iinfo(np.int64).min, np.int64)
     np.maximum.at(newest, groups.of, at)
@@ -100,8 +123,9 @@ def _latest(groups: Groups, numbers: Numbers, batch: Batch, rows: Ints) -> Itera
         found = (clean(batch.transaction_ids[rows[index]]), numbers.value(index))
         of = int(groups.of[index])
         winners[of] = max(winners[of], found) if of in winners else found
-    for of, (text, value) in winners.items():
-        yield Delta(groups.series[of], groups.hours[of], value, int(newest[of]), text)
+    best = [winners[of] for of in range(len(groups))]
+    values, texts = [value for _, value in best], [text for text, _ in best]
+    return Entries(groups.hours, groups.starts, values, newest.tolist(), texts)
 
 
 def _unique(metric: BillableMetric, batch: Batch, rows: Ints, ids: SeriesIds) -> Found:
@@ -113,12 +137,12 @@ def _unique(metric: BillableMetric, batch: Batch, rows: Ints, ids: SeriesIds) ->
     rows, codes = rows[~odd], codes[~odd]
     kept = [short(each or "") for each in column.texts]
 
-    def merge(groups: Groups) -> Iterable[Delta]:
+    def merge(groups: Groups) -> Entries:
         first, _ = distinct(*combine([(groups.of, max(len(groups), 1)), (codes, len(column.texts))]))
-        of = groups.of[first].tolist()
-        texts = map(kept.__getitem__, codes[first].tolist())
-        series, hours = map(groups.series.__getitem__, of), map(groups.hours.__getitem__, of)
-        return map(Delta, series, hours, repeat(None), repeat(None), texts)
+        of = groups.of[first]
+        hours = list(map(groups.hours.__getitem__, of.tolist()))
+        texts = list(map(kept.__getitem__, codes[first].tolist()))
+        return Entries(hours, np.searchsorted(of, groups.starts), texts=texts)
 
     return Found(_each_key(metric, batch, rows, ids, merge) if len(rows) else [], problems)
 
@@ -131,11 +155,11 @@ def short(text: str) -> str:
     return "blake2b:" + hashlib.blake2b(coded, digest_size=32).hexdigest()
 
 
-def _decimals(scaled: Ints, places: int) -> Iterable[Decimal]:
-    if not places:
-        return map(Decimal, scaled.tolist())
-    return (unscaled(each, places) for each in scaled.tolist())
+def _numbers(scaled: Ints, places: int) -> Sequence[Decimal | int]:
+    """Return scaled integers as exact numbers; without places they are these numbers."""
+    whole: list[int] = scaled.tolist()
+    return whole if not places else [unscaled(each, places) for each in whole]
 
 
-Merge: TypeAlias = Callable[[Groups, Numbers, Batch, Ints], Iterable[Delta]]
+Merge: TypeAlias = Callable[[Groups, Numbers, Batch, Ints], Entries]
 _MERGE: dict[Any, Merge] = {Aggregation.SUM: _sum, Aggregation.MAX: _max, Aggregation.LATEST: _latest}

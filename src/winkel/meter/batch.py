@@ -23,6 +23,12 @@ class Arrived(Struct, frozen=True):
     offset: int
     appended_at: datetime
     block: EventBlock
+    offsets: Sequence[int] = ()
+    """Where each event stands, when it came as a message of its own."""
+
+    def place(self, index: int) -> tuple[int, int]:
+        """Return the offset at which an event stands, and its position in the record there."""
+        return (self.offsets[index], 0) if self.offsets else (self.offset, index)
 
 
 class Coded(Struct, frozen=True):
@@ -47,6 +53,8 @@ class Batch(Struct, frozen=True):
     event_types: Coded
     transaction_ids: list[str]
     properties: Properties
+    groups: dict[tuple[str, ...], list[tuple[Ints, Any]]] = {}
+    """What `meter/group.py` found so far: by names of properties, the rows and their groups."""
 
     def __len__(self) -> int:
         return len(self.fresh)

@@ -21,6 +21,17 @@ from winkel.model.progress import Conflict, EventCount
 from winkel.model.usage import DeadLetter, Delta
 
 UNDECODABLE = "undecodable"
+"""Bytes that are no block of this program's, or properties that are no JSON object."""
+UNKNOWN_TENANT = "unknown_tenant"
+"""The record names a tenant that does not exist."""
+OTHER_TENANT = "other_tenant"
+"""The record is one tenant's, the block in it another's."""
+INVALID = "invalid_event"
+"""A message of somebody else's topic that is no event which the API would accept."""
+UNCOUNTABLE = "uncountable"
+"""It decodes, but something in it cannot be computed with or kept: a time beyond the calendar, for example."""
+CRASHED = "crashed_the_meter"
+"""It was not decoded: whoever did died (meter/caution.py)."""
 SAMPLES = 100
 """Conflicting duplicates that are kept of one batch; all are counted."""
 NO_METRICS = Plan((), ())
@@ -45,11 +56,11 @@ class Decision(Struct, frozen=True):
 
 
 def decide(
-    judged: Sequence[Judged], refused: Sequence[tuple[DeadLetter, int]], plans: Mapping[int, Plan], ids: SeriesIds
+    judged: Sequence[Judged], refused: Sequence[DeadLetter], plans: Mapping[int, Plan], ids: SeriesIds
 ) -> Decision:
-    """Decide what the records change; `refused` are whole records set aside already, with their number of events."""
+    """Decide what the records change; `refused` are whole records that are set aside already."""
     deltas: dict[int, list[Delta]] = {}
-    letters = [letter for letter, _ in refused]
+    letters = list(refused)
     of_tenant: dict[int, list[Judged]] = defaultdict(list)
     for each in judged:
         of_tenant[each.arrived.block.tenant_id].append(each)
@@ -60,7 +71,7 @@ def decide(
             batch = gather(tenant_id, [each.arrived for each in some], fresh, plan.names)
             deltas[tenant_id] = _metered(plan, batch, ids, letters)
     conflicts = [conflict for each in judged if each.conflicting.any() for conflict in _conflicts(each)]
-    return Decision(deltas, letters, _counts(judged, refused, letters), conflicts[:SAMPLES])
+    return Decision(deltas, letters, _counts(judged, letters), conflicts[:SAMPLES])
 
 
 def _metered(plan: Plan, batch: Batch, ids: SeriesIds, letters: list[DeadLetter]) -> list[Delta]:
@@ -68,27 +79,31 @@ def _metered(plan: Plan, batch: Batch, ids: SeriesIds, letters: list[DeadLetter]
     broken = [row for row in batch.properties.broken if batch.fresh[row]]
     letters += [_letter(batch, row, UNDECODABLE, "the properties are not a JSON object", None) for row in broken]
     for metric in plan.metrics:
-        found = aggregate(metric, batch, matching(metric, batch), ids)
+        rows = matching(metric, batch)
+        if broken and metric.looks_at:
+            rows = rows[~np.isin(rows, broken)]  # it cannot look at them; a retry counts them for it
+        found = aggregate(metric, batch, rows, ids)
         deltas.extend(found.deltas)
         letters += [
-            _letter(batch, row, reason, _detail(metric, batch, row), metric.id)
-            for row, reason in found.problems.items()
+            _letter(batch, row, reason, detail(metric, batch, row), metric.id) for row, reason in found.problems.items()
         ]
     return deltas
 
 
-def _detail(metric: BillableMetric, batch: Batch, row: int) -> str:
+def detail(metric: BillableMetric, batch: Batch, row: int) -> str:
+    """Return what a metric that needs something else found in an event, for people."""
     assert metric.aggregation_key, "COUNT has no problems"
     return f"{metric.aggregation_key} is {batch.properties.values(metric.aggregation_key)[row]!r}"[:200]
 
 
 def _letter(batch: Batch, row: int, reason: str, detail: str, metric_id: str | None) -> DeadLetter:
     arrived, index = batch.origin(row)
+    offset, position = arrived.place(index)
     return DeadLetter(
         tenant_id=batch.tenant_id,
         partition=arrived.partition,
-        offset=arrived.offset,
-        index=index,
+        offset=offset,
+        index=position,
         reason=reason,
         detail=detail,
         metric_id=metric_id,
@@ -99,16 +114,27 @@ def _letter(batch: Batch, row: int, reason: str, detail: str, metric_id: str | N
 
 
 def event_json(block: EventBlock, index: int, properties: bytes) -> bytes:
-    """Return one event of a block in the shape in which it can be sent again."""
+    """Return one event of a block in the shape in which it can be sent again.
+
+    Properties that are no JSON object become a string with what is there, so that the event can be read and corrected.
+    """
     event: dict[str, Any] = {
         "transaction_id": block.transaction_ids[index],
         "customer_id": _text(block.customers, block.customer_codes, index),
         "event_type": _text(block.event_types, block.event_type_codes, index),
         "timestamp": EPOCH + _since_epoch(block, index),
-        "properties": Raw(properties),
+        "properties": _object_or_text(properties),
     }
     source = _text(block.sources, block.source_codes, index)
     return msgspec.json.encode(event | {"source": source} if source else event)
+
+
+def _object_or_text(properties: bytes) -> Raw | str:
+    try:
+        msgspec.json.decode(properties, type=dict[str, Raw])
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return properties.decode(errors="replace")
+    return Raw(properties)
 
 
 def _text(texts: Sequence[str], codes: bytes, index: int) -> str:
@@ -136,9 +162,7 @@ def _conflicts(judged: Judged) -> Iterable[Conflict]:
         )
 
 
-def _counts(
-    judged: Sequence[Judged], refused: Sequence[tuple[DeadLetter, int]], letters: Sequence[DeadLetter]
-) -> list[EventCount]:
+def _counts(judged: Sequence[Judged], letters: Sequence[DeadLetter]) -> list[EventCount]:
     """Keep the books, by tenant, partition and hour of arrival."""
     sums: dict[tuple[int, int, int], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for each in judged:
@@ -148,10 +172,7 @@ def _counts(
         entry[0] += fresh
         entry[1] += len(each.fresh) - fresh
         entry[2] += int(np.count_nonzero(each.conflicting))
-    for letter in letters[len(refused) :]:
+    for letter in letters:
         assert letter.at is not None, "a letter says when its record arrived"
-        sums[letter.tenant_id, letter.partition, hour_number(letter.at)][3] += 1
-    for letter, events in refused:
-        assert letter.at is not None, "a letter says when its record arrived"
-        sums[letter.tenant_id, letter.partition, hour_number(letter.at)][3] += events
+        sums[letter.tenant_id, letter.partition, hour_number(letter.at)][3] += letter.events
     return [EventCount(*place, *numbers) for place, numbers in sorted(sums.items())]

@@ -1,6 +1,7 @@
 """Grouping rows by several coded columns at once, and the names of the series they belong to."""
 
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import TypeVar
 
 import numpy as np
@@ -8,15 +9,17 @@ from msgspec import Struct
 
 from winkel.meter.batch import Batch
 from winkel.meter.numbers import Ints
-from winkel.model.metric import BillableMetric
+from winkel.model.metric import Aggregation
 from winkel.model.usage import Series
 
 _DENSE = 4
 """A table may have this many places a row; beyond that sorting is cheaper."""
 
 Text = TypeVar("Text", str, str | None)
-SeriesKey = tuple[int, str, str, int, tuple[str | None, ...]]
-"""(tenant, metric, customer key, index of the group key, group values)"""
+GroupKey = tuple[str, tuple[str | None, ...]]
+"""(customer key, group values)"""
+Family = tuple[int, str, int, Aggregation]
+"""(tenant, metric, index of the group key, aggregation): what all series of one group key of a metric share."""
 
 
 class SeriesIds:
@@ -26,31 +29,38 @@ class SeriesIds:
     """
 
     def __init__(self, limit: int = 500_000) -> None:
-        self._stored: dict[SeriesKey, bytes] = {}
-        self._new: dict[SeriesKey, bytes] = {}
+        self._stored: dict[Family, dict[GroupKey, bytes]] = {}
+        self._new: dict[tuple[Family, GroupKey], tuple[bytes, Series]] = {}
+        self._count = 0
         self._limit = limit
 
-    def id(self, key: SeriesKey) -> bytes:
-        """Return the id of a series, remembering it as new unless it is known to be stored."""
-        found = self._stored.get(key) or self._new.get(key)
-        if found is None:
-            found = self._new[key] = _series(key).id(key[0])
-        return found
+    def ids(self, family: Family, keys: Sequence[GroupKey]) -> list[bytes]:
+        """Return the ids of some series, remembering as new those that are not known to be stored."""
+        stored = self._stored.setdefault(family, {})
+        return [stored.get(key) or self._meet(family, key) for key in keys]
+
+    def _meet(self, family: Family, key: GroupKey) -> bytes:
+        if (family, key) not in self._new:
+            tenant_id, metric_id, group_key, kind = family
+            series = Series(metric_id, key[0], group_key, key[1], kind)
+            self._new[family, key] = series.id(tenant_id), series
+        return self._new[family, key][0]
 
     def new(self) -> list[tuple[int, bytes, Series]]:
         """Return (tenant, id, series) of those that are yet to be stored, in the order of their ids.
 
         One order for all workers: two that store the same series then wait for each other, but never in a circle.
         """
-        return sorted(
-            ((key[0], series_id, _series(key)) for key, series_id in self._new.items()), key=lambda each: each[:2]
-        )
+        return sorted(((family[0], *made) for (family, _), made in self._new.items()), key=lambda each: each[:2])
 
     def stored(self) -> None:
         """Note that the new ones are committed."""
-        if len(self._stored) + len(self._new) > self._limit:
+        self._count += len(self._new)
+        if self._count > self._limit:
             self._stored.clear()
-        self._stored.update(self._new)
+            self._count = len(self._new)
+        for (family, key), (series_id, _) in self._new.items():
+            self._stored.setdefault(family, {})[key] = series_id
         self._new.clear()
 
     def forget(self) -> None:
@@ -58,17 +68,16 @@ class SeriesIds:
         self._new.clear()
 
 
-def _series(key: SeriesKey) -> Series:
-    _, metric_id, customer_key, group_key, group_values = key
-    return Series(metric_id, customer_key, group_key, group_values)
-
-
 class Groups(Struct, frozen=True):
-    """Rows by series and hour: row i belongs to group `of[i]`; group g is hour `hours[g]` of series `series[g]`."""
+    """Rows by series and hour: row i belongs to group `of[i]`. Groups stand in the order of their series."""
 
     of: Ints
-    series: list[bytes]
     hours: list[int]
+    """By group."""
+    keys: list[GroupKey]
+    """By series."""
+    starts: Ints
+    """Those of series s are the groups `starts[s]` … `starts[s + 1]`."""
 
     def __len__(self) -> int:
         return len(self.hours)
@@ -103,25 +112,48 @@ def distinct(codes: Ints, size: int) -> tuple[Ints, Ints]:
     return seat[used], number[codes]
 
 
-def group(batch: Batch, rows: Ints, metric: BillableMetric, group_key: int, ids: SeriesIds) -> Groups:
-    """Group rows by customer key, the properties of one of the metric's group keys, and hour."""
+def group(batch: Batch, rows: Ints, names: tuple[str, ...]) -> Groups:
+    """Group rows by customer key, the named properties, and hour. Metrics that ask for the same share the answer."""
+    for before, known in batch.groups.setdefault(names, []):
+        if np.array_equal(before, rows):
+            found: Groups = known
+            return found
+    made = _group(batch, rows, names)
+    batch.groups[names].append((rows, made))
+    return made
+
+
+def _group(batch: Batch, rows: Ints, names: tuple[str, ...]) -> Groups:
     customers = batch.customers
-    columns = [batch.properties.texts(name) for name in metric.keys[group_key]]
+    columns = [batch.properties.texts(name) for name in names]
     coded = [(customers.codes[rows], len(customers.texts))]
     coded += [(column.groups()[rows], len(column.texts)) for column in columns]
     first, series_of = distinct(*combine(coded))
-    names = [customers.texts[code] for code in customers.codes[rows[first]].tolist()]
-    values = [[clean(column.texts[code]) for code in column.codes[rows[first]].tolist()] for column in columns]
-    groups: Sequence[tuple[str | None, ...]] = list(zip(*values, strict=True)) if values else [()] * len(names)
-    series = [
-        ids.id((batch.tenant_id, metric.id, clean(name), group_key, texts))
-        for name, texts in zip(names, groups, strict=True)
-    ]
     hours = batch.hours[rows]
     low = int(hours.min()) if len(hours) else 0
     span = int(hours.max()) - low + 1 if len(hours) else 1
-    first, of = distinct(*combine([(series_of, len(series)), (hours - low, span)]))
-    return Groups(of, [series[each] for each in series_of[first].tolist()], hours[first].tolist())
+    of_group, of = distinct(*combine([(series_of, len(first)), (hours - low, span)]))
+    return Groups(
+        of,
+        hours[of_group].tolist(),
+        list(
+            zip(
+                _cleaned(customers.texts, customers.codes[rows[first]]),
+                _rows([_cleaned(column.texts, column.codes[rows[first]]) for column in columns], len(first)),
+                strict=True,
+            )
+        ),
+        np.searchsorted(series_of[of_group], np.arange(len(first) + 1)),
+    )
+
+
+def _cleaned(texts: Sequence[Text], codes: Ints) -> list[Text]:
+    return list(map([clean(each) for each in texts].__getitem__, codes.tolist()))
+
+
+def _rows(columns: Sequence[Sequence[str | None]], count: int) -> Iterable[tuple[str | None, ...]]:
+    """Return columns as rows; no columns are `count` empty rows."""
+    return zip(*columns, strict=True) if columns else repeat((), count)
 
 
 def clean(text: Text) -> Text:

@@ -42,7 +42,11 @@ class OverQuotaError(WinkelError):
 
 
 class UnavailableError(WinkelError):
-    """The log or the database cannot be reached; nothing was accepted (HTTP 503). Retry."""
+    """The log or the database cannot be reached; nothing was accepted (HTTP 503). Retry after so many seconds."""
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class FencedError(WinkelError):

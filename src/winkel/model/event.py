@@ -12,6 +12,12 @@ NEWEST = timedelta(hours=24)
 PROPERTIES_MAX = 2000
 """The most properties that one event may carry (metronome-api.md §2)."""
 
+EVENT_BYTES_MAX = 256 * 1024
+"""The most bytes of one event's type and properties: a thousand times a usual event, and 130 a property if it has all.
+
+It keeps the pauses of a gateway short, whatever somebody sends: an event is the least that is checked at one go.
+"""
+
 Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
 
 

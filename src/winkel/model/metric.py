@@ -79,6 +79,11 @@ class BillableMetric(Struct, frozen=True, kw_only=True, omit_defaults=True):
                     raise InvalidError(f"the group key {name!r} must be one of the property filter names")
 
     @property
+    def looks_at(self) -> tuple[str, ...]:
+        """The names of the properties that decide what an event adds to it; none: every event of its types counts."""
+        return tuple(each.name for each in self.property_filters)
+
+    @property
     def keys(self) -> tuple[tuple[str, ...], ...]:
         """The group keys under which usage is kept: at least one, perhaps the empty key."""
         return self.group_keys or ((),)

@@ -16,6 +16,10 @@ class Progress(Struct, frozen=True):
     owner: str | None = None
     backend_pid: int | None = None
     updated_at: datetime | None = None
+    tries: int = 0
+    """With the next two: what is known of meters that died before this partition moved on (meter/caution.py)."""
+    suspect_until: int | None = None
+    trying_until: int | None = None
 
 
 class Move(Struct, frozen=True, gc=False):

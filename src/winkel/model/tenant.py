@@ -21,6 +21,8 @@ class Tenant(Struct, frozen=True):
     id: int
     name: str
     created_at: datetime
+    events_per_second: int | None = None
+    """Quota of accepted events; 0: none. None: the installation's default (`tenant_events_per_second`)."""
 
 
 class Token(Struct, frozen=True, kw_only=True):

@@ -1,10 +1,13 @@
 """Usage: what was counted, by customer, metric, group and hour."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
 from msgspec import Struct
+
+from winkel.model.metric import Aggregation
 
 
 class Series(Struct, frozen=True, gc=False):
@@ -13,13 +16,14 @@ class Series(Struct, frozen=True, gc=False):
     `customer_key` is the identifier that the events carried (a customer's id or an ingest alias); it is resolved to a
     customer when usage is read, so that aliases work for the past too (metronome-api.md §4.1).
     `group_key` is the index of the metric's group key (0 when it has none); `group_values` follow that key's order,
-    None where an event had no such property.
+    None where an event had no such property. `aggregation_type` is the metric's, for whoever merges values.
     """
 
     metric_id: str
     customer_key: str
     group_key: int
     group_values: tuple[str | None, ...]
+    aggregation_type: Aggregation
 
     def id(self, tenant_id: int) -> bytes:
         """Return the 16 bytes that name the series: the same wherever and whenever they are computed."""
@@ -32,21 +36,23 @@ class Series(Struct, frozen=True, gc=False):
 
 
 class Delta(Struct, frozen=True, gc=False):
-    """What one batch of events adds to one hour of one series.
+    """What one batch of events adds to one series: parallel lists with an entry for each hour that it touches.
 
-    | aggregation | quantity          | at                   | text                |
+    | aggregation | quantities        | ats                  | texts               |
     |-------------|-------------------|----------------------|---------------------|
     | COUNT, SUM  | to be added       | –                    | –                   |
     | MAX         | largest value     | –                    | –                   |
     | LATEST      | value             | event time, µs       | its transaction id  |
     | UNIQUE      | –                 | –                    | one distinct value  |
+
+    For UNIQUE there is an entry for each hour and distinct value.
     """
 
     series_id: bytes
-    hour: int
-    quantity: Decimal | None = None
-    at: int | None = None
-    text: str | None = None
+    hours: Sequence[int]
+    quantities: Sequence[Decimal | int] | None = None
+    ats: Sequence[int] | None = None
+    texts: Sequence[str] | None = None
 
 
 class HourUsage(Struct, frozen=True, gc=False):
@@ -79,18 +85,26 @@ class Quantity(Struct, frozen=True, gc=False):
     quantity: Decimal
 
 
+NOBODY = 0
+"""The tenant of records that no tenant owns: operators see their dead letters, and no API does. (Ids begin at 1.)"""
+
+
 class DeadLetter(Struct, frozen=True, gc=False):
     """An event, or a whole record, that could not be counted, and why: never lost in silence."""
 
     tenant_id: int
+    """Whose it is; `NOBODY` when the record names a tenant that does not exist, or two of them."""
     partition: int
     offset: int
     index: int
     """Position of the event in its record; −1: the whole record."""
     reason: str
-    """A short, fixed word: undecodable, not_a_number, number_too_long …"""
+    """A short, fixed word: undecodable, not_a_number, number_too_long … (`meter/decide.py`, `meter/numbers.py`)"""
     detail: str
     metric_id: str | None = None
     transaction_id: str | None = None
     payload: bytes = b""
+    """The event, whole, as JSON in the shape of /v1/ingest; or the bytes of the record."""
     at: datetime | None = None
+    events: int = 1
+    """How many events that are."""

@@ -24,6 +24,8 @@ set_json_dumps(_encoder.encode)
 set_json_loads(_decoder.decode)
 
 APP_ROLE = "winkel_app"
+SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+"""The first statement of a transaction of which every other sees the same instant."""
 _SESSION = {
     "idle_in_transaction_session_timeout": "10s",
     "lock_timeout": "10s",
@@ -59,10 +61,10 @@ class Database:
             name="winkel-api",
         )
 
-    async def open(self) -> None:
-        """Connect. Raises `UnavailableError` when the database does not answer."""
+    async def open(self, *, wait: bool = True) -> None:
+        """Connect; not `wait`: at leisure. Raises `UnavailableError` when the database does not answer."""
         try:
-            await self._pool.open(wait=True, timeout=30)
+            await self._pool.open(wait=wait, timeout=30)
         except PoolTimeout as error:
             raise UnavailableError("the database does not answer") from error
 
@@ -79,7 +81,7 @@ class Database:
         """
         async with self.connection() as connection, connection.transaction():
             if snapshot:
-                await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                await connection.execute(SNAPSHOT)
             await connection.execute("SELECT set_config('winkel.tenant_id', %s, true)", (str(tenant_id),))
             yield connection
 

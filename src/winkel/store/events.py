@@ -1,6 +1,7 @@
-"""What came in and what became of it: records of the log, counts, dead letters, conflicting duplicates."""
+"""What became of the events that came in: counts, dead letters, conflicting duplicates."""
 
 from datetime import datetime
+from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -11,15 +12,8 @@ from winkel.store.sql import Queries
 sql = Queries(__name__)
 
 
-class StoredRecord(Struct, frozen=True, gc=False):
-    """A record of the log (`log/log.py`) as its tenant may read it."""
-
-    tenant_id: int
-    partition: int
-    offset: int
-    events: int
-    appended_at: datetime
-    data: bytes
+Before: TypeAlias = tuple[datetime, str] | None
+"""Where a page of a list begins: after the object with this (arrival, id)."""
 
 
 class EventSummary(Struct, frozen=True):
@@ -31,23 +25,6 @@ class EventSummary(Struct, frozen=True):
     conflicts: int
     """Duplicates whose content differed from the first."""
     dead_letters: int
-
-
-class StoredDeadLetter(Struct, frozen=True):
-    """An event, or a whole record, that could not be counted (`model/usage.py`, DeadLetter)."""
-
-    id: str
-    topic: str
-    partition: int
-    offset: int
-    index: int
-    """Position of the event in its record; −1: the whole record."""
-    reason: str
-    detail: str
-    metric_id: str | None
-    transaction_id: str | None
-    payload: bytes
-    at: datetime
 
 
 class ConflictingDuplicate(Struct, frozen=True):
@@ -64,34 +41,14 @@ class ConflictingDuplicate(Struct, frozen=True):
     last_at: datetime
 
 
-async def newest_records(
-    connection: Connection, tenant_id: int, *, before: tuple[datetime, int, int] | None, limit: int
-) -> list[StoredRecord]:
-    """Return records with the tenant's events, newest first, older than `before`: (arrival, partition, offset)."""
-    at, partition, offset = before or (None, None, None)
-    values = {"tenant_id": tenant_id, "at": at, "partition": partition, "offset": offset, "limit": limit}
-    async with connection.cursor(binary=True) as cursor:
-        rows = await (await cursor.execute(sql.newest_records, values)).fetchall()
-    return [StoredRecord(**row) for row in rows]
-
-
 async def summary(connection: Connection, tenant_id: int) -> EventSummary:
     """Return the counts of the tenant's events so far."""
     row = await (await connection.execute(sql.summary, {"tenant_id": tenant_id})).fetchone()
     return msgspec.convert(row, EventSummary)
 
 
-async def dead_letters(
-    connection: Connection, tenant_id: int, *, before: int | None, limit: int
-) -> list[StoredDeadLetter]:
-    """Return dead letters, newest first, with a smaller id than `before`."""
-    values = {"tenant_id": tenant_id, "before": before, "limit": limit}
-    rows = await (await connection.execute(sql.dead_letters, values)).fetchall()
-    return msgspec.convert(rows, list[StoredDeadLetter])
-
-
 async def conflicting_duplicates(
-    connection: Connection, tenant_id: int, *, before: tuple[datetime, str] | None, limit: int
+    connection: Connection, tenant_id: int, *, before: Before, limit: int
 ) -> list[ConflictingDuplicate]:
     """Return conflicting duplicates, the last one to come first, after the place `before`: (arrival, id)."""
     at, key = before or (None, None)

@@ -32,12 +32,17 @@ async def runs(connection: Connection, topic: str, bucket_low: int, bucket_high:
     return await _binary(connection, sql.runs, values)
 
 
-async def insert_run(tx: Connection, topic: str, values: Row) -> int:
-    """Keep a run; return its id."""
-    row = await (await tx.execute(sql.insert_run, {"topic": topic, **values})).fetchone()
-    assert row is not None, "an insert returns its row"
-    run_id: int = row["id"]
-    return run_id
+async def insert_runs(tx: Connection, topic: str, values: Sequence[Row]) -> list[int]:
+    """Keep runs, in one round trip; return their ids."""
+    ids: list[int] = []
+    if values:
+        async with tx.cursor() as cursor:
+            await cursor.executemany(sql.insert_run, [{"topic": topic, **each} for each in values], returning=True)
+            more: bool | None = True
+            while more:
+                ids += [row["id"] for row in await cursor.fetchall()]
+                more = cursor.nextset()
+    return ids
 
 
 async def run_data(connection: Connection, topic: str, run_id: int) -> bytes:
@@ -82,6 +87,7 @@ async def insert_series(tx: Connection, new: Sequence[tuple[int, bytes, Series]]
         "customer_keys": [series.customer_key for _, _, series in new],
         "group_keys": [series.group_key for _, _, series in new],
         "group_values": [_array(series.group_values) for _, _, series in new],
+        "aggregation_types": [series.aggregation_type for _, _, series in new],
     }
     await tx.execute(sql.insert_series, values)
 
@@ -94,23 +100,21 @@ def _array(texts: Sequence[str | None]) -> str:
 
 async def copy_deltas(tx: Connection, deltas: Mapping[int, Iterable[Delta]]) -> None:
     """Add what a batch adds to usage, by tenant."""
-    lines = [line for tenant_id, some in deltas.items() for line in _lines(f"{tenant_id}\t", some)]
+    lines = [_line(tenant_id, each) for tenant_id, some in deltas.items() for each in some]
     async with tx.cursor() as cursor, cursor.copy(sql.copy_deltas) as copy:
         await copy.write("".join(lines).encode())
 
 
-def _lines(start: str, deltas: Iterable[Delta]) -> Iterable[str]:
-    r"""Write deltas as lines of COPY text; \N is NULL."""
-    for each in deltas:
-        if each.text is None:
-            yield f"{start}{each.series_id.hex()}\t{each.hour}\t{each.quantity}\t\\N\t\\N\n"
-        else:
-            quantity = r"\N" if each.quantity is None else each.quantity
-            at = r"\N" if each.at is None else each.at
-            text = each.text
-            if "\\" in text or not text.isprintable():
-                text = text.translate(_ESCAPES)
-            yield f"{start}{each.series_id.hex()}\t{each.hour}\t{quantity}\t{at}\t{text}\n"
+def _line(tenant_id: int, delta: Delta) -> str:
+    """Write a delta as a line of COPY text."""
+    hours, quantities, ats = _numbers(delta.hours), _numbers(delta.quantities), _numbers(delta.ats)
+    texts = r"\N" if delta.texts is None else _array(delta.texts).translate(_ESCAPES)
+    return f"{tenant_id}\t{delta.series_id.hex()}\t{hours}\t{quantities}\t{ats}\t{texts}\n"
+
+
+def _numbers(numbers: Sequence[object] | None) -> str:
+    r"""Return the numbers as an array literal; \N is NULL."""
+    return r"\N" if numbers is None else f"{{{','.join(map(str, numbers))}}}"
 
 
 async def copy_dead_letters(tx: Connection, topic: str, letters: Iterable[DeadLetter]) -> None:
@@ -119,7 +123,7 @@ async def copy_dead_letters(tx: Connection, topic: str, letters: Iterable[DeadLe
         for each in letters:
             place = (each.tenant_id, topic, each.partition, each.offset, each.index)
             texts = (each.reason, _clean(each.detail), each.metric_id, _clean(each.transaction_id))
-            await copy.write_row((*place, *texts, each.payload, each.at))
+            await copy.write_row((*place, *texts, each.payload, each.at, each.events))
 
 
 async def count_events(tx: Connection, topic: str, counts: Sequence[EventCount]) -> None:

@@ -35,20 +35,21 @@ DELETE FROM conflicting_duplicate WHERE topic = %(topic)s AND last_at < %(before
 
 -- name: insert_series
 -- Series that may be new.
-INSERT INTO usage_series (tenant_id, series_id, metric_id, customer_key, group_key, group_values)
-SELECT tenant_id, series_id, metric_id, customer_key, group_key, group_values::text[]
+INSERT INTO usage_series (tenant_id, series_id, metric_id, customer_key, group_key, group_values, aggregation_type)
+SELECT tenant_id, series_id, metric_id, customer_key, group_key, group_values::text[], aggregation_type
 FROM unnest(%(tenant_ids)s::integer[], %(series_ids)s::uuid[], %(metric_ids)s::uuid[], %(customer_keys)s::text[],
-            %(group_keys)s::smallint[], %(group_values)s::text[])
-     AS new (tenant_id, series_id, metric_id, customer_key, group_key, group_values)
+            %(group_keys)s::smallint[], %(group_values)s::text[], %(aggregation_types)s::text[])
+     AS new (tenant_id, series_id, metric_id, customer_key, group_key, group_values, aggregation_type)
 ON CONFLICT (tenant_id, series_id) DO NOTHING
 
 -- name: copy_deltas
 -- What a batch adds to usage.
-COPY usage_delta (tenant_id, series_id, hour, quantity, at, text) FROM STDIN
+COPY usage_delta (tenant_id, series_id, hours, quantities, ats, texts) FROM STDIN
 
 -- name: copy_dead_letters
 -- What could not be counted.
-COPY dead_letter (tenant_id, topic, partition, "offset", index, reason, detail, metric_id, transaction_id, payload, at)
+COPY dead_letter (tenant_id, topic, partition, "offset", index, reason, detail, metric_id, transaction_id, payload, at,
+                  events)
 FROM STDIN
 
 -- name: count_events

@@ -11,6 +11,9 @@ from winkel.store.sql import Queries
 
 sql = Queries(__name__)
 
+LEASE_SECONDS = 5.0
+"""An owner that gave no sign for so long may be replaced."""
+
 
 async def introduce(connection: Connection, topic: str) -> None:
     """Make the connection known as that of a meter; `take` and `meters` look for it."""
@@ -18,8 +21,8 @@ async def introduce(connection: Connection, topic: str) -> None:
 
 
 async def meters(connection: Connection, topic: str) -> int:
-    """Return how many meters of this topic are connected now, this one included."""
-    row = await (await connection.execute(sql.meters, {"topic": topic})).fetchone()
+    """Return how many meters of this topic live now, this one included: connected, and not silent for a lease."""
+    row = await (await connection.execute(sql.meters, {"topic": topic, "lease": LEASE_SECONDS})).fetchone()
     assert row is not None, "it counts"
     count: int = row["meters"]
     return count
@@ -32,10 +35,10 @@ async def take(connection: Connection, topic: str, partition: int, owner: str, *
     a batch, its connection is ended: the batch is rolled back, or its COMMIT is seen here (streaming.md §3.2).
     """
     values = {"topic": topic, "partition": partition, "owner": owner, "start": start}
-    await connection.execute(sql.create, values)
     try:
         async with connection.transaction():
-            await connection.execute(sql.lock, values)
+            if await (await connection.execute(sql.lock, values)).fetchone() is None:
+                await connection.execute(sql.create, values)  # only now: with the row there, it waits for the holder
             return await _take(connection, values)
     except psycopg.errors.LockNotAvailable:
         await connection.execute(sql.end_holder, values)
@@ -46,9 +49,30 @@ async def _take(connection: Connection, values: dict[str, object]) -> Progress:
     return msgspec.convert(await (await connection.execute(sql.take, values)).fetchone(), Progress)
 
 
-async def free(connection: Connection, topic: str, partition: int, owner: str, *, lease: float) -> bool:
-    """Whether nobody alive owns this partition: a live owner gives a sign at least every `lease` seconds."""
-    values = {"topic": topic, "partition": partition, "owner": owner, "lease": lease}
+async def orphaned(connection: Connection, topic: str, partition: int) -> bool:
+    """Whether the owner of a partition died, or hangs: neither did it give the partition up, nor does it work."""
+    values = {"topic": topic, "partition": partition, "lease": LEASE_SECONDS}
+    row = await (await connection.execute(sql.orphaned, values)).fetchone()
+    return row is not None and bool(row["orphaned"])
+
+
+async def suspect(
+    connection: Connection, topic: str, partition: int, epoch: int, *, tries: int, suspect_until: int | None
+) -> None:
+    """Keep what is known of the deaths of a partition's meters (meter/caution.py)."""
+    values = {"topic": topic, "partition": partition, "epoch": epoch, "tries": tries, "suspect_until": suspect_until}
+    await connection.execute(sql.suspect, values)
+
+
+async def try_until(connection: Connection, topic: str, partition: int, epoch: int, end: int) -> bool:
+    """Note, before a batch is touched that may kill, where it ends; False: another worker owns the partition."""
+    values = {"topic": topic, "partition": partition, "epoch": epoch, "end": end}
+    return await (await connection.execute(sql.try_until, values)).fetchone() is not None
+
+
+async def free(connection: Connection, topic: str, partition: int, owner: str) -> bool:
+    """Whether nobody alive owns this partition: a live owner gives a sign at least every `LEASE_SECONDS`."""
+    values = {"topic": topic, "partition": partition, "owner": owner, "lease": LEASE_SECONDS}
     row = await (await connection.execute(sql.free, values)).fetchone()
     return row is None or bool(row["free"])
 

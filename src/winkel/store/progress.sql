@@ -12,7 +12,24 @@ SELECT partition FROM log_progress WHERE topic = %(topic)s AND partition = %(par
 UPDATE log_progress
 SET epoch = epoch + 1, owner = %(owner)s, backend_pid = pg_backend_pid(), updated_at = clock_timestamp()
 WHERE topic = %(topic)s AND partition = %(partition)s
-RETURNING topic, partition, epoch, next_offset, owner, backend_pid, updated_at
+RETURNING topic, partition, epoch, next_offset, owner, backend_pid, updated_at, tries, suspect_until, trying_until
+
+-- name: orphaned
+-- Whether the owner is gone without having given the partition up: its connection has ended, or it has been silent.
+SELECT owner IS NOT NULL AND (updated_at < clock_timestamp() - make_interval(secs => %(lease)s)
+       OR NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = backend_pid AND datname = current_database())) AS orphaned
+FROM log_progress WHERE topic = %(topic)s AND partition = %(partition)s
+
+-- name: suspect
+-- Keep what follows from the death of the owner before.
+UPDATE log_progress SET tries = %(tries)s, suspect_until = %(suspect_until)s, trying_until = NULL
+WHERE topic = %(topic)s AND partition = %(partition)s AND epoch = %(epoch)s
+
+-- name: try_until
+-- Note where the batch ends that is begun now. No row: another worker owns the partition.
+UPDATE log_progress SET trying_until = %(end)s
+WHERE topic = %(topic)s AND partition = %(partition)s AND epoch = %(epoch)s
+RETURNING partition
 
 -- name: free
 -- Whether a partition waits for an owner: it has none, it is ours, its connection is gone, or it has been silent.
@@ -25,21 +42,26 @@ FROM log_progress WHERE topic = %(topic)s AND partition = %(partition)s
 SELECT pg_terminate_backend(activity.pid)
 FROM log_progress JOIN pg_stat_activity AS activity ON activity.pid = backend_pid
 WHERE topic = %(topic)s AND partition = %(partition)s AND activity.pid <> pg_backend_pid()
-  AND activity.datname = current_database() AND activity.application_name = 'winkel meter ' || %(topic)s
+  AND activity.datname = current_database() AND activity.application_name = left('winkel meter ' || %(topic)s, 63)
 
 -- name: name_session
--- Say what this connection is for; so others can count the meters there are.
-SELECT set_config('application_name', 'winkel meter ' || %(topic)s, false)
+-- Say what this connection is for, in the 63 bytes that PostgreSQL keeps; so others can count the meters there are.
+SELECT set_config('application_name', left('winkel meter ' || %(topic)s, 63), false)
 
 -- name: meters
--- How many meters of this topic are connected.
+-- How many meters of this topic are connected and gave a sign lately: each asks something every second. One that hangs
+-- must not count, or the others would leave its partitions to it.
 SELECT count(*) AS meters FROM pg_stat_activity
-WHERE datname = current_database() AND application_name = 'winkel meter ' || %(topic)s
+WHERE datname = current_database() AND application_name = left('winkel meter ' || %(topic)s, 63)
+  AND state_change > clock_timestamp() - make_interval(secs => %(lease)s)
 
 -- name: advance
 -- Move one partition on, but only from where we believe it is and only for the holder of the epoch. No row: another
 -- worker owns it now, or this batch was counted already.
-UPDATE log_progress SET next_offset = %(end)s, updated_at = clock_timestamp()
+UPDATE log_progress
+SET next_offset = %(end)s, updated_at = clock_timestamp(), trying_until = NULL,
+    tries = CASE WHEN suspect_until > %(end)s THEN tries ELSE 0 END,
+    suspect_until = CASE WHEN suspect_until > %(end)s THEN suspect_until END
 WHERE topic = %(topic)s AND partition = %(partition)s AND epoch = %(epoch)s AND next_offset = %(start)s
 
 -- name: hold
@@ -60,10 +82,10 @@ RETURNING partition
 
 -- name: release
 -- Give the partition up, so that somebody else can go on at once.
-UPDATE log_progress SET owner = NULL, backend_pid = NULL
+UPDATE log_progress SET owner = NULL, backend_pid = NULL, trying_until = NULL
 WHERE topic = %(topic)s AND partition = %(partition)s AND epoch = %(epoch)s
 
 -- name: all
 -- The progress of every partition of a log.
-SELECT topic, partition, epoch, next_offset, owner, backend_pid, updated_at
+SELECT topic, partition, epoch, next_offset, owner, backend_pid, updated_at, tries, suspect_until, trying_until
 FROM log_progress WHERE topic = %(topic)s ORDER BY partition

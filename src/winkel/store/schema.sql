@@ -20,7 +20,8 @@ CREATE FUNCTION winkel_tenant() RETURNS integer LANGUAGE sql STABLE
 CREATE TABLE tenant (
     id          integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     name        text NOT NULL UNIQUE CHECK (name <> ''),
-    created_at  timestamptz NOT NULL
+    created_at  timestamptz NOT NULL,
+    events_per_second integer CHECK (events_per_second >= 0)       -- quota of ingest; 0: no limit; NULL: the default
 );
 
 CREATE TABLE token (
@@ -132,11 +133,20 @@ CREATE TABLE meter_status (
     events         bigint NOT NULL,
     duplicates     bigint NOT NULL,
     dead_letters   bigint NOT NULL,
+    forwarded      bigint NOT NULL,        -- records of an old routing that it sent on
     batches        bigint NOT NULL,
     busy_seconds   double precision NOT NULL,   -- spent on batches, waiting for records not counted
     commit_seconds double precision NOT NULL,   -- of these, from the beginning of a transaction to its end
     age_seconds    double precision NOT NULL,   -- how old the oldest record of the last batch was when it was committed
     PRIMARY KEY (topic, meter)
+) WITH (fillfactor = 50);
+
+-- How many meters a log should have: the last decision of the autoscaler (fleet/autoscale.py).
+CREATE TABLE autoscale (
+    topic        text PRIMARY KEY,
+    desired      integer NOT NULL CHECK (desired > 0),
+    reason       text NOT NULL,            -- for people
+    at           timestamptz NOT NULL      -- when it was last confirmed; an old one holds no longer
 ) WITH (fillfactor = 50);
 
 
@@ -152,7 +162,9 @@ CREATE TABLE log_progress (
     owner        text,
     backend_pid  integer,
     updated_at   timestamptz,
-    tries        integer NOT NULL DEFAULT 0,    -- meters that died since it last moved on
+    tries         integer NOT NULL DEFAULT 0,   -- meters that died in a row: then batches get smaller (meter/caution.py)
+    suspect_until bigint,                       -- the record that kills them is before this offset
+    trying_until  bigint,                       -- where the batch ends that was begun last, if meters died before it
     PRIMARY KEY (topic, partition)
 );
 
@@ -175,13 +187,16 @@ CREATE TABLE dedupe_run (
 ALTER TABLE dedupe_run ALTER COLUMN data SET STORAGE EXTERNAL, ALTER COLUMN sieve SET STORAGE EXTERNAL,
     ALTER COLUMN samples SET STORAGE EXTERNAL;
 
+-- From here on to conflicting_duplicate: tables that refer to no others, because with several databases each has its own
+-- part of them and only one has the tenants and the metrics (store/shards.py).
 CREATE TABLE usage_series (
-    tenant_id    integer NOT NULL REFERENCES tenant,
+    tenant_id    integer NOT NULL,
     series_id    uuid NOT NULL,
     metric_id    uuid NOT NULL,
     customer_key text NOT NULL,
     group_key    smallint NOT NULL,
     group_values text[] NOT NULL,
+    aggregation_type text NOT NULL,             -- the metric's: compaction and readers need no other table
     PRIMARY KEY (tenant_id, series_id)
 );
 CREATE INDEX usage_series_customer ON usage_series (tenant_id, customer_key, metric_id);
@@ -190,10 +205,10 @@ CREATE INDEX usage_series_customer ON usage_series (tenant_id, customer_key, met
 CREATE TABLE usage_delta (
     tenant_id    integer NOT NULL,
     series_id    uuid NOT NULL,
-    hour         integer NOT NULL,
-    quantity     numeric,
-    at           bigint,
-    text         text
+    hours        integer[] NOT NULL,
+    quantities   numeric[],
+    ats          bigint[],
+    texts        text[]
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000, autovacuum_vacuum_insert_threshold = -1);
 CREATE INDEX usage_delta_series ON usage_delta (tenant_id, series_id);
 
@@ -215,6 +230,7 @@ CREATE TABLE usage_distinct (
     PRIMARY KEY (tenant_id, series_id, hour, value)
 );
 
+-- What could not be counted, and what became of it (letters/actions.py). Tenant 0: no tenant's, for operators only.
 CREATE TABLE dead_letter (
     tenant_id      integer NOT NULL,
     id             bigint GENERATED ALWAYS AS IDENTITY,
@@ -228,8 +244,18 @@ CREATE TABLE dead_letter (
     transaction_id text,
     payload        bytea NOT NULL,
     at             timestamptz NOT NULL,
-    PRIMARY KEY (tenant_id, id)
+    events         integer NOT NULL DEFAULT 1,  -- how many events the record held, if the letter is a whole record
+    attempts       integer NOT NULL DEFAULT 0,  -- retries that failed
+    note           text NOT NULL DEFAULT '',    -- what the last retry said, or why it was discarded
+    resolved_at    timestamptz,
+    resolution     text CHECK (resolution IN ('retried', 'discarded')),
+    published_at   timestamptz,                 -- when it was told to the dead letters' topic, if the log has one
+    PRIMARY KEY (tenant_id, id),
+    CONSTRAINT dead_letter_resolved CHECK ((resolved_at IS NULL) = (resolution IS NULL))
 );
+CREATE UNIQUE INDEX dead_letter_id ON dead_letter (id);
+CREATE INDEX dead_letter_newest ON dead_letter (tenant_id, at, id);
+CREATE INDEX dead_letter_unpublished ON dead_letter (topic, id) WHERE published_at IS NULL;
 
 -- Events by arrival hour: what came, and what became of it. One row per partition, so that workers never meet.
 CREATE TABLE event_count (
@@ -549,3 +575,5 @@ GRANT SELECT, INSERT, DELETE ON ingest_alias TO winkel_app;
 GRANT DELETE ON rate_card_alias TO winkel_app;
 GRANT DELETE ON idempotency_key TO winkel_app;
 GRANT SELECT, INSERT ON ledger_entry TO winkel_app;
+GRANT UPDATE (attempts, note, resolved_at, resolution) ON dead_letter TO winkel_app;
+GRANT INSERT ON usage_series, usage_delta TO winkel_app;     -- an event that is retried for one metric

@@ -41,6 +41,20 @@ async def find_tenant(connection: Connection, name: str) -> Tenant:
     return msgspec.convert(row, Tenant)
 
 
+async def quotas(connection: Connection) -> dict[int, int]:
+    """Return the events per second of the tenants that have a quota of their own; 0: no limit."""
+    return {row["id"]: row["events_per_second"] for row in await (await connection.execute(sql.quotas)).fetchall()}
+
+
+async def set_quota(connection: Connection, name: str, events_per_second: int | None) -> Tenant:
+    """Give a tenant a quota of its own, or the default. Raises `NotFoundError`."""
+    values = {"name": name, "events_per_second": events_per_second}
+    row = await (await connection.execute(sql.set_quota, values)).fetchone()
+    if row is None:
+        raise NotFoundError(f"there is no tenant {name!r}; winkel tenant list shows those there are")
+    return msgspec.convert(row, Tenant)
+
+
 async def create_token(connection: Connection, token: Token, secret_hash: bytes) -> Token:
     """Keep a token under the SHA-256 of its secret. Raises `ConflictError` when that secret is in use."""
     values = {name: getattr(token, name) for name in ("tenant_id", "id", "name", "prefix", "created_at")}

@@ -5,15 +5,24 @@ SELECT tenant_id, token_id::text, name, role FROM winkel_authenticate(%(hash)s)
 -- name: create_tenant
 -- A new, empty tenant.
 INSERT INTO tenant (name, created_at) VALUES (%(name)s, %(created_at)s)
-ON CONFLICT (name) DO NOTHING RETURNING id, name, created_at
+ON CONFLICT (name) DO NOTHING RETURNING id, name, created_at, events_per_second
 
 -- name: list_tenants
 -- All tenants, oldest first; for the owner of the system only.
-SELECT id, name, created_at FROM tenant ORDER BY id
+SELECT id, name, created_at, events_per_second FROM tenant ORDER BY id
 
 -- name: find_tenant
 -- One tenant by name.
-SELECT id, name, created_at FROM tenant WHERE name = %(name)s
+SELECT id, name, created_at, events_per_second FROM tenant WHERE name = %(name)s
+
+-- name: quotas
+-- The tenants that have a quota of their own.
+SELECT id, events_per_second FROM tenant WHERE events_per_second IS NOT NULL
+
+-- name: set_quota
+-- Give a tenant a quota of its own, or, with NULL, the default.
+UPDATE tenant SET events_per_second = %(events_per_second)s WHERE name = %(name)s
+RETURNING id, name, created_at, events_per_second
 
 -- name: create_token
 -- Keep a token: the hash of the secret, never the secret. A hash that is there already stays as it is.

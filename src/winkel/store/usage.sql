@@ -5,22 +5,23 @@ SELECT pg_try_advisory_xact_lock(hashtext('winkel compaction')) AS alone
 -- name: compact
 -- Merge some deltas into usage. One statement, one snapshot: a reader sees each delta either here or there.
 -- Text is ordered by code point (COLLATE "C"), as everywhere outside the database. A delta's shape tells LATEST and
--- UNIQUE (model/usage.py, Delta); to tell SUM from MAX its metric is looked up, after grouping, because many deltas
+-- UNIQUE (model/usage.py, Delta); to tell SUM from MAX its series is looked up, after grouping, because many deltas
 -- are of one series. Looked up one by one: the planner takes ten rows for what may be a quarter of a million, and with
 -- statistics from before there were series it joined them in a nested loop that did not end.
 WITH moved AS (
     DELETE FROM usage_delta
     WHERE ctid = ANY (ARRAY(SELECT ctid FROM usage_delta LIMIT %(limit)s))
-    RETURNING tenant_id, series_id, hour, quantity, at, text
+    RETURNING tenant_id, series_id, hours, quantities, ats, texts
+), entries AS (
+    SELECT tenant_id, series_id, entry.hour, entry.quantity, entry.at, entry.text
+    FROM moved, unnest(hours, quantities, ats, texts) AS entry (hour, quantity, at, text)
 ), numbers AS (
-    SELECT tenant_id, series_id, hour, sum(quantity) AS total, max(quantity) AS largest, count(*) AS deltas
-    FROM moved WHERE text IS NULL
+    SELECT tenant_id, series_id, hour, sum(quantity) AS total, max(quantity) AS largest, count(*) AS entries
+    FROM entries WHERE text IS NULL
     GROUP BY tenant_id, series_id, hour
 ), typed AS (
     SELECT numbers.*, (
-        SELECT metric.aggregation_type
-        FROM usage_series AS series
-        JOIN billable_metric AS metric ON metric.tenant_id = series.tenant_id AND metric.id = series.metric_id
+        SELECT series.aggregation_type FROM usage_series AS series
         WHERE series.tenant_id = numbers.tenant_id AND series.series_id = numbers.series_id
     ) AS kind
     FROM numbers
@@ -36,28 +37,27 @@ WITH moved AS (
 ), latest AS (
     INSERT INTO usage_hour AS base (tenant_id, series_id, hour, quantity, at, text)
     SELECT DISTINCT ON (tenant_id, series_id, hour) tenant_id, series_id, hour, quantity, at, text
-    FROM moved WHERE at IS NOT NULL
+    FROM entries WHERE at IS NOT NULL
     ORDER BY tenant_id, series_id, hour, at DESC, text COLLATE "C" DESC, quantity DESC
     ON CONFLICT (tenant_id, series_id, hour) DO UPDATE
     SET quantity = excluded.quantity, at = excluded.at, text = excluded.text
     WHERE (excluded.at, excluded.text COLLATE "C", excluded.quantity) > (base.at, base.text COLLATE "C", base.quantity)
 ), distinct_values AS (
     INSERT INTO usage_distinct (tenant_id, series_id, hour, value)
-    SELECT DISTINCT tenant_id, series_id, hour, text FROM moved WHERE text IS NOT NULL AND at IS NULL
+    SELECT DISTINCT tenant_id, series_id, hour, text FROM entries WHERE text IS NOT NULL AND at IS NULL
     ON CONFLICT (tenant_id, series_id, hour, value) DO NOTHING
 )
 SELECT (SELECT count(*) FROM moved) AS moved,
-       (SELECT count(*) FROM moved WHERE text IS NOT NULL) + (SELECT coalesce(sum(deltas), 0) FROM typed WHERE kind IS NOT NULL) AS typed
+       (SELECT coalesce(sum(entries), 0) FROM typed WHERE kind IS NULL)::bigint AS untyped
 
 -- name: hours
 -- Merged hours, open deltas and distinct values of some series, each as columns. One statement, one snapshot: what
 -- compaction moves meanwhile is seen exactly once. Numbers come as one text: that is read four times as fast as an array.
-SELECT series.metric_id::text, series.customer_key, series.group_values, metric.aggregation_type,
+SELECT series.metric_id::text, series.customer_key, series.group_values, series.aggregation_type,
        base.hours, base.quantities, base.ats, base.texts,
        open.hours AS open_hours, open.quantities AS open_quantities, open.ats AS open_ats, open.texts AS open_texts,
        seen.hours AS seen_hours, seen.values AS seen_values
 FROM unnest(%(metric_ids)s::uuid[], %(group_keys)s::smallint[]) AS wanted (metric_id, group_key)
-JOIN billable_metric AS metric ON metric.tenant_id = %(tenant_id)s AND metric.id = wanted.metric_id
 JOIN usage_series AS series
   ON series.tenant_id = %(tenant_id)s AND series.customer_key = ANY(%(customer_keys)s)
  AND series.metric_id = wanted.metric_id AND series.group_key = wanted.group_key
@@ -67,11 +67,11 @@ LEFT JOIN LATERAL (
     FROM usage_hour
     WHERE tenant_id = %(tenant_id)s AND series_id = series.series_id
       AND hour >= %(start_hour)s AND hour < %(end_hour)s
-) AS base ON metric.aggregation_type <> 'UNIQUE'
+) AS base ON series.aggregation_type <> 'UNIQUE'
 LEFT JOIN LATERAL (
     SELECT array_agg(hour) AS hours, string_agg(quantity::text, ' ') AS quantities, array_agg(at) AS ats,
            array_agg(text) AS texts
-    FROM usage_delta
+    FROM usage_delta AS delta, unnest(delta.hours, quantities, ats, delta.texts) AS entry (hour, quantity, at, text)
     WHERE tenant_id = %(tenant_id)s AND series_id = series.series_id
       AND hour >= %(start_hour)s AND hour < %(end_hour)s
 ) AS open ON true
@@ -80,5 +80,5 @@ LEFT JOIN LATERAL (
     FROM usage_distinct
     WHERE tenant_id = %(tenant_id)s AND series_id = series.series_id
       AND hour >= %(start_hour)s AND hour < %(end_hour)s
-) AS seen ON metric.aggregation_type = 'UNIQUE'
+) AS seen ON series.aggregation_type = 'UNIQUE'
 ORDER BY series.customer_key, series.series_id

@@ -1,9 +1,13 @@
 """Signs of health, over all tenants; the connection must be the owner's."""
 
+import os
+from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import LiteralString
 
 import msgspec
+import psycopg
 from msgspec import Struct
 
 from winkel.store.database import Connection
@@ -12,32 +16,11 @@ from winkel.store.sql import Queries
 sql = Queries(__name__)
 
 
-class Lag(Struct, frozen=True):
-    """One partition of the log: the next offset to be written, and the next to be metered."""
-
-    partition: int
-    next_offset: int
-    metered_offset: int
-    owner: str | None
-    updated_at: datetime | None
-
-    @property
-    def records(self) -> int:
-        """How many records wait to be metered."""
-        return max(0, self.next_offset - self.metered_offset)
-
-
 class Troubles(Struct, frozen=True):
     """How many events could not be counted, and how many repeated an id with other content."""
 
     dead_letters: int
     conflicts: int
-
-
-async def lag(connection: Connection, topic: str = "events") -> list[Lag]:
-    """Return how far metering is behind the log, by partition."""
-    rows = await (await connection.execute(sql.lag, {"topic": topic})).fetchall()
-    return msgspec.convert(rows, list[Lag])
 
 
 async def open_deltas(connection: Connection, limit: int) -> int:
@@ -54,6 +37,33 @@ async def troubles(connection: Connection, hour: int) -> Troubles:
 async def failed_billings(connection: Connection) -> int:
     """Return how many customers could not be billed at the last try."""
     return await _count(connection, sql.failed_billings)
+
+
+async def folders(connection: Connection) -> list[Path]:
+    """Return where the server keeps data and write-ahead log; nothing when it is on another machine, or does not say.
+
+    A server that is reached by a socket in the file system is on this one.
+    """
+    if not connection.info.host.startswith("/"):
+        return []
+    try:
+        row = await (await connection.execute(sql.data_folder)).fetchone()
+    except psycopg.errors.InsufficientPrivilege:
+        return []
+    assert row is not None
+    return [Path(row["folder"]), Path(row["folder"]) / "pg_wal"]
+
+
+def free_bytes(folders: Sequence[Path]) -> int | None:
+    """Return how many bytes may still be written to the fullest of the disks of these folders; None: nobody knows."""
+    free = []
+    for folder in folders:
+        try:
+            found = os.statvfs(folder)
+        except OSError:
+            continue
+        free.append(found.f_bavail * found.f_frsize)
+    return min(free, default=None)
 
 
 async def database_now(connection: Connection) -> datetime:

@@ -2,8 +2,21 @@
 
 ALTER TABLE log_record ADD COLUMN routing integer NOT NULL DEFAULT 1;   -- by which version its partition was chosen
 
--- Meters that died since a partition last moved on (fleet/worker.py takes smaller and smaller batches then).
-ALTER TABLE log_progress ADD COLUMN tries integer NOT NULL DEFAULT 0;
+-- A partition whose meters die (meter/caution.py): how many in a row, up to which offset the record may be that kills
+-- them, and up to which offset the batch goes that was begun last.
+ALTER TABLE log_progress ADD COLUMN tries integer NOT NULL DEFAULT 0, ADD COLUMN suspect_until bigint,
+    ADD COLUMN trying_until bigint;
+
+-- What became of a dead letter (letters/actions.py), and when it was told to the dead letters' topic (letters/worker.py).
+ALTER TABLE dead_letter ADD COLUMN events integer NOT NULL DEFAULT 1, ADD COLUMN attempts integer NOT NULL DEFAULT 0,
+    ADD COLUMN note text NOT NULL DEFAULT '', ADD COLUMN resolved_at timestamptz,
+    ADD COLUMN resolution text CHECK (resolution IN ('retried', 'discarded')), ADD COLUMN published_at timestamptz,
+    ADD CONSTRAINT dead_letter_resolved CHECK ((resolved_at IS NULL) = (resolution IS NULL));
+CREATE UNIQUE INDEX dead_letter_id ON dead_letter (id);
+CREATE INDEX dead_letter_newest ON dead_letter (tenant_id, at, id);
+CREATE INDEX dead_letter_unpublished ON dead_letter (topic, id) WHERE published_at IS NULL;
+GRANT UPDATE (attempts, note, resolved_at, resolution) ON dead_letter TO winkel_app;
+GRANT INSERT ON usage_series, usage_delta TO winkel_app;     -- an event that is retried for one metric
 
 -- Which virtual buckets go to which partition of a log (model/routing.py): a history, because records that were routed
 -- by an old version are still there. The newest active version is in force.
@@ -40,9 +53,39 @@ CREATE TABLE meter_status (
     events         bigint NOT NULL,
     duplicates     bigint NOT NULL,
     dead_letters   bigint NOT NULL,
+    forwarded      bigint NOT NULL,        -- records of an old routing that it sent on
     batches        bigint NOT NULL,
     busy_seconds   double precision NOT NULL,   -- spent on batches, waiting for records not counted
     commit_seconds double precision NOT NULL,   -- of these, from the beginning of a transaction to its end
     age_seconds    double precision NOT NULL,   -- how old the oldest record of the last batch was when it was committed
     PRIMARY KEY (topic, meter)
 ) WITH (fillfactor = 50);
+
+-- How many meters a log should have: the last decision of the autoscaler (fleet/autoscale.py).
+CREATE TABLE autoscale (
+    topic        text PRIMARY KEY,
+    desired      integer NOT NULL CHECK (desired > 0),
+    reason       text NOT NULL,            -- for people
+    at           timestamptz NOT NULL      -- when it was last confirmed; an old one holds no longer
+) WITH (fillfactor = 50);
+
+-- Usage, progress and runs may be spread over several databases (store/shards.py), of which one has the tenants and the
+-- metrics: a series says itself how its values are merged.
+ALTER TABLE usage_series DROP CONSTRAINT usage_series_tenant_id_fkey, ADD COLUMN aggregation_type text;
+UPDATE usage_series AS series SET aggregation_type = metric.aggregation_type
+FROM billable_metric AS metric WHERE metric.tenant_id = series.tenant_id AND metric.id = series.metric_id;
+ALTER TABLE usage_series ALTER COLUMN aggregation_type SET NOT NULL;
+
+-- A row of open usage is what one batch added to one series, for all of its hours: a row for each hour cost three times
+-- as much to write.
+ALTER TABLE usage_delta ADD COLUMN hours integer[], ADD COLUMN quantities numeric[], ADD COLUMN ats bigint[],
+    ADD COLUMN texts text[];
+UPDATE usage_delta SET hours = ARRAY[hour],
+    quantities = CASE WHEN quantity IS NOT NULL THEN ARRAY[quantity] END,
+    ats = CASE WHEN at IS NOT NULL THEN ARRAY[at] END,
+    texts = CASE WHEN text IS NOT NULL THEN ARRAY[text] END;
+ALTER TABLE usage_delta ALTER COLUMN hours SET NOT NULL, DROP COLUMN hour, DROP COLUMN quantity, DROP COLUMN at,
+    DROP COLUMN text;
+
+-- A tenant's quota of ingest: 0 is no limit, NULL the default of the installation (ingest/quota.py).
+ALTER TABLE tenant ADD COLUMN events_per_second integer CHECK (events_per_second >= 0);

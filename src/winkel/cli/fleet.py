@@ -1,0 +1,176 @@
+"""winkel fleet: the partitions of the log, who meters them, and how many there are."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from winkel.cli.options import DATA, Data, DatabaseUrl
+from winkel.cli.terminal import console, fail, sentences, table
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from winkel.fleet.observation import Standing
+    from winkel.log.log import Log
+    from winkel.model.routing import Routing
+    from winkel.store.database import Connection
+
+app = typer.Typer(help="See the partitions of the log, and change their number.", no_args_is_help=True)
+LOOK_SECONDS = 0.1
+
+
+@app.command()
+def status(database_url: DatabaseUrl = "", data: Data = DATA) -> None:
+    """Show the routing in force, the partitions with their meters, and the gateways.
+
+    **Example**: `winkel fleet status`
+    """
+    with sentences():
+        import asyncio
+
+        asyncio.run(_status(database_url, data))
+
+
+@app.command()
+def repartition(
+    partitions: Annotated[int, typer.Argument(min=1, max=4096, help="How many partitions events go to from now on.")],
+    database_url: DatabaseUrl = "",
+    data: Data = DATA,
+    wait: Annotated[bool, typer.Option(help="Watch until what was routed by the old number is metered.")] = True,
+) -> None:
+    """Spread events over another number of partitions while they come in; none is refused, none counted twice.
+
+    Gateways hold their events back for the fraction of a second in which they change over together. A partition that
+    takes over from others goes on when those have metered what they had. Partitions that are not used any more stay
+    empty. More partitions let more meters share the work.
+
+    **Example**: `winkel fleet repartition 96`
+    """
+    with sentences():
+        import asyncio
+
+        asyncio.run(_repartition(database_url, data, partitions, wait))
+
+
+@app.command()
+def abort(database_url: DatabaseUrl = "", data: Data = DATA) -> None:
+    """Give up a change of the routing that hangs: gateways go on as before it.
+
+    A change that is in force already is undone by another one: `winkel fleet repartition` with the old number.
+
+    **Example**: `winkel fleet abort`
+    """
+    with sentences():
+        import asyncio
+
+        asyncio.run(_abort(database_url, data))
+
+
+@asynccontextmanager
+async def _fleet(database_url: str, data: Path) -> "AsyncIterator[tuple[Log, list[Connection]]]":
+    """Open the log that the settings name, and the databases."""
+    from winkel.cli.datafolder import database_url as choose
+    from winkel.config import Settings
+    from winkel.fleet.actions import open_log
+    from winkel.store import shards
+
+    settings = Settings.from_environment()
+    url = choose(database_url, data)
+    events = await open_log(url, settings)
+    try:
+        async with shards.connections((url, *settings.further_databases)) as databases:
+            yield events, list(databases)
+    finally:
+        await events.close()
+
+
+async def _status(database_url: str, data: Path) -> None:
+    from winkel.fleet.actions import observe, undrained
+    from winkel.store import routing
+
+    async with _fleet(database_url, data) as (events, databases):
+        seen = await observe(databases, events)
+        current = await routing.current(databases[0], events.name)
+        gateways = await routing.gateways(databases[0], events.name)
+        waiting = await undrained(databases, events.name, current.active)
+    terminal, active = console(), current.active
+    terminal.print(f"[bold]Routing[/] version {active.version}: {len(active.partitions)} partitions in use")
+    if current.preparing is not None:
+        to = len(current.preparing.partitions)
+        terminal.print(f"A change to {to} partitions is being prepared; `winkel fleet abort` gives it up")
+    if waiting:
+        terminal.print(f"{sum(waiting.values()):,} records of older routings wait in {len(waiting)} partitions")
+    shown = table(
+        "Partitions", "partition", "buckets", "records waiting", "meter", "", right=("partition", "records waiting")
+    )
+    orphans = set(seen.orphans)
+    for each in seen.partitions:
+        shown.add_row(*_row(each, active, orphaned=each.partition in orphans))
+    terminal.print(shown)
+    leases = table("Gateways", "gateway", "appends by version", "lease, s", right=("appends by version", "lease, s"))
+    for lease in gateways:
+        leases.add_row(lease.gateway, str(lease.version), f"{lease.seconds_left:.1f}")
+    terminal.print(leases if gateways else "No gateway is appending")
+
+
+def _row(standing: "Standing", active: "Routing", *, orphaned: bool) -> tuple[str, ...]:
+    low, high = active.range_of(standing.partition)
+    buckets = f"{low}…{high - 1}" if high > low else "none"
+    problem = "[red]nobody meters it[/]" if orphaned and (standing.routed or standing.records) else ""
+    return str(standing.partition), buckets, f"{standing.records:,}", standing.owner or "–", problem
+
+
+async def _repartition(database_url: str, data: Path, partitions: int, wait: bool) -> None:
+    from time import monotonic
+
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from winkel.fleet import actions
+    from winkel.store import routing
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    began = monotonic()
+    async with _fleet(database_url, data) as (events, databases):
+        before = (await routing.current(databases[0], events.name)).active
+        if len(before.partitions) == partitions:
+            fail(f"events go to {partitions} partitions already")
+        with Progress(*columns, console=console(stderr=True), transient=True) as progress:
+            task = progress.add_task("making partitions", total=None)
+            new = await actions.repartition(
+                databases[0],
+                events,
+                partitions,
+                waiting_for=lambda some: progress.update(task, description=f"waiting for {', '.join(some)}"),
+            )
+            changed = monotonic() - began
+            if wait:
+                await _drained(databases, events, new, progress)
+    text = f"{len(before.partitions)} → {partitions} partitions: in force after {changed:.1f} s"
+    console().print(f"{text}, settled after {monotonic() - began:.1f} s" if wait else text)
+
+
+async def _drained(databases: "list[Connection]", events: "Log", new: "Routing", progress: "Progress") -> None:
+    """Show how much of the old routing is left, until nothing is."""
+    import asyncio
+
+    from winkel.fleet.actions import undrained
+
+    left = sum((await undrained(databases, events.name, new)).values())
+    task = progress.add_task("metering what came before", total=left or None)
+    most = left
+    while left:
+        progress.update(task, completed=most - left)
+        await asyncio.sleep(LOOK_SECONDS)
+        left = sum((await undrained(databases, events.name, new)).values())
+
+
+async def _abort(database_url: str, data: Path) -> None:
+    from winkel.store import routing
+
+    async with _fleet(database_url, data) as (events, databases):
+        if not await routing.abort(databases[0], events.name):
+            fail("no change of the routing is being prepared")
+    console().print("aborted: gateways go on by the routing in force")

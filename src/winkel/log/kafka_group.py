@@ -1,0 +1,133 @@
+"""A meter's place in a consumer group of Kafka (KIP-848): the group says which partitions are whose.
+
+The member's consumer is subscribed to the topic, but everything it is assigned is paused at once: records are read by
+`log/fetcher.py`, from the offsets that the database knows. What the group keeps as committed offsets is a copy for
+tools that show lag.
+"""
+
+import asyncio
+import threading
+from collections.abc import Collection, Mapping
+from time import monotonic, sleep
+
+import structlog
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from winkel.log.broker import Broker, reason
+from winkel.model.errors import UnavailableError
+
+POLL_SECONDS = 0.1
+HANDOVER_SECONDS = 3.0
+"""How long a partition that the group takes away is waited for, so that the next owner need not fence us."""
+SILENT_SECONDS = 10.0
+"""A member whose worker asked nothing for so long stops polling, and the group expels it as long after that."""
+log = structlog.get_logger(__name__)
+
+
+class KafkaGroup:
+    """A `Membership` of the group `winkel-meter.<topic>`."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._changed = threading.Condition()
+        self._given: set[int] = set()
+        self._held: set[int] = set()
+        self._positions: dict[int, int] = {}
+        """What the group has not been shown yet."""
+        self._asked = monotonic()
+        self._failure: Exception | None = None
+        self._closing = False
+        self._enter()
+
+    def _enter(self) -> None:
+        """Ask to become a member; the thread does the rest."""
+        self._consumer = Consumer(
+            self._broker.client(
+                group_id=f"winkel-meter.{self._broker.topic}",
+                group_protocol="consumer",
+                enable_auto_commit=False,
+                auto_offset_reset="latest",
+                max_poll_interval_ms=int(SILENT_SECONDS * 1000),
+                queued_max_messages_kbytes=1024,
+            )
+        )
+        self._consumer.subscribe([self._broker.topic], on_assign=self._gain, on_revoke=self._yield, on_lost=self._lose)
+        self._thread = threading.Thread(target=self._run, name="winkel-kafka-group", daemon=True)
+        self._thread.start()
+
+    async def assigned(self) -> Collection[int] | None:
+        """Return the partitions that the group has given to this member."""
+        with self._changed:
+            self._asked = monotonic()
+            failure, self._failure = self._failure, None
+            given = frozenset(self._given)
+        if failure is not None:
+            self._enter()
+            raise UnavailableError(f"the consumer group of {self._broker} is out of reach: {failure}")
+        return given
+
+    async def holds(self, positions: Mapping[int, int], *, of: Collection[int]) -> None:
+        """Say what is metered here and how far: the group may give the rest to others."""
+        with self._changed:
+            self._held = (self._held - set(of)) | set(positions)
+            self._changed.notify_all()
+            self._positions.update(positions)
+
+    async def leave(self) -> None:
+        """Leave the group; whoever stays gets the partitions."""
+        self._closing = True
+        with self._changed:
+            self._held = set()
+            self._changed.notify_all()
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        try:
+            while not self._closing:
+                if monotonic() - self._asked > SILENT_SECONDS:
+                    sleep(POLL_SECONDS)
+                    continue
+                message = self._consumer.poll(POLL_SECONDS)
+                error = message.error() if message is not None else None
+                if error is not None and error.fatal():
+                    raise KafkaException(error)  # noqa: TRY301 (the one way out)
+                if error is not None:
+                    log.warning("consumer group", reason=reason(error))
+                self._show()
+        except Exception as error:  # noqa: BLE001 (whoever asks next raises it)
+            self._failure = error
+        finally:
+            self._consumer.close()
+            with self._changed:
+                self._given = set()
+
+    def _show(self) -> None:
+        """Commit positions to the group. In this thread: beside a poll it would wait for that, as long as it takes."""
+        with self._changed:
+            positions, self._positions = self._positions, {}
+            places = [TopicPartition(self._broker.topic, *each) for each in positions.items() if each[0] in self._given]
+        if places:
+            try:
+                self._consumer.commit(offsets=places, asynchronous=True)
+            except KafkaException as error:
+                log.debug("positions not shown to the group", reason=reason(error))
+
+    def _gain(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        consumer.incremental_assign(places)
+        consumer.pause(places)
+        with self._changed:
+            self._given |= {each.partition for each in places}
+
+    def _yield(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        """Give partitions back once the worker has stopped metering them, or after a while anyhow."""
+        gone = {each.partition for each in places}
+        with self._changed:
+            self._given -= gone
+            self._changed.wait_for(lambda: not self._held & gone, HANDOVER_SECONDS)
+        consumer.incremental_unassign(places)
+
+    def _lose(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        """Take note that the group has expelled us: others have these partitions already."""
+        with self._changed:
+            self._given -= {each.partition for each in places}
+        consumer.incremental_unassign(places)

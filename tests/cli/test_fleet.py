@@ -1,0 +1,93 @@
+"""winkel fleet: what it shows, and a change of the number of partitions while events come in."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import httpx
+import psycopg
+import pytest
+
+from cli.test_commands import cli
+from e2e.plain import Plain, eventually
+from support.running import Running
+
+
+@pytest.fixture
+def fleet(winkel: Running) -> Iterator[Running]:
+    """Return a running Winkel that gets back its four partitions."""
+    yield winkel
+    on(winkel, "repartition", "4")
+
+
+def on(winkel: Running, *arguments: str) -> tuple[int, str]:
+    """Run `winkel fleet` on a running Winkel; return its exit code and what it says."""
+    done = cli("fleet", *arguments, "--data", str(winkel.folder))
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_status_shows_partitions_meters_and_gateways(fleet: Running) -> None:
+    """Which buckets each partition has, who meters it, and which gateways append."""
+    code, said = on(fleet, "status")
+    assert code == 0
+    assert "4 partitions in use" in said
+    assert "1024…2047" in said
+    assert "nobody meters it" not in said
+    assert said.count(f":{fleet.pids['gateway']} ") == 1
+
+
+def test_partitions_change_while_events_come_in(fleet: Running) -> None:
+    """4 → 12 → 3 under load: no request fails, every event counts once, and the command says when it is done."""
+    with Plain(fleet.url, fleet.token) as plain:
+        customer = plain.make("/v1/customers", name="busy", ingest_aliases=["busy"])
+        metric = plain.metric("fleet", "fleet", "COUNT")
+    stop, sent = threading.Event(), [0]
+
+    def send() -> None:
+        with httpx.Client(headers=fleet.headers, timeout=20) as client:
+            while not stop.is_set():
+                event = {"customer_id": "busy", "event_type": "fleet", "timestamp": datetime.now(UTC).isoformat()}
+                events = [{**event, "transaction_id": f"fleet-{sent[0]}-{number}"} for number in range(50)]
+                for _ in range(2):  # everything twice: what is counted once must be known after the change too
+                    client.post(f"{fleet.url}/v1/ingest", json=events).raise_for_status()
+                sent[0] += 1
+
+    with ThreadPoolExecutor(1) as thread:
+        sending = thread.submit(send)
+        try:
+            for count, before in ((12, 4), (3, 12)):
+                code, said = on(fleet, "repartition", str(count))
+                assert code == 0, said
+                assert f"{before} → {count} partitions: in force after" in said
+                assert "settled after" in said
+        finally:
+            stop.set()
+        sending.result(60)
+    with Plain(fleet.url, fleet.token) as plain:
+        eventually(lambda: plain.usage(metric), {customer: 50 * sent[0]}, 60)
+    code, said = on(fleet, "repartition", "3")
+    assert (code, "already" in said) == (1, True)
+
+
+def test_a_change_that_hangs_can_be_given_up(fleet: Running) -> None:
+    """Somebody announced a version and is gone: gateways wait for it, until it is aborted."""
+    assert on(fleet, "abort")[0] == 1
+    with psycopg.connect(fleet.database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO routing SELECT topic, max(version) + 1, 'preparing', '{0}', '{0}', '{}', now(),"
+            " now() + interval '1 hour' FROM routing GROUP BY topic"
+        )
+    code, said = on(fleet, "status")
+    assert (code, "`winkel fleet abort` gives it up" in said) == (0, True)
+    code, said = on(fleet, "repartition", "8")
+    assert (code, "under way" in said) == (1, True)
+    assert on(fleet, "abort")[0] == 0
+    event = {
+        "transaction_id": "after abort",
+        "customer_id": "x",
+        "event_type": "y",
+        "timestamp": datetime.now(UTC).isoformat(),
+    }
+    answer = httpx.post(f"{fleet.url}/v1/ingest", json=[event], headers=fleet.headers, timeout=20)
+    assert answer.status_code == 200

@@ -1,0 +1,191 @@
+"""Meters on Kafka: exact with foreign messages in the way, across a change of the log, and when one of them dies."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from time import monotonic
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+
+from meter.blocks import NOON, event
+from winkel.config import Settings
+from winkel.fleet import actions, worker
+from winkel.ingest.block import blocks
+from winkel.log import codec
+from winkel.log.log import Log, NewRecord
+from winkel.log.postgres import PostgresLog
+from winkel.model.event import Event
+from winkel.store import database, routing, shards, tenants
+from winkel.store.database import Connection, Database
+
+pytestmark = pytest.mark.anyio
+
+
+class World:
+    """A database with one tenant, a log in Kafka, and the log in PostgreSQL that was there before."""
+
+    def __init__(self, url: str, settings: Settings, connection: Connection, tenant_id: int, logs: list[Log]) -> None:
+        self.url = url
+        self.settings = settings
+        self.connection = connection
+        self.tenant_id = tenant_id
+        self.before, self.log = logs
+        self.topic = settings.log.rpartition("/")[2]
+
+    async def send(self, log: Log, events: list[Event]) -> None:
+        """Append events as a gateway would."""
+        found = (await routing.current(self.connection, log.name)).active
+        made = blocks(self.tenant_id, events, log.secret, found)
+        await log.append([NewRecord(self.tenant_id, *_record(each), found.version) for each in made])
+
+    async def counts(self) -> tuple[int, int, int]:
+        """Return how many events were counted, repeated, and set aside, of all tenants."""
+        query = "SELECT sum(counted)::int AS a, sum(duplicates)::int AS b, sum(dead_letters)::int AS c FROM event_count"
+        row = await (await self.connection.execute(query)).fetchone()
+        assert row is not None
+        return row["a"] or 0, row["b"] or 0, row["c"] or 0
+
+    async def wait_for(self, counted: int, duplicates: int, letters: int, seconds: float = 60) -> None:
+        """Wait until the books say this; fail at once when they say more."""
+        async with asyncio.timeout(seconds):
+            while (found := await self.counts()) != (counted, duplicates, letters):
+                assert found[0] <= counted, "nothing is counted twice"
+                await asyncio.sleep(0.05)
+
+
+def _record(made: tuple[int, Any]) -> tuple[int, int, bytes]:
+    partition, block = made
+    return partition, len(block), codec.encode(block)
+
+
+@pytest.fixture
+async def world(database_url: str, kafka_url: str) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        connection = await database.connect(database_url)
+        stack.push_async_callback(connection.close)
+        tenant = await tenants.create_tenant(connection, "tenant", NOON)
+        settings = Settings(log=kafka_url, partitions=4)
+        before = await actions.open_log(database_url, Settings(partitions=2))
+        stack.push_async_callback(before.close)
+        log = await actions.open_log(database_url, settings)
+        stack.push_async_callback(log.close)
+        yield World(database_url, settings, connection, tenant.id, [before, log])
+
+
+async def test_what_is_no_event_is_the_operators_to_see_and_stops_nothing(world: World) -> None:
+    """Foreign messages become dead letters of nobody: no tenant sees them; offsets without a record are passed."""
+    await world.send(world.log, [event(number) for number in range(20)])
+    servers = world.settings.log.removeprefix("kafka://").partition("/")[0]
+    producer = Producer({"bootstrap.servers": servers, "transactional.id": world.topic})
+    producer.init_transactions(20)
+    producer.begin_transaction()
+    for partition in range(4):
+        producer.produce(world.topic, b"\x00no event", partition=partition)
+    producer.commit_transaction(20)
+    stop = asyncio.Event()
+    meter = asyncio.create_task(worker.run(world.url, world.log, owner="test", stop=stop))
+    await world.wait_for(20, 0, 4)
+    await world.send(world.log, [event(number) for number in range(10, 30)])
+    await world.wait_for(30, 10, 4)
+    ends = [each.end for each in await world.log.bounds()]
+    async with asyncio.timeout(20):
+        while await shards.positions([world.connection], world.log.name, 4) != ends:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    stop.set()
+    await meter
+    rows = await (await world.connection.execute("SELECT tenant_id, payload FROM dead_letter")).fetchall()
+    assert [(row["tenant_id"], row["payload"]) for row in rows] == [(0, b"\x00no event")] * 4
+    api = Database(world.url)
+    await api.open()
+    async with api.transaction(world.tenant_id) as tx:
+        assert await (await tx.execute("SELECT FROM dead_letter")).fetchall() == []
+    await api.close()
+
+
+async def test_the_log_that_was_in_use_before_comes_first(world: World) -> None:
+    """An event that came by both logs is counted once, and the first one counts."""
+    await world.send(world.before, [event(number) for number in range(100)])
+    await world.send(world.log, [event(number) for number in range(50, 150)])
+    stop = asyncio.Event()
+    before = await actions.open_before(world.url, world.settings)
+    assert isinstance(before, PostgresLog)
+    assert "records are to be metered" in await actions.unfinished([world.connection], before)
+    await worker.finish(world.url, before, owner="test", cache=None, stop=stop)
+    assert await actions.unfinished([world.connection], before) == ""
+    assert await world.counts() == (100, 0, 0)
+    await worker.finish(world.url, before, owner="test", cache=None, stop=stop)
+    await before.close()
+    meter = asyncio.create_task(worker.run(world.url, world.log, owner="test", stop=stop))
+    await world.wait_for(150, 50, 0)
+    stop.set()
+    await meter
+
+
+async def test_a_gateway_that_still_uses_the_log_before_is_waited_for(world: World) -> None:
+    """What it appends would otherwise never be metered."""
+    await routing.renew(world.connection, world.before.name, "old gateway", 1, 1.5)
+    assert "old gateway" in await actions.unfinished([world.connection], world.before)
+    async with asyncio.timeout(20):
+        await actions.settled([world.url], world.before, asyncio.Event())
+    assert await actions.unfinished([world.connection], world.before) == ""
+    assert await actions.open_before(world.url, Settings()) is None
+
+
+METER = """
+import asyncio, sys
+from winkel.config import Settings
+from winkel.fleet import actions, worker
+async def main():
+    log = await actions.open_log(sys.argv[1], Settings(log=sys.argv[2]))
+    await worker.run(sys.argv[1], log, owner=sys.argv[3], stop=asyncio.Event())
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def meters(world: World) -> Iterator["list[subprocess.Popen[bytes]]"]:
+    """Return two meters in processes of their own."""
+    command = [sys.executable, "-c", METER, world.url, world.settings.log]
+    made = [subprocess.Popen([*command, f"meter {number}"], stdout=subprocess.DEVNULL) for number in (1, 2)]
+    yield made
+    for each in made:
+        each.kill()
+        each.wait(10)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+async def test_partitions_of_a_dead_or_hanging_meter_are_taken_over(
+    world: World, meters: "list[subprocess.Popen[bytes]]", number: signal.Signals
+) -> None:
+    """Two meters share; one ends or hangs, and the other has all within ten seconds, exact whatever came meanwhile."""
+    async with asyncio.timeout(60):
+        while set(await owners(world)) != {"meter 1", "meter 2"} or len(await owners(world)) < 4:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    await world.send(world.log, [event(each) for each in range(1000)])
+    await world.wait_for(1000, 0, 0)
+    os.kill(meters[0].pid, number)
+    began = monotonic()
+    await world.send(world.log, [event(each) for each in range(500, 2000)])
+    async with asyncio.timeout(30):
+        while set(await owners(world)) != {"meter 2"}:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    taken_over = monotonic() - began
+    await world.wait_for(2000, 500, 0)
+    if number is signal.SIGSTOP:
+        os.kill(meters[0].pid, signal.SIGCONT)
+        await world.send(world.log, [event(each) for each in range(1500, 3000)])
+        await world.wait_for(3000, 1000, 0)
+    assert taken_over < 10
+
+
+async def owners(world: World) -> list[str]:
+    """Return the owner of each partition that has one, without the number that tells its sessions apart."""
+    query = "SELECT owner FROM log_progress WHERE topic = %s AND owner IS NOT NULL"
+    rows = await (await world.connection.execute(query, (world.log.name,))).fetchall()
+    return [row["owner"].rpartition(":")[0] for row in rows]

@@ -1,0 +1,43 @@
+"""Where the brokers are and how to talk to them (log/broker.py)."""
+
+from pathlib import Path
+
+import pytest
+
+from winkel.log.broker import TOPIC, Broker
+
+
+def test_an_address_names_brokers_and_perhaps_a_topic() -> None:
+    one = Broker.of("kafka://db:9092")
+    assert (one.servers, one.topic) == ("db:9092", TOPIC)
+    two = Broker.of("kafka://a:1,b.example:65535/usage")
+    assert (two.servers, two.topic) == ("a:1,b.example:65535", "usage")
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://db", "kafka://", "kafka://db", "kafka://db:0", "kafka://db:x", "kafka://a:1,"]
+)
+def test_what_is_no_address_is_refused_in_words(url: str) -> None:
+    with pytest.raises(ValueError, match="WINKEL_LOG must"):
+        Broker.of(url)
+
+
+def test_properties_are_read_and_never_shown(tmp_path: Path) -> None:
+    """What we rely on cannot be overruled; what stands in the file is in no text that may be logged."""
+    file = tmp_path / "kafka.properties"
+    file.write_text("# for the cluster\n\nsasl.username = me\nsasl.password=s3=cret\nacks=0\nclient.id=mine\n")
+    broker = Broker.of("kafka://db:9092", str(file))
+    client = broker.client(acks="all")
+    assert (client["sasl.username"], client["sasl.password"]) == ("me", "s3=cret")
+    assert (client["acks"], client["client.id"], client["bootstrap.servers"]) == ("all", "mine", "db:9092")
+    assert "s3" not in f"{broker} {broker!r}"
+
+
+def test_a_file_that_does_not_fit_is_told_of_without_what_it_says(tmp_path: Path) -> None:
+    file = tmp_path / "kafka.properties"
+    with pytest.raises(ValueError, match="cannot be read"):
+        Broker.of("kafka://db:9092", str(file))
+    file.write_text("a=b\ns3cret\n")
+    with pytest.raises(ValueError, match="line 2") as caught:
+        Broker.of("kafka://db:9092", str(file))
+    assert "s3cret" not in str(caught.value)
