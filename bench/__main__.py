@@ -1,6 +1,7 @@
 """The list of benchmarks: `python -m bench [--quick] [NAME …]`."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -8,8 +9,9 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.progress import Progress
 
-from bench import baseline, freshness, machine, micro, start, sustained
+from bench import baseline, dedupe, fleet, freshness, machine, micro, page, soak, start, sustained
 from bench.bench import Bench, folder, progress
+from bench.peers import run as peers
 from bench.report import Report
 
 BENCHMARKS: dict[str, Callable[[Bench], None]] = {
@@ -17,6 +19,11 @@ BENCHMARKS: dict[str, Callable[[Bench], None]] = {
     "sustained": sustained.run,
     "freshness": freshness.run,
     "micro": micro.run,
+    "dedupe": dedupe.run,
+    "fleet": fleet.run,
+    "peers": peers.run,
+    "soak": soak.embedded,
+    "kafka": soak.kafka,
 }
 
 
@@ -29,12 +36,15 @@ def main() -> int:
     unknown = [name for name in options.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]}: choose from {', '.join(BENCHMARKS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that brokers, databases and systems are stopped
     console = Console()
     with progress(console) as shown:
         bench = _begin(console, shown, quick=options.quick)
         failed = [name for name in options.names or BENCHMARKS if not _one(bench, name)]
     path = bench.report.keep()
     console.print(bench.report.table(), f"Kept in {path.parent.name}/{path.name}")
+    if not options.quick:
+        console.print(f"Shown on {page.write()}")
     missed = [figure for figure in bench.report.figures if figure.met is False]
     return 1 if failed or missed else 0
 

@@ -53,6 +53,7 @@ def _at(bench: Bench, load: Load, probes: "Probes", name: str, rate: float) -> N
         bench.figure(name, f"200 → {place}, p50", float(p50), "ms", commit)
         bench.figure(name, f"200 → {place}, p99", float(p99), "ms", commit, most=1000)
         bench.detail(name, **{f"{place}, ms p95 max": f"{p95:.0f} {worst:.0f}", f"{place}, probes": len(delays)})
+    bench.detail(name, **{"delays until usage, ms": [round(each * 1000) for each in seen.usage]})
     if seen.lost:
         raise RuntimeError(f"{name}: {seen.lost} probes were not visible after {GIVE_UP_SECONDS} s")
     bench.detail(name, rate=round(rate), **cost(outcome))

@@ -1,6 +1,7 @@
 """The machine on which something was measured."""
 
 import platform
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,8 +18,21 @@ def describe() -> dict[str, str]:
         "Kernel": f"{platform.system()} {platform.release()}",
         "Python": platform.python_version(),
         "Packages": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
+        "Commit": _commit(),
         "Load on start": " ".join(f"{each:.2f}" for each in psutil.getloadavg()),
     }
+
+
+def _commit() -> str:
+    """Return what was measured: the commit, and whether files were changed since."""
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--exclude", "*"], check=True, capture_output=True, text=True,
+            cwd=Path(__file__).parent,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return found.stdout.strip()
 
 
 def _cpu() -> str:

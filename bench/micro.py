@@ -9,8 +9,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-
 from bench import events
 from bench.bench import Bench, folder
 from winkel.ingest.block import blocks
@@ -18,8 +16,6 @@ from winkel.ingest.check import LINES, check
 from winkel.log import codec
 from winkel.log.log import NewRecord
 from winkel.log.postgres import PostgresLog
-from winkel.meter import dedupe, runs
-from winkel.meter.dedupe import Keys
 from winkel.meter.worker import Meter
 from winkel.model.event import Event
 from winkel.model.metric import Aggregation, BillableMetric, EventTypeFilter, PropertyFilter
@@ -28,6 +24,8 @@ from winkel.store import database, embedded, metrics, migrate, tenants
 
 BATCH = 50_000
 EVENTS_MAX = 10_000
+METER_RATE = 200_000.0
+"""Events a second that one meter must count from a backlog."""
 REQUEST = 1000
 """Events that arrive together."""
 PARTITIONS = 4
@@ -51,11 +49,7 @@ def run(bench: Bench) -> None:
         bench.figure("micro", f"gateway: all of it, {REQUEST} events at a time", rate, "events/s", copy)
     with bench.step("meter: from a backlog"), folder() as place:
         rate = asyncio.run(_backlog(place, 500_000 if bench.quick else 2_000_000))
-        bench.figure("micro", "meter: backlog → usage, committed", rate, "events/s", copy)
-    for remembered in (1_000_000, 3_000_000 if bench.quick else 10_000_000):
-        with bench.step(f"dedupe with {remembered:,} keys"):
-            rate = _dedupe(remembered)
-        bench.figure("micro", f"dedupe, {remembered:,} keys remembered", rate, "events/s", copy)
+        bench.figure("micro", "meter: backlog → usage, committed", rate, "events/s", copy, least=METER_RATE)
 
 
 def speed(work: Callable[[], object], count: int) -> float:
@@ -137,29 +131,3 @@ async def _backlog(place: Path, count: int) -> float:
     finally:
         server.stop()
     return count / took
-
-
-def _dedupe(remembered: int) -> float:
-    """Return events/s of sorting a batch, asking every run's filter, judging, and making the new run."""
-    random = np.random.default_rng(5)
-    today = datetime.now(UTC).date()
-    known = []
-    for number, start in enumerate(range(0, remembered, runs.KEYS_MAX)):
-        keys = _keys(random, min(runs.KEYS_MAX, remembered - start))
-        run = runs.new_run(0, 4096, today, 3, dedupe.sort(keys).distinct)
-        known.append(run.run(number))
-    batch = _keys(random, BATCH)
-
-    def work() -> None:
-        ordered = dedupe.sort(batch)
-        runs.suspects(known, ordered.distinct, today)
-        nothing = np.zeros(len(ordered.distinct), np.bool_)
-        verdict = dedupe.judge(ordered, nothing, ordered.distinct.prints)
-        runs.new_run(0, 4096, today, 0, verdict.new).keys.pack()
-
-    return speed(work, BATCH)
-
-
-def _keys(random: np.random.Generator, count: int) -> Keys:
-    high, low = (random.integers(0, 2**64, count, np.uint64) for _ in range(2))
-    return Keys(high, low, random.integers(0, 2**32, count, np.uint32))

@@ -39,7 +39,7 @@ def _closed(bench: Bench, load: Load, seconds: float, rate: float) -> None:
     bench.figure(name, "accepted (durable)", outcome.accepted_rate, "events/s", copy)
     bench.figure(name, "queryable, exactly once", outcome.queryable_rate, "events/s", copy, least=GOAL_RATE)
     bench.detail(name, seconds=round(outcome.sent.seconds, 1), events=outcome.sent.events, **cost(outcome))
-    _exact(bench, name, load)
+    exact(bench, name, load)
 
 
 def _paced(bench: Bench, load: Load, seconds: float) -> None:
@@ -52,7 +52,7 @@ def _paced(bench: Bench, load: Load, seconds: float) -> None:
     lag = (outcome.queryable_seconds - outcome.sent.seconds) * 1000
     bench.figure(name, "last event sent → all queryable", lag, "ms", bench.baselines.commit, most=2000)
     bench.detail(name, seconds=round(outcome.sent.seconds, 1), events=outcome.sent.events, **cost(outcome))
-    _exact(bench, name, load)
+    exact(bench, name, load)
 
 
 def _official(bench: Bench, load: Load, seconds: float) -> None:
@@ -63,10 +63,10 @@ def _official(bench: Bench, load: Load, seconds: float) -> None:
         outcome = load.run(Drive(connections=2 * CONNECTIONS, seconds=seconds))
     bench.figure(name, "queryable, exactly once", outcome.queryable_rate, "events/s", bench.baselines.copy)
     bench.detail(name, seconds=round(outcome.sent.seconds, 1), events=outcome.sent.events, **cost(outcome))
-    _exact(bench, name, load)
+    exact(bench, name, load)
 
 
-def _exact(bench: Bench, name: str, load: Load) -> None:
+def exact(bench: Bench, name: str, load: Load) -> None:
     """Compare every sum; a wrong answer ends the run, because its speed means nothing."""
     with bench.step("comparing every customer, metric and model"):
         wrong = load.differences()

@@ -1,0 +1,137 @@
+"""What the chaos tests measure: told at the end of the run, and kept for the report."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+KEPT = Path(__file__).parents[2] / ".cache" / "chaos" / "run.json"
+PROPERTY = "chaos"
+ELSEWHERE = {
+    "tests/api/test_poison.py": (12, "poison: events and records that cannot be read"),
+    "tests/chaos/test_crash_loop.py": (13, "crash loop on one offset"),
+}
+"""Rows whose tests tell nothing but whether they passed, by file."""
+FULL = os.environ.get("WINKEL_CHAOS") == "full"
+T = TypeVar("T")
+
+
+def sized(ci: T, full: T) -> T:
+    """Return the size for this run: `make chaos` (WINKEL_CHAOS=full) takes the full one."""
+    return full if FULL else ci
+
+
+class Figure(Struct, frozen=True):
+    """One number."""
+
+    name: str
+    value: float
+    unit: str
+    goal: str = ""
+    """The bound that it was held to, as text; the test fails beyond it."""
+
+
+class Series(Struct, frozen=True):
+    """A curve over the seconds of a test, with the moments at which something happened."""
+
+    name: str
+    unit: str
+    points: list[tuple[float, float]]
+    marks: list[tuple[float, str]] = []
+
+
+class Told(Struct):
+    """What one test told."""
+
+    row: int
+    """The row of the table of reliability tests (streaming.md §5)."""
+    title: str
+    test: str = ""
+    figures: list[Figure] = []
+    series: list[Series] = []
+    notes: list[str] = []
+    outcome: str = ""
+    seconds: float = 0.0
+
+    def tell(
+        self, name: str, value: float, unit: str = "", *, most: float | None = None, least: float | None = None
+    ) -> None:
+        """Keep a figure, and fail when it lies beyond its bound."""
+        goals = [f"{sign} {bound:g}" for sign, bound in (("≤", most), ("≥", least)) if bound is not None]
+        self.figures.append(Figure(name, float(value), unit, ", ".join(goals)))
+        assert most is None or value <= most, f"{name}: {value} {unit}, at most {most} allowed"
+        assert least is None or value >= least, f"{name}: {value} {unit}, at least {least} wanted"
+
+    def draw(self, name: str, unit: str, points: list[tuple[float, float]], marks: list[tuple[float, str]]) -> None:
+        """Keep a curve."""
+        self.series.append(Series(name, unit, points, marks))
+
+    def note(self, text: str) -> None:
+        """Keep a sentence."""
+        self.notes.append(text)
+
+
+class Run(Struct):
+    """All of one run."""
+
+    at: datetime
+    full: bool
+    machine: str
+    tests: list[Told] = []
+
+
+def from_reports(reports: list[Any]) -> Run:
+    """Return what the tests of a pytest session told, in the order of the table."""
+    told = []
+    for report in reports:
+        for name, value in report.user_properties:
+            if name == PROPERTY:
+                each = msgspec.json.decode(value, type=Told)
+                each.test, each.outcome, each.seconds = report.nodeid, report.outcome, report.duration
+                told.append(each)
+    told += [each for file in ELSEWHERE for each in _elsewhere(file, reports)]
+    told.sort(key=lambda each: (each.row, each.test))
+    return Run(datetime.now(UTC), FULL, f"{os.cpu_count()} cores", told)
+
+
+def _elsewhere(file: str, reports: list[Any]) -> list[Told]:
+    """Return what became of the tests of a file, if they ran."""
+    ours = [each for each in reports if each.nodeid.startswith(f"{file}::") and each.when == "call"]
+    if not ours:
+        return []
+    passed = sum(each.outcome == "passed" for each in ours)
+    counts = [Figure("cases", len(ours), ""), Figure("passed", passed, "")]
+    outcome, seconds = "passed" if passed == len(ours) else "failed", sum(each.duration for each in ours)
+    row, title = ELSEWHERE[file]
+    return [Told(row, title, test=file, figures=counts, outcome=outcome, seconds=seconds)]
+
+
+def keep(run: Run) -> None:
+    """Write a run for the report."""
+    KEPT.parent.mkdir(parents=True, exist_ok=True)
+    KEPT.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1))
+
+
+def lines(run: Run) -> list[str]:
+    """Return a run as lines for a terminal."""
+    shown = []
+    for each in run.tests:
+        shown.append(f"{each.row:>2}  {each.title} [{each.outcome}, {each.seconds:.0f} s]")
+        shown += [f"      {figure.name}: {number(figure.value)} {figure.unit}{goal(figure)}" for figure in each.figures]
+        shown += [f"      {note}" for note in each.notes]
+    return shown
+
+
+def goal(figure: Figure) -> str:
+    """Return the bound of a figure in brackets, nothing where it has none."""
+    return f" ({figure.goal})" if figure.goal else ""
+
+
+def number(value: float) -> str:
+    """Return a number with the digits that say something."""
+    if value == int(value):
+        return f"{int(value):,}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

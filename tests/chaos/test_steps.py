@@ -1,0 +1,130 @@
+"""Real deaths at every step of the protocol, answers to COMMIT that never come, and zombies that wake up again."""
+
+import asyncio
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from chaos import audit
+from chaos.checker import Checker
+from chaos.figures import Told, sized
+from chaos.system import System, is_stopped
+from chaos.traffic import Traffic
+from support.line import Line
+
+STEPS = [
+    *("assign", "assigned", "crossing", "decided", "begun", "claimed", "run", "series", "deltas", "counted"),
+    *("before_commit", "after_commit", "merge_decided", "merge_inserted", "merge_deleted", "merge_committed"),
+]
+DEATHS = sized(1, 20)
+"""How often a meter dies at each step."""
+CUTS = sized(6, 40)
+ASLEEP_SECONDS = sized(7.0, 60.0)
+"""How long a zombie sleeps: longer than its lease of 5 s."""
+TAKEOVER_SECONDS = 10.0
+
+
+def test_a_meter_that_dies_at_any_step_loses_and_doubles_nothing(tells: Callable[[int, str], Told]) -> None:
+    """One meter after the other kills itself in the middle of its work, and is all that there is."""
+    told = tells(2, "kill at every step of the protocol, COMMIT without an answer")
+    with System(gateways=1, meters=0, partitions=4) as system:
+        audit.begin(system)
+        traffic = Traffic(system, senders=2)
+        checker = Checker(system, traffic)
+        with traffic:
+            for death in range(DEATHS):
+                for step in STEPS:
+                    died = system.add("meter", CHAOS_AT=f"{step}:{1 + death % 3}:SIGKILL")
+                    system.wait_for_end(died)
+                    traffic.check()
+            cuts = cut_commits(system)
+            system.add("meter")
+        checker.exact()
+        chains = checker.chains_equal()
+        batches = audit.assert_one_after_the_other(system)
+    told.tell("steps", len(STEPS))
+    told.tell("deaths", DEATHS * len(STEPS))
+    told.tell("COMMITs whose fate the meter never heard", cuts)
+    told.tell("batches", batches)
+    told.tell("unique events", traffic.accepted)
+    told.tell("lost or counted twice", 0)
+    told.tell("SHA-256 chains equal", chains)
+
+
+def cut_commits(system: System) -> int:
+    """Let a meter work over a line that breaks while COMMITs are under way; return how often it broke."""
+    with lines(system.postgres.url) as (line, url):
+        name = system.add("meter", WINKEL_DATABASE_URL=url)
+        for number in range(CUTS):
+            line.cut = "request" if number % 2 else "answer"
+            system.wait_until(lambda: line.cut is None, 30)
+        system.kill(name, back=False)
+    return line.cuts
+
+
+@contextmanager
+def lines(url: str) -> Iterator[tuple[Line, str]]:
+    """Yield a line to the database that can be cut, and its address."""
+    loop, line, over = asyncio.new_event_loop(), Line(), asyncio.Event()
+    address: list[str] = []
+    there = threading.Event()
+
+    async def serve(folder: Path) -> None:
+        async with line.at(url, folder) as here:
+            address.append(here)
+            there.set()
+            await over.wait()
+
+    with tempfile.TemporaryDirectory(prefix="winkel-line-") as folder:
+        thread = threading.Thread(target=lambda: loop.run_until_complete(serve(Path(folder))))
+        thread.start()
+        assert there.wait(10)
+        try:
+            yield line, address[0]
+        finally:
+            loop.call_soon_threadsafe(over.set)
+            thread.join(10)
+            loop.close()
+
+
+def test_a_zombie_commits_nothing(log_settings: dict[str, str], tells: Callable[[int, str], Told]) -> None:
+    """A meter sleeps for longer than its lease, in the middle of a transaction, and then wants to go on."""
+    told = tells(3, f"SIGSTOP zombie, longer than its lease ({'Kafka' if log_settings else 'Postgres'} log)")
+    takeovers = []
+    with System(gateways=1, meters=2, partitions=6, settings=log_settings) as system:
+        audit.begin(system)
+        traffic = Traffic(system, senders=2)
+        checker = Checker(system, traffic)
+        with traffic:
+            for step in ("claimed", "decided", "after_commit"):
+                zombie = system.add("meter", CHAOS_AT=f"{step}:20:SIGSTOP")
+                pid = system.roles[zombie].pid
+                system.wait_until(lambda pid=pid: is_stopped(pid), 60)
+                before = system.epochs()
+                held = system.owned_by(zombie)
+                assert held
+                took = system.wait_until(lambda held=held, before=before: changed(system, held, before), 60)
+                takeovers.append(took)
+                at_takeover = audit.commits(system, {each: before[each] for each in held})
+                time.sleep(max(0.0, ASLEEP_SECONDS - took))
+                system.thaw(zombie)
+                system.wait_until(lambda zombie=zombie: system.owned_by(zombie), 30)  # it is back, with new epochs
+                woken = audit.commits(system, {each: before[each] for each in held}) - at_takeover
+                told.tell(f"commits of the zombie that slept at {step!r}", woken, most=0)
+                system.remove(zombie)
+        checker.exact()
+        chains = checker.chains_equal()
+        audit.assert_one_after_the_other(system)
+    told.tell("slept", ASLEEP_SECONDS, "s")
+    told.tell("slowest takeover", max(takeovers), "s", most=TAKEOVER_SECONDS)
+    told.tell("lost or counted twice", 0)
+    told.tell("SHA-256 chains equal", chains)
+
+
+def changed(system: System, partitions: list[int], before: dict[int, int]) -> bool:
+    """Whether all these partitions have another owner."""
+    now = system.epochs()
+    return all(now[each] > before[each] for each in partitions)
