@@ -22,7 +22,8 @@ from winkel.log.log import NewRecord
 from winkel.model import event
 from winkel.model.routing import first
 
-WAITING = sized(200_000, 10_000_000)
+WAITING = sized(400_000, 10_000_000)
+"""So many that slow meters are looked at several times before they are done."""
 AT_ONCE = 10_000
 """Events of one append."""
 CUSTOMERS = 50

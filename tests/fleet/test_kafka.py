@@ -95,7 +95,7 @@ async def test_what_is_no_event_is_the_operators_to_see_and_stops_nothing(world:
     await world.wait_for(30, 10, 4)
     ends = [each.end for each in await world.log.bounds()]
     async with asyncio.timeout(20):
-        while await shards.positions([world.connection], world.log.name, 4) != ends:  # noqa: ASYNC110
+        while await shards.positions([world.connection], world.log.name, 4) != ends:
             await asyncio.sleep(0.05)
     stop.set()
     await meter
@@ -165,7 +165,7 @@ async def test_partitions_of_a_dead_or_hanging_meter_are_taken_over(
 ) -> None:
     """Two meters share; one ends or hangs, and the other has all within ten seconds, exact whatever came meanwhile."""
     async with asyncio.timeout(60):
-        while set(await owners(world)) != {"meter 1", "meter 2"} or len(await owners(world)) < 4:  # noqa: ASYNC110
+        while set(await owners(world)) != {"meter 1", "meter 2"} or len(await owners(world)) < 4:
             await asyncio.sleep(0.1)
     await world.send(world.log, [event(each) for each in range(1000)])
     await world.wait_for(1000, 0, 0)
@@ -173,7 +173,7 @@ async def test_partitions_of_a_dead_or_hanging_meter_are_taken_over(
     began = monotonic()
     await world.send(world.log, [event(each) for each in range(500, 2000)])
     async with asyncio.timeout(30):
-        while set(await owners(world)) != {"meter 2"}:  # noqa: ASYNC110
+        while set(await owners(world)) != {"meter 2"}:
             await asyncio.sleep(0.1)
     taken_over = monotonic() - began
     await world.wait_for(2000, 500, 0)

@@ -201,7 +201,7 @@ async def test_watching_goes_on_when_the_connection_is_lost(
         async with asyncio.timeout(30):
             for quota in (10, 20, 30):
                 await tenants.set_quota(owner, "one", quota)
-                while quotas.of(made.id) != quota:  # noqa: ASYNC110 (only time tells)
+                while quotas.of(made.id) != quota:
                     await asyncio.sleep(0.01)
                 with suppress(psycopg.Error):
                     await owner.execute(

@@ -121,7 +121,7 @@ async def test_offsets_without_a_record_are_passed(log: KafkaLog) -> None:
     producer.produce(log._broker.topic, b"theirs", partition=0)
     producer.commit_transaction(20)
     async with asyncio.timeout(20):
-        while (await log.bounds())[0].end < 8:  # noqa: ASYNC110 (the last marker comes a little later)
+        while (await log.bounds())[0].end < 8:
             await asyncio.sleep(0.01)
     found = await everything(log)
     gaps = [each for each in found if not each.events]
@@ -144,7 +144,7 @@ async def test_what_waits_for_a_reader_is_bounded(log: KafkaLog, monkeypatch: py
     assert log._fetcher is not None
     fetched = log._fetcher._fetched[0]
     async with asyncio.timeout(20):
-        while not fetched.paused:  # noqa: ASYNC110 (it tells nobody)
+        while not fetched.paused:
             await asyncio.sleep(0.01)
     assert (await log.read(1, 0, events=1, wait_seconds=20))[0].data == b"other"
     assert fetched.buffer.bytes < 2_000_000 + 2048 * 1024, "one batch of the consumer's may come beyond the bound"
@@ -230,7 +230,7 @@ async def test_a_partition_is_given_on_when_its_meter_has_let_go(log: KafkaLog) 
     await until_shared(3, one)
     two = log.join()
     async with asyncio.timeout(20):
-        while len(await one.assigned() or ()) == 3:  # noqa: ASYNC110 (it tells nobody)
+        while len(await one.assigned() or ()) == 3:
             await asyncio.sleep(0.01)
     assert not await two.assigned(), "one still meters all"
     await until_shared(3, one, two)
@@ -270,7 +270,7 @@ async def test_what_a_dead_member_had_is_taken_over_within_ten_seconds(
         line = await asyncio.to_thread(member.stdout.readline)
     mine = log.join()
     async with asyncio.timeout(30):
-        while not (await shares(mine))[0]:  # noqa: ASYNC110 (it tells nobody)
+        while not (await shares(mine))[0]:
             await asyncio.sleep(0.02)
     member.kill()
     began = monotonic()

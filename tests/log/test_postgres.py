@@ -150,7 +150,7 @@ async def test_a_reader_that_has_waited_long_still_looks_often(log, database_url
     for number in range(3):
         reading = asyncio.create_task(reader.read(0, number, events=1, wait_seconds=30))
         async with asyncio.timeout(20):
-            while reader._pause < postgres.POLL_SECONDS[1]:  # noqa: ASYNC110 (it tells nobody)
+            while reader._pause < postgres.POLL_SECONDS[1]:
                 await asyncio.sleep(0.01)
         assert reader._pause == postgres.POLL_SECONDS[1] <= 0.025
         await log.append([new(0)])

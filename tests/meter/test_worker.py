@@ -308,7 +308,7 @@ async def test_conflicting_repeats_are_sampled(world: World) -> None:
 async def eventually(check: Callable[[], Any], seconds: float = 20) -> None:
     """Wait until the check holds."""
     async with asyncio.timeout(seconds):
-        while not await check():  # noqa: ASYNC110 (the database tells nobody)
+        while not await check():
             await asyncio.sleep(0.02)
 
 

@@ -50,7 +50,7 @@ start() {  # NODE: format its folder the first time, and start it
   local home=$dir/node-$1
   mkdir -p "$home"
   sed -e "s|@NODE@|$1|; s|@PORT@|$((first + $1 - 1))|g; s|@CONTROLLER_PORT@|$((first + 99 + $1))|g" \
-      -e "s|@VOTERS@|$voters|; s|@DATA@|$home/data|; s|@COPIES@|$copies|; s|@IN_SYNC@|$in_sync|" \
+      -e "s|@VOTERS@|$voters|; s|@DATA@|$home/data|; s|@COPIES@|$copies|; s|@IN_SYNC@|$in_sync|; s|@SESSION@|$session|" \
       "$here/server.properties" > "$home/server.properties"
   "${java[@]}" kafka.tools.StorageTool format --ignore-formatted -t "$(cat "$dir/cluster-id")" \
     -c "$home/server.properties" > "$home/format.log" 2>&1 || { cat "$home/format.log" >&2; exit 1; }
@@ -74,7 +74,7 @@ await() {  # NODE: wait until it answers
 exec 8> "$dir/lock"
 flock 8
 if [ "$nodes" = stop ]; then stop; exit 0; fi
-case $nodes in 1) copies=1 in_sync=1 ;; 3) copies=3 in_sync=2 ;; *) usage ;; esac
+case $nodes in 1) copies=1 in_sync=1 session=30000 ;; 3) copies=3 in_sync=2 session=3000 ;; *) usage ;; esac
 
 need java "Java 17 or newer is needed to run Kafka"
 version=$(sed -n 's|.*<kafka.version>\(.*\)</kafka.version>.*|\1|p' "$here/pom.xml")

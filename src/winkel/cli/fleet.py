@@ -41,9 +41,9 @@ def repartition(
     data: Data = DATA,
     wait: Annotated[bool, typer.Option(help="Watch until what was routed by the old number is metered.")] = True,
 ) -> None:
-    """Spread events over another number of partitions while they come in; none is refused, none counted twice.
+    """Spread events over another number of partitions, while they come in.
 
-    Gateways hold their events back for the fraction of a second in which they change over together. A partition that
+    No event is refused, lost or counted twice.     Gateways hold their events back for the fraction of a second in which they change over together. A partition that
     takes over from others goes on when those have metered what they had. Partitions that are not used any more stay
     empty. More partitions let more meters share the work.
 

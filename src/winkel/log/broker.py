@@ -56,6 +56,7 @@ class Broker(Struct, frozen=True):
             "reconnect.backoff.ms": 50,
             "reconnect.backoff.max.ms": 1000,
             "socket.nagle.disable": True,
+            "socket.timeout.ms": int(REQUEST_SECONDS * 1000),  # a broker that hangs keeps its connections open
         }
         relied_on = {name.replace("_", "."): value for name, value in settings.items()}
         ours = {"bootstrap.servers": self.servers, "error_cb": Complaints(self.servers)}
