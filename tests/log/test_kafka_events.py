@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -40,6 +41,14 @@ class Outside:
         self._settings = {"bootstrap.servers": self.broker.servers}
         admin = AdminClient(self._settings)
         admin.create_topics([NewTopic(self.broker.topic, PARTITIONS, 1)])[self.broker.topic].result()
+        until = time.monotonic() + 60
+        while not self._known(admin):  # a broker hears of a new topic a little later than its controller
+            assert time.monotonic() < until, "the topic does not appear"
+            time.sleep(0.02)
+
+    def _known(self, admin: AdminClient) -> bool:
+        found = admin.list_topics(timeout=10).topics.get(self.broker.topic)
+        return found is not None and found.error is None and len(found.partitions) == PARTITIONS
 
     def send(self, *messages: tuple[str, bytes | None], take_back: bool | None = None) -> None:
         """Produce messages; `take_back` says whether in a transaction that is aborted or committed."""

@@ -43,9 +43,9 @@ def repartition(
 ) -> None:
     """Spread events over another number of partitions, while they come in.
 
-    No event is refused, lost or counted twice.     Gateways hold their events back for the fraction of a second in which they change over together. A partition that
-    takes over from others goes on when those have metered what they had. Partitions that are not used any more stay
-    empty. More partitions let more meters share the work.
+    No event is refused, lost or counted twice. Gateways hold their events back for the fraction of a second in which
+    they change over together. A partition that takes over from others goes on when those have metered what they had.
+    Partitions that are not used any more stay empty. More partitions let more meters share the work.
 
     **Example**: `winkel fleet repartition 96`
     """
