@@ -20,7 +20,7 @@ from winkel.meter.worker import Meter
 from winkel.model.event import Event
 from winkel.model.metric import Aggregation, BillableMetric, EventTypeFilter, PropertyFilter
 from winkel.model.routing import first
-from winkel.store import database, embedded, metrics, migrate, tenants
+from winkel.store import database, embedded, metrics, migrate, routing, tenants
 
 BATCH = 50_000
 EVENTS_MAX = 10_000
@@ -116,6 +116,7 @@ async def _backlog(place: Path, count: int) -> float:
         log = await PostgresLog.open(server.url, PARTITIONS)
         for body in _bodies(5_000, count):
             await log.append(_encode(_check([body])))
+        await routing.begin(connection, log.name, first(PARTITIONS))
         meter = Meter(connection, log, owner="bench")
         for partition in range(PARTITIONS):
             await meter.assign(partition)
