@@ -1,15 +1,5 @@
-"""In these tests nothing may round unseen: Python's own operators raise instead."""
+"""In these tests nothing may round unseen."""
 
-from collections.abc import Iterator
-from decimal import Inexact, getcontext
+from support.exact import no_rounding
 
-import pytest
-
-
-@pytest.fixture(autouse=True)
-def _no_rounding() -> Iterator[None]:
-    """Trap what the default context would round to 28 digits."""
-    context = getcontext()
-    context.traps[Inexact] = True
-    yield
-    context.traps[Inexact] = False
+__all__ = ["no_rounding"]
