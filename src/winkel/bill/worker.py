@@ -21,6 +21,7 @@ from winkel.model.errors import UnavailableError
 from winkel.store import billing, shards, usage, vitals
 from winkel.store.database import Connection
 from winkel.store.shards import Held
+from winkel.waiting import wait
 
 log = structlog.get_logger(__name__)
 
@@ -174,16 +175,7 @@ async def _repeat(
             async with shards.connections(urls) as connections:
                 while not stop.is_set():
                     await job(*connections)
-                    await _wait(stop, seconds)
+                    await wait(stop, seconds)
         except (psycopg.OperationalError, UnavailableError) as error:
             log.warning("database lost; connecting again", error=str(error))
-            await _wait(stop, 1.0)
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    """Wait, but not longer than until `stop` is set."""
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        pass
+            await wait(stop, 1.0)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from time import monotonic
 
 import msgspec
@@ -20,6 +19,7 @@ from winkel.model.errors import ConflictError, UnavailableError
 from winkel.model.routing import Routing
 from winkel.store import autoscale, meters, routing, shards, tenants
 from winkel.store.database import Connection
+from winkel.waiting import wait
 
 PREPARE_SECONDS = 12.0
 """A change that is not done by then is given up: longer than a dead gateway's lease, shorter than senders wait."""
@@ -52,10 +52,7 @@ async def open_source(database_url: str, settings: Settings, source: str, tenant
     from winkel.log.broker import SCHEME, Broker
     from winkel.log.kafka_events import EventTopic
 
-    try:
-        broker = Broker.of(source, settings.kafka_config)
-    except ValueError as error:
-        raise ValueError(str(error).replace("WINKEL_LOG must be empty or", "--source must be")) from None
+    broker = Broker.of(source, settings.kafka_config, setting="--source")
     if "/" not in source.removeprefix(SCHEME):
         raise ValueError(f"--source must name a topic: {source}/the-topic")
     before = await PostgresLog.open(database_url, settings.partitions)
@@ -118,8 +115,7 @@ async def settled(urls: Sequence[str], before: Log, stop: asyncio.Event) -> None
         if not said:
             log.warning("the log that was in use before comes first", log=before.name, reason=found)
         said = found
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), SETTLING_SECONDS)
+        await wait(stop, SETTLING_SECONDS)
 
 
 async def repartition(

@@ -10,11 +10,11 @@ import asyncio
 import heapq
 from collections import deque
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from time import monotonic
 
 from winkel.log.log import Record, ended_early
 from winkel.meter.worker import EVENTS_MAX, Meter
+from winkel.waiting import wait
 
 WAIT_SECONDS = 0.25
 """The longest that a read waits for a first record."""
@@ -208,9 +208,3 @@ async def _end(line: Line) -> None:
     if line.task is not None:
         line.task.cancel()
         await asyncio.gather(line.task, return_exceptions=True)
-
-
-async def wait(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, at most so long."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)

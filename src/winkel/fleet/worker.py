@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from winkel.figures import meter as figures
 from winkel.fleet.actions import settled, unfinished
-from winkel.fleet.ahead import Ahead, wait
+from winkel.fleet.ahead import Ahead
 from winkel.log.log import Log
 from winkel.log.membership import Membership, Unled
 from winkel.meter import actions
@@ -25,6 +25,7 @@ from winkel.model.routing import shard_of
 from winkel.store import meters, progress
 from winkel.store.database import Connection, connect
 from winkel.store.shards import connections
+from winkel.waiting import wait
 
 TICK_SECONDS = 1.0
 """How often a worker gives a sign, and looks for partitions without an owner."""

@@ -17,7 +17,6 @@ with connections of its own: whatever it waits for, the lease is renewed.
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
@@ -33,6 +32,7 @@ from winkel.model.errors import UnavailableError
 from winkel.model.routing import Routing
 from winkel.store import routing, shards, tenants, vitals
 from winkel.store.database import Connection, connect
+from winkel.waiting import wait
 
 LEASE_SECONDS = 3.0
 """How long a gateway may append after its last word, and how long a dead one can delay a change of the routing."""
@@ -55,13 +55,13 @@ async def keep(database_url: str, events: Log, routes: Routes, *, gateway: str, 
                 keeper = Keeper(connection, events, routes, gateway)
                 while not stop.is_set():
                     await keeper.look()
-                    await _wait(stop, LOOK_SECONDS)
+                    await wait(stop, LOOK_SECONDS)
                 await routing.leave(connection, events.name, gateway)
             finally:
                 await connection.close()
         except (psycopg.OperationalError, UnavailableError) as error:
             log.warning("routing out of reach; trying again", error=str(error))
-            await _wait(stop, 0.2)
+            await wait(stop, 0.2)
 
 
 class Keeper:
@@ -123,10 +123,10 @@ async def watch(
                 await watcher.begin()
                 while not stop.is_set():
                     await watcher.look()
-                    await _wait(stop, WATCH_SECONDS)
+                    await wait(stop, WATCH_SECONDS)
         except (psycopg.Error, UnavailableError) as error:
             log.warning("the pressure behind this gateway is out of sight; looking again", error=str(error))
-            await _wait(stop, WATCH_SECONDS)
+            await wait(stop, WATCH_SECONDS)
 
 
 class Watcher:
@@ -188,9 +188,3 @@ class Watcher:
         if not found:
             return 0.0
         return max(0.0, (await vitals.database_now(self._connections[0]) - found[0].appended_at).total_seconds())
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    """Wait for `stop`, at most so long."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)

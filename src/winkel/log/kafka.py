@@ -87,10 +87,7 @@ class KafkaLog:
         """
         if partitions < 1:
             raise ValueError(f"a log needs at least one partition, not {partitions}")
-        try:
-            admin = AdminClient(broker.client())
-        except KafkaException as error:
-            raise ValueError(f"the settings of the Kafka client do not fit: {error_of(error).str()}") from None
+        admin = admin_of(broker)
         described = await describe(broker, admin)
         if described is None:
             await _create(broker, admin, partitions)
@@ -263,6 +260,14 @@ class KafkaLog:
     def _check(self, partition: int) -> None:
         if not 0 <= partition < self._partitions:
             raise IndexError(f"the log has no partition {partition}, only 0…{self._partitions - 1}")
+
+
+def admin_of(broker: Broker) -> AdminClient:
+    """Return a client that asks about topics. Raises `ValueError` when the operator's settings do not fit."""
+    try:
+        return AdminClient(broker.client())
+    except KafkaException as error:
+        raise ValueError(f"the settings of the Kafka client do not fit: {error_of(error).str()}") from None
 
 
 async def describe(broker: Broker, admin: AdminClient) -> TopicDescription | None:

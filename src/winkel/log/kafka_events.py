@@ -13,14 +13,14 @@ from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 
-from confluent_kafka import KafkaException, Message
+from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient, OffsetSpec, TopicDescription
 
 from winkel.log import codec
-from winkel.log.broker import Broker, error_of
+from winkel.log.broker import Broker
 from winkel.log.codec import Messages
 from winkel.log.fetcher import Fetched, Fetcher, time_of
-from winkel.log.kafka import KafkaLog, describe
+from winkel.log.kafka import KafkaLog, admin_of, describe
 from winkel.log.log import Newest, NewRecord, Place, Record
 from winkel.model.errors import UnavailableError
 
@@ -41,10 +41,7 @@ class EventTopic(KafkaLog):
     @classmethod
     async def of(cls, broker: Broker, tenant_id: int, secret: bytes) -> "EventTopic":
         """Open a topic that exists. Raises `UnavailableError` when the brokers do not answer or have no such topic."""
-        try:
-            admin = AdminClient(broker.client())
-        except KafkaException as error:
-            raise ValueError(f"the settings of the Kafka client do not fit: {error_of(error).str()}") from None
+        admin = admin_of(broker)
         described = await describe(broker, admin)
         if described is None:
             raise UnavailableError(f"Kafka at {broker.servers} has no topic {broker.topic}: make it, or name another")
