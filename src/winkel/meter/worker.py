@@ -149,13 +149,14 @@ class Meter:
         self.failpoint("assign")
         await progress.introduce(self.connection, self.topic)
         await self.look_at_routing()
-        start = (await self.events.bounds())[partition].start
         died = await progress.orphaned(self.connection, self.topic, partition)
+        # The log is asked only for a partition that nobody metered yet: it tells of all partitions at once.
+        start = (await self.events.bounds())[partition].start if died is None else 0
         taken = await progress.take(self.connection, self.topic, partition, self.owner, start=start)
         self.failpoint("assigned")
         self.drop([partition])
         holding = self.holdings[partition] = Holding(partition, taken.epoch, taken.next_offset)
-        holding.caution = await self._suspect(taken, died=died)
+        holding.caution = await self._suspect(taken, died=bool(died))
         await self._remember(holding, taken.next_offset)
         return holding
 

@@ -49,11 +49,14 @@ async def _take(connection: Connection, values: dict[str, object]) -> Progress:
     return msgspec.convert(await (await connection.execute(sql.take, values)).fetchone(), Progress)
 
 
-async def orphaned(connection: Connection, topic: str, partition: int) -> bool:
-    """Whether the owner of a partition died, or hangs: neither did it give the partition up, nor does it work."""
+async def orphaned(connection: Connection, topic: str, partition: int) -> bool | None:
+    """Whether the owner of a partition died, or hangs: neither did it give the partition up, nor does it work.
+
+    None: nobody ever metered this partition.
+    """
     values = {"topic": topic, "partition": partition, "lease": LEASE_SECONDS}
     row = await (await connection.execute(sql.orphaned, values)).fetchone()
-    return row is not None and bool(row["orphaned"])
+    return None if row is None else bool(row["orphaned"])
 
 
 async def suspect(
