@@ -19,6 +19,7 @@ from winkel.meter.match import plan
 from winkel.meter.read import decode
 from winkel.model.event import Event
 from winkel.model.metric import Aggregation, BillableMetric, EventTypeFilter, PropertyFilter
+from winkel.model.usage import slot_of
 
 METRICS = [
     metric(1, Aggregation.COUNT),
@@ -106,8 +107,9 @@ def merged(
     known.update({series_id: series for _, series_id, series in IDS.new()})
     found: dict[tuple[Any, ...], Any] = {}
     for delta in decision.deltas.get(7, []):
-        series = known[delta.series_id]
-        for index, hour in enumerate(delta.hours):
+        for index, (series_id, hour) in enumerate(zip(delta.series_ids, delta.hours, strict=True)):
+            series = known[series_id]
+            assert delta.slot == slot_of(series.customer_key)
             place = (series.metric_id, series.group_key, series.customer_key, series.group_values, hour)
             match kinds[series.metric_id]:
                 case Aggregation.UNIQUE:

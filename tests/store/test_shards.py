@@ -14,7 +14,7 @@ from winkel.meter.windows import WindowSize, by_group, windows
 from winkel.model.errors import ConflictError, UnavailableError
 from winkel.model.metric import Aggregation
 from winkel.model.progress import Conflict, EventCount
-from winkel.model.usage import DeadLetter, Delta, Series
+from winkel.model.usage import DeadLetter, Delta, Series, slot_of
 from winkel.store import database, metering, progress, shards, tenants, usage
 from winkel.store.database import Connection, Database
 from winkel.store.dead_letters import ALL
@@ -108,7 +108,7 @@ def some_deltas(rng: Random, kind: Aggregation) -> list[tuple[Series, Delta]]:
 
 def delta(series: Series, *entry: Any) -> Delta:
     """Return a delta of one (hour, quantity, at, text)."""
-    return Delta(series.id(1), *(None if each is None else [each] for each in entry))
+    return Delta(slot_of(series.customer_key), [series.id(1)], *(None if each is None else [each] for each in entry))
 
 
 async def keep(connection: Connection, some: Sequence[tuple[Series, Delta]]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from winkel.model.metric import Aggregation, BillableMetric
-from winkel.model.usage import Delta, HourUsage, Series
+from winkel.model.usage import Delta, HourUsage, Series, slot_of
 from winkel.store import database, metering, metrics, tenants, usage
 from winkel.store.database import Connection, Database
 
@@ -39,12 +39,12 @@ async def add(connection: Connection, kind: Aggregation, *deltas: tuple[Any, ...
     series = Series(IDS[kind], customer, 0, (), kind)
     async with connection.transaction():
         await metering.insert_series(connection, [(1, series.id(1), series)])
-        await metering.copy_deltas(connection, {1: [delta(series.id(1), *each) for each in deltas]})
+        await metering.copy_deltas(connection, {1: [delta(series.id(1), *each, customer=customer) for each in deltas]})
 
 
-def delta(series_id: bytes, *entry: Any) -> Delta:
+def delta(series_id: bytes, *entry: Any, customer: str = "acme") -> Delta:
     """Return a delta of one (hour, quantity, at, text)."""
-    return Delta(series_id, *(None if each is None else [each] for each in entry))
+    return Delta(slot_of(customer), [series_id], *(None if each is None else [each] for each in entry))
 
 
 async def read(connection: Connection, kind: Aggregation, *customers: str) -> list[HourUsage]:

@@ -16,6 +16,7 @@ from winkel.meter.batch import Arrived, gather
 from winkel.meter.decide import CRASHED, OTHER_TENANT, detail
 from winkel.meter.group import SeriesIds
 from winkel.meter.match import matching, plan
+from winkel.meter.pack import Keyed, pack
 from winkel.model.errors import InvalidError, WinkelError
 from winkel.model.event import Event
 from winkel.model.metric import BillableMetric
@@ -98,7 +99,7 @@ def count(
     ((_, block),) = blocks(tenant_id, [event], _NO_SECRET, _all_to(0))
     arrived = Arrived(0, 0, event.timestamp, block)
     batch = gather(tenant_id, [arrived], [np.ones(1, np.bool_)], plan(metrics).names)
-    deltas: list[Delta] = []
+    keyed: list[Keyed] = []
     for metric in metrics:
         rows = matching(metric, batch)
         if metric.id == about and not len(rows):
@@ -106,8 +107,8 @@ def count(
         found = aggregate(metric, batch, rows, ids)
         for row, reason in found.problems.items():
             raise StaysError(f"the metric {metric.name!r} cannot use it, {reason}: {detail(metric, batch, row)}")
-        deltas.extend(found.deltas)
-    return deltas
+        keyed += found.keyed
+    return pack(keyed)
 
 
 # ── A whole record ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,4 +1,4 @@
-"""Columns become usage: one `Delta` for each series that a batch touches. Pure and exact.
+"""Columns become usage: entries for the series and hours that a batch touches. Pure and exact.
 
 Every aggregation is commutative given event time, so that batches may come in any order (design.md §2): COUNT and SUM
 add, MAX keeps the largest, UNIQUE is a set, and LATEST is decided by (timestamp, transaction id) and, for two sources
@@ -8,18 +8,18 @@ that use the same transaction id at the same instant, by the larger value.
 import hashlib
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
 from msgspec import Struct
 
 from winkel.meter.batch import Batch
-from winkel.meter.group import Groups, SeriesIds, clean, combine, distinct, group
+from winkel.meter.group import Groups, SeriesIds, combine, distinct, group
 from winkel.meter.numbers import Ints, Numbers, parse, unscaled
+from winkel.meter.pack import Entries, Keyed
 from winkel.model import money
 from winkel.model.metric import Aggregation, BillableMetric
-from winkel.model.usage import Delta
+from winkel.model.usage import clean
 
 NOT_TEXT = "not_text"
 UNIQUE_BYTES = 256
@@ -29,7 +29,7 @@ UNIQUE_BYTES = 256
 class Found(Struct, frozen=True):
     """What a metric takes from a batch, and the rows that it could not use, with the reason."""
 
-    deltas: list[Delta]
+    keyed: list[Keyed]
     problems: dict[int, str]
 
 
@@ -55,63 +55,41 @@ def aggregate(metric: BillableMetric, batch: Batch, rows: Ints, ids: SeriesIds) 
     )
 
 
-class Entries(Struct, frozen=True):
-    """What is to be added to some series: columns as in `Delta`, entry by entry, in the order of the series."""
-
-    hours: Sequence[int]
-    starts: Ints
-    """Those of series s are the entries `starts[s]` … `starts[s + 1]`."""
-    quantities: Sequence[Decimal | int] | None = None
-    ats: Sequence[int] | None = None
-    texts: Sequence[str] | None = None
-
-    def deltas(self, series_ids: Sequence[bytes]) -> list[Delta]:
-        """Return one delta for each series."""
-        ends = self.starts.tolist()
-        parts = [slice(low, high) for low, high in pairwise(ends)]
-        columns = (self.hours, self.quantities, self.ats, self.texts)
-        return list(map(Delta, series_ids, *(map(_part(column), parts) for column in columns)))
-
-
-def _part(column: Sequence[Any] | None) -> Callable[[slice], Any]:
-    return column.__getitem__ if column is not None else lambda _: None
-
-
 def _each_key(
     metric: BillableMetric, batch: Batch, rows: Ints, ids: SeriesIds, merge: Callable[[Groups], Entries]
-) -> list[Delta]:
-    deltas: list[Delta] = []
+) -> list[Keyed]:
+    keyed = []
     for index, names in enumerate(metric.keys):
         groups = group(batch, rows, names)
         family = (batch.tenant_id, metric.id, index, metric.aggregation_type)
-        deltas += merge(groups).deltas(ids.ids(family, groups.keys))
-    return deltas
+        keyed.append(Keyed(ids.ids(family, groups.keys), groups.slots, merge(groups)))
+    return keyed
 
 
 def _count(groups: Groups) -> Entries:
-    return Entries(groups.hours, groups.starts, np.bincount(groups.of, minlength=len(groups)).tolist())
+    return Entries(groups.series, groups.hours, np.bincount(groups.of, minlength=len(groups)).tolist())
 
 
 def _sum(groups: Groups, numbers: Numbers, _batch: Batch, _rows: Ints) -> Entries:
     if numbers.scaled is not None and numbers.can_sum():
         totals = np.zeros(len(groups), np.int64)
         np.add.at(totals, groups.of, numbers.scaled)
-        return Entries(groups.hours, groups.starts, _numbers(totals, numbers.places))
+        return Entries(groups.series, groups.hours, _numbers(totals, numbers.places))
     exact = [money.ZERO] * len(groups)
     for of, number in zip(groups.of.tolist(), numbers.decimals(), strict=True):
         exact[of] = money.add(exact[of], number)
-    return Entries(groups.hours, groups.starts, exact)
+    return Entries(groups.series, groups.hours, exact)
 
 
 def _max(groups: Groups, numbers: Numbers, _batch: Batch, _rows: Ints) -> Entries:
     if numbers.scaled is not None:
         largest = np.full(len(groups), np.iinfo(np.int64).min, np.int64)
         np.maximum.at(largest, groups.of, numbers.scaled)
-        return Entries(groups.hours, groups.starts, _numbers(largest, numbers.places))
+        return Entries(groups.series, groups.hours, _numbers(largest, numbers.places))
     exact: dict[int, Decimal] = {}
     for of, number in zip(groups.of.tolist(), numbers.decimals(), strict=True):
         exact[of] = max(exact.get(of, number), number)
-    return Entries(groups.hours, groups.starts, [exact[of] for of in range(len(groups))])
+    return Entries(groups.series, groups.hours, [exact[of] for of in range(len(groups))])
 
 
 def _latest(groups: Groups, numbers: Numbers, batch: Batch, rows: Ints) -> Entries:
@@ -125,7 +103,7 @@ def _latest(groups: Groups, numbers: Numbers, batch: Batch, rows: Ints) -> Entri
         winners[of] = max(winners[of], found) if of in winners else found
     best = [winners[of] for of in range(len(groups))]
     values, texts = [value for _, value in best], [text for text, _ in best]
-    return Entries(groups.hours, groups.starts, values, newest.tolist(), texts)
+    return Entries(groups.series, groups.hours, values, newest.tolist(), texts)
 
 
 def _unique(metric: BillableMetric, batch: Batch, rows: Ints, ids: SeriesIds) -> Found:
@@ -142,7 +120,7 @@ def _unique(metric: BillableMetric, batch: Batch, rows: Ints, ids: SeriesIds) ->
         of = groups.of[first]
         hours = list(map(groups.hours.__getitem__, of.tolist()))
         texts = list(map(kept.__getitem__, codes[first].tolist()))
-        return Entries(hours, np.searchsorted(of, groups.starts), texts=texts)
+        return Entries(groups.series[of], hours, texts=texts)
 
     return Found(_each_key(metric, batch, rows, ids, merge) if len(rows) else [], problems)
 

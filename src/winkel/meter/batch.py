@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from winkel.meter.numbers import Bools, Ints
 from winkel.meter.properties import Properties
 from winkel.model.batch import EventBlock
+from winkel.model.usage import clean, slot_of
 
 HOUR = 3_600_000_000
 """Microseconds of an hour, the unit of timestamps."""
@@ -50,6 +51,8 @@ class Batch(Struct, frozen=True):
     """Microseconds since 1970, UTC."""
     hours: Ints
     customers: Coded
+    slots: Ints
+    """By customer text: where its open deltas lie."""
     event_types: Coded
     transaction_ids: list[str]
     properties: Properties
@@ -70,6 +73,7 @@ def gather(tenant_id: int, arrived: Sequence[Arrived], fresh: Sequence[Bools], n
     blocks = [each.block for each in arrived]
     counts = [len(block) for block in blocks]
     timestamps = _column([block.timestamps for block in blocks], "<i8")
+    customers = _coded([block.customers for block in blocks], [block.customer_codes for block in blocks])
     properties = b"\n".join(block.properties for block in blocks if len(block))
     return Batch(
         tenant_id=tenant_id,
@@ -78,7 +82,8 @@ def gather(tenant_id: int, arrived: Sequence[Arrived], fresh: Sequence[Bools], n
         fresh=np.concatenate(fresh),
         timestamps=timestamps,
         hours=timestamps // HOUR,
-        customers=_coded([block.customers for block in blocks], [block.customer_codes for block in blocks]),
+        customers=customers,
+        slots=np.array([slot_of(clean(each)) for each in customers.texts], np.int64),
         event_types=_coded([block.event_types for block in blocks], [block.event_type_codes for block in blocks]),
         transaction_ids=[each for block in blocks for each in block.transaction_ids],
         properties=Properties(properties, sum(counts), names),

@@ -14,6 +14,7 @@ from winkel.meter.batch import Arrived, Batch, gather
 from winkel.meter.group import SeriesIds
 from winkel.meter.match import Plan, matching
 from winkel.meter.numbers import Bools
+from winkel.meter.pack import Keyed, pack
 from winkel.model.batch import EventBlock
 from winkel.model.metric import BillableMetric
 from winkel.model.period import EPOCH, hour_number
@@ -75,7 +76,7 @@ def decide(
 
 
 def _metered(plan: Plan, batch: Batch, ids: SeriesIds, letters: list[DeadLetter]) -> list[Delta]:
-    deltas: list[Delta] = []
+    keyed: list[Keyed] = []
     broken = [row for row in batch.properties.broken if batch.fresh[row]]
     letters += [_letter(batch, row, UNDECODABLE, "the properties are not a JSON object", None) for row in broken]
     for metric in plan.metrics:
@@ -83,11 +84,11 @@ def _metered(plan: Plan, batch: Batch, ids: SeriesIds, letters: list[DeadLetter]
         if broken and metric.looks_at:
             rows = rows[~np.isin(rows, broken)]  # it cannot look at them; a retry counts them for it
         found = aggregate(metric, batch, rows, ids)
-        deltas.extend(found.deltas)
+        keyed += found.keyed
         letters += [
             _letter(batch, row, reason, detail(metric, batch, row), metric.id) for row, reason in found.problems.items()
         ]
-    return deltas
+    return pack(keyed)
 
 
 def detail(metric: BillableMetric, batch: Batch, row: int) -> str:

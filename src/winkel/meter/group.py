@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import repeat
-from typing import TypeVar
 
 import numpy as np
 from msgspec import Struct
@@ -10,12 +9,11 @@ from msgspec import Struct
 from winkel.meter.batch import Batch
 from winkel.meter.numbers import Ints
 from winkel.model.metric import Aggregation
-from winkel.model.usage import Series
+from winkel.model.usage import Series, Text, clean
 
 _DENSE = 4
 """A table may have this many places a row; beyond that sorting is cheaper."""
 
-Text = TypeVar("Text", str, str | None)
 GroupKey = tuple[str, tuple[str | None, ...]]
 """(customer key, group values)"""
 Family = tuple[int, str, int, Aggregation]
@@ -74,10 +72,12 @@ class Groups(Struct, frozen=True):
     of: Ints
     hours: list[int]
     """By group."""
+    series: Ints
+    """By group: the number of its series."""
     keys: list[GroupKey]
     """By series."""
-    starts: Ints
-    """Those of series s are the groups `starts[s]` … `starts[s + 1]`."""
+    slots: Ints
+    """By series: where its open deltas lie (model/usage.py, slot_of)."""
 
     def __len__(self) -> int:
         return len(self.hours)
@@ -136,6 +136,7 @@ def _group(batch: Batch, rows: Ints, names: tuple[str, ...]) -> Groups:
     return Groups(
         of,
         hours[of_group].tolist(),
+        series_of[of_group],
         list(
             zip(
                 _cleaned(customers.texts, customers.codes[rows[first]]),
@@ -143,7 +144,7 @@ def _group(batch: Batch, rows: Ints, names: tuple[str, ...]) -> Groups:
                 strict=True,
             )
         ),
-        np.searchsorted(series_of[of_group], np.arange(len(first) + 1)),
+        batch.slots[customers.codes[rows[first]]],
     )
 
 
@@ -154,8 +155,3 @@ def _cleaned(texts: Sequence[Text], codes: Ints) -> list[Text]:
 def _rows(columns: Sequence[Sequence[str | None]], count: int) -> Iterable[tuple[str | None, ...]]:
     """Return columns as rows; no columns are `count` empty rows."""
     return zip(*columns, strict=True) if columns else repeat((), count)
-
-
-def clean(text: Text) -> Text:
-    """Return the text without the one character that PostgreSQL cannot keep."""
-    return text.replace("\0", "\ufffd") if text is not None and "\0" in text else text

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -35,8 +36,25 @@ class Series(Struct, frozen=True, gc=False):
         return digest.digest()
 
 
+Text = TypeVar("Text", str, str | None)
+
+
+def clean(text: Text) -> Text:
+    """Return the text without the one character that PostgreSQL cannot keep."""
+    return text.replace("\0", "\ufffd") if text is not None and "\0" in text else text
+
+
+SLOTS = 1024
+"""Open deltas lie together by customer, in so many slots. Another number needs a migration of what lies open."""
+
+
+def slot_of(customer_key: str) -> int:
+    """Return the slot in which readers look for what is open of a customer key (schema: `usage_delta`)."""
+    return int.from_bytes(hashlib.sha256(customer_key.encode()).digest()[:2]) % SLOTS
+
+
 class Delta(Struct, frozen=True, gc=False):
-    """What one batch of events adds to one series: parallel lists with an entry for each hour that it touches.
+    """What one batch of events adds to series of one slot: parallel lists, each entry a series, an hour and a value.
 
     | aggregation | quantities        | ats                  | texts               |
     |-------------|-------------------|----------------------|---------------------|
@@ -45,10 +63,11 @@ class Delta(Struct, frozen=True, gc=False):
     | LATEST      | value             | event time, µs       | its transaction id  |
     | UNIQUE      | –                 | –                    | one distinct value  |
 
-    For UNIQUE there is an entry for each hour and distinct value.
+    For UNIQUE there is an entry for each hour and distinct value. All entries have a value in the same columns.
     """
 
-    series_id: bytes
+    slot: int
+    series_ids: Sequence[bytes]
     hours: Sequence[int]
     quantities: Sequence[Decimal | int] | None = None
     ats: Sequence[int] | None = None

@@ -120,7 +120,10 @@ async def keep(tx: Connection, letter: StoredDeadLetter, note: str) -> None:
 
 async def add_deltas(tx: Connection, tenant_id: int, deltas: Iterable[Delta]) -> None:
     """Add what one event adds to usage; whoever may see the tenant may do this, not the owner of the tables only."""
-    rows = [{"tenant_id": tenant_id, **structs.asdict(each), "series_id": each.series_id.hex()} for each in deltas]
+    rows = [
+        {"tenant_id": tenant_id, **structs.asdict(each), "series_ids": [one.hex() for one in each.series_ids]}
+        for each in deltas
+    ]
     async with tx.cursor() as cursor:
         await cursor.executemany(sql.add_delta, rows)
 

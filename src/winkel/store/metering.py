@@ -9,7 +9,7 @@ from psycopg.rows import dict_row
 
 from winkel.model.errors import FencedError
 from winkel.model.progress import Conflict, EventCount
-from winkel.model.usage import DeadLetter, Delta, Series
+from winkel.model.usage import DeadLetter, Delta, Series, clean
 from winkel.store.database import Connection, Row
 from winkel.store.sql import Queries
 
@@ -107,9 +107,10 @@ async def copy_deltas(tx: Connection, deltas: Mapping[int, Iterable[Delta]]) -> 
 
 def _line(tenant_id: int, delta: Delta) -> str:
     """Write a delta as a line of COPY text."""
+    ids = ",".join(map(bytes.hex, delta.series_ids))
     hours, quantities, ats = _numbers(delta.hours), _numbers(delta.quantities), _numbers(delta.ats)
     texts = r"\N" if delta.texts is None else _array(delta.texts).translate(_ESCAPES)
-    return f"{tenant_id}\t{delta.series_id.hex()}\t{hours}\t{quantities}\t{ats}\t{texts}\n"
+    return f"{tenant_id}\t{delta.slot}\t{{{ids}}}\t{hours}\t{quantities}\t{ats}\t{texts}\n"
 
 
 def _numbers(numbers: Sequence[object] | None) -> str:
@@ -122,7 +123,7 @@ async def copy_dead_letters(tx: Connection, topic: str, letters: Iterable[DeadLe
     async with tx.cursor() as cursor, cursor.copy(sql.copy_dead_letters) as copy:
         for each in letters:
             place = (each.tenant_id, topic, each.partition, each.offset, each.index)
-            texts = (each.reason, _clean(each.detail), each.metric_id, _clean(each.transaction_id))
+            texts = (each.reason, clean(each.detail), each.metric_id, clean(each.transaction_id))
             await copy.write_row((*place, *texts, each.payload, each.at, each.events))
 
 
@@ -141,12 +142,7 @@ async def keep_conflicts(tx: Connection, topic: str, conflicts: Sequence[Conflic
 
 
 def _cleaned(row: Row) -> Row:
-    return {name: _clean(value) if isinstance(value, str) else value for name, value in row.items()}
-
-
-def _clean(text: str | None) -> str | None:
-    """Return the text without the one character that PostgreSQL cannot keep."""
-    return None if text is None else text.replace("\0", "\ufffd")
+    return {name: clean(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
 async def _binary(connection: Connection, query: Any, values: Mapping[str, Any]) -> list[Row]:

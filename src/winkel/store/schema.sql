@@ -201,16 +201,18 @@ CREATE TABLE usage_series (
 );
 CREATE INDEX usage_series_customer ON usage_series (tenant_id, customer_key, metric_id);
 
--- What batches added and nobody merged yet; columns as in model/usage.py, Delta. Readers add it to usage_hour.
+-- What batches added and nobody merged yet; columns as in model/usage.py, Delta. Readers add it to usage_hour: they find
+-- a customer key by its slot, for series of neighbours share a row.
 CREATE TABLE usage_delta (
     tenant_id    integer NOT NULL,
-    series_id    uuid NOT NULL,
+    slot         smallint NOT NULL,
+    series_ids   uuid[] NOT NULL,
     hours        integer[] NOT NULL,
     quantities   numeric[],
     ats          bigint[],
     texts        text[]
-) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000, autovacuum_vacuum_insert_threshold = -1);
-CREATE INDEX usage_delta_series ON usage_delta (tenant_id, series_id);
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_insert_threshold = -1);
+CREATE INDEX usage_delta_slot ON usage_delta (tenant_id, slot);
 
 CREATE TABLE usage_hour (
     tenant_id    integer NOT NULL,

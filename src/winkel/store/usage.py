@@ -9,7 +9,7 @@ from psycopg.rows import dict_row
 
 from winkel.model.metric import Aggregation
 from winkel.model.money import add
-from winkel.model.usage import HourUsage
+from winkel.model.usage import HourUsage, slot_of
 from winkel.store.database import Connection, Row
 from winkel.store.sql import Queries
 
@@ -17,7 +17,7 @@ sql = Queries(__name__)
 
 
 async def compact(connection: Connection, limit: int) -> int:
-    """Merge up to `limit` deltas into the usage of their hours; return how many that were.
+    """Merge up to `limit` deltas (rows) into the usage of their hours; return how many that were.
 
     Readers never notice. Several may try at once: one works, the others return 0.
     """
@@ -51,6 +51,7 @@ async def hours(
     values = {
         "tenant_id": tenant_id,
         "customer_keys": list(customer_keys),
+        "slots": list({slot_of(each) for each in customer_keys}),
         "metric_ids": list(metric_ids),
         "group_keys": [group_keys.get(each, 0) for each in metric_ids],
         "start_hour": start_hour,

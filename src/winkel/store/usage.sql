@@ -11,10 +11,10 @@ SELECT pg_try_advisory_xact_lock(hashtext('winkel compaction')) AS alone
 WITH moved AS (
     DELETE FROM usage_delta
     WHERE ctid = ANY (ARRAY(SELECT ctid FROM usage_delta LIMIT %(limit)s))
-    RETURNING tenant_id, series_id, hours, quantities, ats, texts
+    RETURNING tenant_id, series_ids, hours, quantities, ats, texts
 ), entries AS (
-    SELECT tenant_id, series_id, entry.hour, entry.quantity, entry.at, entry.text
-    FROM moved, unnest(hours, quantities, ats, texts) AS entry (hour, quantity, at, text)
+    SELECT tenant_id, series_id, hour, quantity, at, text
+    FROM moved, unnest(series_ids, hours, quantities, ats, texts) AS entry (series_id, hour, quantity, at, text)
 ), numbers AS (
     SELECT tenant_id, series_id, hour, sum(quantity) AS total, max(quantity) AS largest, count(*) AS entries
     FROM entries WHERE text IS NULL
@@ -68,13 +68,15 @@ LEFT JOIN LATERAL (
     WHERE tenant_id = %(tenant_id)s AND series_id = series.series_id
       AND hour >= %(start_hour)s AND hour < %(end_hour)s
 ) AS base ON series.aggregation_type <> 'UNIQUE'
-LEFT JOIN LATERAL (
-    SELECT array_agg(hour) AS hours, string_agg(quantity::text, ' ') AS quantities, array_agg(at) AS ats,
+LEFT JOIN (
+    SELECT series_id, array_agg(hour) AS hours, string_agg(quantity::text, ' ') AS quantities, array_agg(at) AS ats,
            array_agg(text) AS texts
-    FROM usage_delta AS delta, unnest(delta.hours, quantities, ats, delta.texts) AS entry (hour, quantity, at, text)
-    WHERE tenant_id = %(tenant_id)s AND series_id = series.series_id
+    FROM usage_delta AS delta,
+         unnest(series_ids, delta.hours, quantities, ats, delta.texts) AS entry (series_id, hour, quantity, at, text)
+    WHERE tenant_id = %(tenant_id)s AND slot = ANY(%(slots)s)
       AND hour >= %(start_hour)s AND hour < %(end_hour)s
-) AS open ON true
+    GROUP BY series_id
+) AS open ON open.series_id = series.series_id
 LEFT JOIN LATERAL (
     SELECT array_agg(hour) AS hours, array_agg(value) AS values
     FROM usage_distinct

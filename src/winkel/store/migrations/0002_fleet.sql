@@ -76,16 +76,25 @@ UPDATE usage_series AS series SET aggregation_type = metric.aggregation_type
 FROM billable_metric AS metric WHERE metric.tenant_id = series.tenant_id AND metric.id = series.metric_id;
 ALTER TABLE usage_series ALTER COLUMN aggregation_type SET NOT NULL;
 
--- A row of open usage is what one batch added to one series, for all of its hours: a row for each hour cost three times
--- as much to write.
-ALTER TABLE usage_delta ADD COLUMN hours integer[], ADD COLUMN quantities numeric[], ADD COLUMN ats bigint[],
-    ADD COLUMN texts text[];
-UPDATE usage_delta SET hours = ARRAY[hour],
+-- A row of open usage is what one batch added to many series of neighbours (model/usage.py, slot_of): a row for each
+-- series and hour cost several times as much to write.
+ALTER TABLE usage_delta ADD COLUMN slot smallint, ADD COLUMN series_ids uuid[], ADD COLUMN hours integer[],
+    ADD COLUMN quantities numeric[], ADD COLUMN ats bigint[], ADD COLUMN texts text[];
+UPDATE usage_delta AS delta SET
+    slot = (SELECT (get_byte(hash, 0) * 256 + get_byte(hash, 1)) % 1024
+            FROM usage_series AS series, sha256(convert_to(series.customer_key, 'UTF8')) AS hash
+            WHERE series.tenant_id = delta.tenant_id AND series.series_id = delta.series_id),
+    series_ids = ARRAY[series_id],
+    hours = ARRAY[hour],
     quantities = CASE WHEN quantity IS NOT NULL THEN ARRAY[quantity] END,
     ats = CASE WHEN at IS NOT NULL THEN ARRAY[at] END,
     texts = CASE WHEN text IS NOT NULL THEN ARRAY[text] END;
-ALTER TABLE usage_delta ALTER COLUMN hours SET NOT NULL, DROP COLUMN hour, DROP COLUMN quantity, DROP COLUMN at,
+ALTER TABLE usage_delta ALTER COLUMN slot SET NOT NULL, ALTER COLUMN series_ids SET NOT NULL,
+    ALTER COLUMN hours SET NOT NULL, DROP COLUMN series_id, DROP COLUMN hour, DROP COLUMN quantity, DROP COLUMN at,
     DROP COLUMN text;
+CREATE INDEX usage_delta_slot ON usage_delta (tenant_id, slot);
+ALTER TABLE usage_delta SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
+    autovacuum_vacuum_insert_threshold = -1);
 
 -- A tenant's quota of ingest: 0 is no limit, NULL the default of the installation (ingest/quota.py).
 ALTER TABLE tenant ADD COLUMN events_per_second integer CHECK (events_per_second >= 0);
