@@ -18,6 +18,7 @@ from msgspec import Struct
 from bench.broker import Broker
 from bench.peers.outcome import LIMIT_SECONDS, LOOK_SECONDS, Outcome, compare, cpu, private_mib
 from bench.peers.topic import CUSTOMERS, Answer, Topic, customer
+from winkel.bill.worker import COMPACT_ROWS
 from winkel.model.metric import Aggregation, BillableMetric
 from winkel.model.period import EPOCH
 from winkel.store import database, embedded, metrics, migrate, tenants, usage
@@ -26,7 +27,6 @@ from winkel.store.database import Connection
 METERS = 2
 """Processes, on as many cores; each takes half of the partitions."""
 NAME = "Winkel, 2 meters"
-MERGE_ROWS = 250_000
 HOUR = timedelta(hours=1)
 TENANT = "bench"
 _STATE = "SELECT count(owner), coalesce(sum(next_offset), 0)::bigint FROM log_progress"
@@ -136,7 +136,7 @@ async def _merge(server: embedded.Server) -> Merged:
     connection: Connection = await database.connect(server.url)
     assert server.pid is not None, "it runs"
     began, before = time.time(), cpu([server.pid])
-    while await usage.compact(connection, MERGE_ROWS):
+    while await usage.compact(connection, COMPACT_ROWS):
         pass
     took = Merged(time.time() - began, cpu([server.pid]) - before)
     await connection.close()

@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 COMPACT_SECONDS = 2.0
 """How long deltas lie open: the more of one series are merged at once, the less each costs."""
-COMPACT_ROWS = 250_000
+COMPACT_ROWS = 20_000
 """How many deltas one transaction merges. Merging 250,000 at once costs half a delta of what 50,000 do."""
 BILL_SECONDS = 5.0
 """How often to look for customers who are due."""

@@ -60,52 +60,57 @@ async def hours(
     found: dict[str, list[HourUsage]] = {metric_id: [] for metric_id in metric_ids}
     async with connection.cursor(row_factory=dict_row, binary=True) as cursor:
         await cursor.execute(sql.hours, values)
-        for row in await cursor.fetchall():
-            found[row["metric_id"]] += _usage(row)
+        rows = await cursor.fetchall()
+    open_rows = {row["series_id"]: row for row in rows if row["metric_id"] is None}
+    for row in rows:
+        if row["metric_id"] is not None:
+            found[row["metric_id"]] += _usage(row, open_rows.get(row["series_id"], _NOTHING))
     return found
 
 
-def _usage(row: Row) -> list[HourUsage]:
-    """Merge the columns of one series."""
+_NOTHING: Row = dict.fromkeys(("hours", "quantities", "ats", "texts"))
+
+
+def _usage(row: Row, more: Row) -> list[HourUsage]:
+    """Merge the columns of one series with what is open of it."""
     key, groups = row["customer_key"], tuple(row["group_values"])
     kind = Aggregation(row["aggregation_type"])
     if kind is Aggregation.UNIQUE:
-        return _distinct(key, groups, row)
+        return _distinct(key, groups, row, more)
     if kind is Aggregation.LATEST:
-        return _latest(key, groups, row)
+        return _latest(key, groups, row, more)
     hours = row["hours"] or []
-    if not row["open_hours"] and hours == sorted(hours):
-        return list(map(HourUsage, repeat(key), repeat(groups), hours, _numbers(row, "quantities")))
-    sums: dict[int, Decimal] = dict(zip(hours, _numbers(row, "quantities"), strict=True))
+    if not more["hours"] and hours == sorted(hours):
+        return list(map(HourUsage, repeat(key), repeat(groups), hours, _numbers(row)))
+    sums: dict[int, Decimal] = dict(zip(hours, _numbers(row), strict=True))
     merge: Callable[[Decimal, Decimal], Decimal] = add if kind in {Aggregation.COUNT, Aggregation.SUM} else max
-    for hour, quantity in zip(row["open_hours"] or (), _numbers(row, "open_quantities"), strict=True):
+    for hour, quantity in zip(more["hours"] or (), _numbers(more), strict=True):
         sums[hour] = merge(sums[hour], quantity) if hour in sums else quantity
     return [HourUsage(key, groups, hour, sums[hour]) for hour in sorted(sums)]
 
 
-def _numbers(row: Row, column: str) -> Iterable[Decimal]:
-    return map(Decimal, (row[column] or "").split())
+def _numbers(row: Row) -> Iterable[Decimal]:
+    return map(Decimal, (row["quantities"] or "").split())
 
 
-def _latest(key: str, groups: tuple[str | None, ...], row: Row) -> list[HourUsage]:
+def _latest(key: str, groups: tuple[str | None, ...], row: Row, more: Row) -> list[HourUsage]:
     """Keep the value that is newest by event time, then by transaction id, then the larger."""
     newest: dict[int, tuple[int, str, Decimal]] = {}
-    for start in ("", "open_"):
-        columns = (start + each for each in ("hours", "ats", "texts"))
-        for (hour, at, text), quantity in zip(_pairs(row, *columns), _numbers(row, f"{start}quantities"), strict=True):
+    for part in (row, more):
+        for (hour, at, text), quantity in zip(_tuples(part, "hours", "ats", "texts"), _numbers(part), strict=True):
             found = (at, text, quantity)
             newest[hour] = max(newest.get(hour, found), found)
     return [HourUsage(key, groups, hour, newest[hour][2], *newest[hour][:2]) for hour in sorted(newest)]
 
 
-def _distinct(key: str, groups: tuple[str | None, ...], row: Row) -> list[HourUsage]:
+def _distinct(key: str, groups: tuple[str | None, ...], row: Row, more: Row) -> list[HourUsage]:
     """Unite the distinct values."""
     sets: dict[int, set[str]] = {}
-    for columns in (("seen_hours", "seen_values"), ("open_hours", "open_texts")):
-        for hour, value in _pairs(row, *columns):
+    for found in (_tuples(row, "seen_hours", "seen_values"), _tuples(more, "hours", "texts")):
+        for hour, value in found:
             sets.setdefault(hour, set()).add(value)
     return [HourUsage(key, groups, hour, distinct=frozenset(sets[hour])) for hour in sorted(sets)]
 
 
-def _pairs(row: Row, *columns: str) -> Iterable[tuple[Any, ...]]:
+def _tuples(row: Row, *columns: str) -> Iterable[tuple[Any, ...]]:
     return zip(*(row[column] or () for column in columns), strict=True)

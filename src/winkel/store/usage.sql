@@ -51,36 +51,39 @@ SELECT (SELECT count(*) FROM moved) AS moved,
        (SELECT coalesce(sum(entries), 0) FROM typed WHERE kind IS NULL)::bigint AS untyped
 
 -- name: hours
--- Merged hours, open deltas and distinct values of some series, each as columns. One statement, one snapshot: what
--- compaction moves meanwhile is seen exactly once. Numbers come as one text: that is read four times as fast as an array.
-SELECT series.metric_id::text, series.customer_key, series.group_values, series.aggregation_type,
-       base.hours, base.quantities, base.ats, base.texts,
-       open.hours AS open_hours, open.quantities AS open_quantities, open.ats AS open_ats, open.texts AS open_texts,
-       seen.hours AS seen_hours, seen.values AS seen_values
-FROM unnest(%(metric_ids)s::uuid[], %(group_keys)s::smallint[]) AS wanted (metric_id, group_key)
-JOIN usage_series AS series
-  ON series.tenant_id = %(tenant_id)s AND series.customer_key = ANY(%(customer_keys)s)
- AND series.metric_id = wanted.metric_id AND series.group_key = wanted.group_key
+-- Merged hours and distinct values of some series, and then, in rows without a metric, what is open of them: each as
+-- columns. One statement, one snapshot: what compaction moves meanwhile is seen exactly once. Numbers come as one text:
+-- that is read four times as fast as an array. The two parts are not joined, because the planner knows nothing of what is
+-- in arrays: it chose a nested loop over all pairs of series. IS TRUE keeps it from making one of the IN.
+WITH wanted AS MATERIALIZED (
+    SELECT series.*
+    FROM unnest(%(metric_ids)s::uuid[], %(group_keys)s::smallint[]) AS asked (metric_id, group_key)
+    JOIN usage_series AS series
+      ON series.tenant_id = %(tenant_id)s AND series.customer_key = ANY(%(customer_keys)s)
+     AND series.metric_id = asked.metric_id AND series.group_key = asked.group_key
+)
+SELECT uuid_send(series_id) AS series_id, metric_id::text, customer_key, group_values, aggregation_type,
+       base.hours, base.quantities, base.ats, base.texts, seen.hours AS seen_hours, seen.values AS seen_values
+FROM wanted
 LEFT JOIN LATERAL (
     SELECT array_agg(hour) AS hours, string_agg(quantity::text, ' ') AS quantities,
            array_agg(at) FILTER (WHERE at IS NOT NULL) AS ats, array_agg(text) FILTER (WHERE at IS NOT NULL) AS texts
     FROM usage_hour
-    WHERE tenant_id = %(tenant_id)s AND series_id = series.series_id
+    WHERE tenant_id = %(tenant_id)s AND series_id = wanted.series_id
       AND hour >= %(start_hour)s AND hour < %(end_hour)s
-) AS base ON series.aggregation_type <> 'UNIQUE'
-LEFT JOIN (
-    SELECT series_id, array_agg(hour) AS hours, string_agg(quantity::text, ' ') AS quantities, array_agg(at) AS ats,
-           array_agg(text) AS texts
-    FROM usage_delta AS delta,
-         unnest(series_ids, delta.hours, quantities, ats, delta.texts) AS entry (series_id, hour, quantity, at, text)
-    WHERE tenant_id = %(tenant_id)s AND slot = ANY(%(slots)s)
-      AND hour >= %(start_hour)s AND hour < %(end_hour)s
-    GROUP BY series_id
-) AS open ON open.series_id = series.series_id
+) AS base ON wanted.aggregation_type <> 'UNIQUE'
 LEFT JOIN LATERAL (
     SELECT array_agg(hour) AS hours, array_agg(value) AS values
     FROM usage_distinct
-    WHERE tenant_id = %(tenant_id)s AND series_id = series.series_id
+    WHERE tenant_id = %(tenant_id)s AND series_id = wanted.series_id
       AND hour >= %(start_hour)s AND hour < %(end_hour)s
-) AS seen ON series.aggregation_type = 'UNIQUE'
-ORDER BY series.customer_key, series.series_id
+) AS seen ON wanted.aggregation_type = 'UNIQUE'
+UNION ALL
+SELECT uuid_send(series_id), NULL, NULL, NULL, NULL,
+       array_agg(hour), string_agg(quantity::text, ' '), array_agg(at), array_agg(text), NULL, NULL
+FROM usage_delta AS delta,
+     unnest(series_ids, delta.hours, quantities, ats, delta.texts) AS entry (series_id, hour, quantity, at, text)
+WHERE tenant_id = %(tenant_id)s AND slot = ANY(%(slots)s) AND hour >= %(start_hour)s AND hour < %(end_hour)s
+  AND (series_id IN (SELECT series_id FROM wanted)) IS TRUE
+GROUP BY series_id
+ORDER BY customer_key, series_id
