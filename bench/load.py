@@ -15,7 +15,7 @@ DRAIN_SECONDS = 300.0
 """How long the meter may lag behind before a run counts as failed."""
 POLL_SECONDS = 0.05
 _LAG = """
-SELECT sum(log.next_offset - coalesce(done.next_offset, 0))
+SELECT sum(greatest(0, log.next_offset - coalesce(done.next_offset, 0)))
 FROM log_partition AS log LEFT JOIN log_progress AS done USING (partition)
 """
 
@@ -103,7 +103,7 @@ class Load:
     def _lag(self) -> int:
         """Return how many records are not metered: cheaper to ask than /v1/usage, which decides in the end.
 
-        A log in Kafka is not asked: there it is always 0.
+        A log in Kafka is not asked: then nothing is ever appended here.
         """
         row = self._side.execute(_LAG).fetchone()
         return int(row[0] or 0) if row else 0
