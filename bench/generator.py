@@ -94,10 +94,11 @@ class Generator:
         """Begin to send; `finish` waits for the end."""
         self._pipe.send(("run", drive))
 
-    def finish(self, *, tick: Callable[[], None] = lambda: None) -> Sent:
-        """Return what was sent, once it is; `tick` is called every 100 ms until then."""
+    def finish(self, *, look: Callable[[], None] = lambda: None) -> Sent:
+        """Return what was sent. `look` is called every 100 ms after the last answer, while the sums are computed."""
+        self._answer()
         while not self._pipe.poll(0.1):
-            tick()
+            look()
         sent: Sent = self._answer()
         return sent
 
@@ -126,7 +127,10 @@ def _serve(pipe: Pipe) -> None:
                 pipe.send(None)
             else:
                 assert state is not None
-                pipe.send(_Run(state, argument).run())
+                run = _Run(state, argument)
+                run.send()
+                pipe.send(None)
+                pipe.send(run.sent())
         except Exception as error:  # noqa: BLE001  (it is raised again on the other side)
             pipe.send(RuntimeError(f"{type(error).__name__}: {error}"))
 
@@ -161,15 +165,16 @@ class _Run:
         self._drive = drive
         self._lock = threading.Lock()
         self._next = 0
-        self._started = 0.0
+        self._started = self._wall = self._cpu_seconds = 0.0
         self._answers: list[tuple[float, float, int]] = []
         self._retries = 0
         self._errors: list[str] = []
 
-    def run(self) -> Sent:
+    def send(self) -> None:
+        """Send all that is to be sent, and wait for the last answer."""
         threads = [threading.Thread(target=self._connection) for _ in range(self._drive.connections)]
         cpu = _cpu()
-        wall = time.time()
+        self._wall = time.time()
         self._started = time.perf_counter()
         for thread in threads:
             thread.start()
@@ -177,9 +182,10 @@ class _Run:
             thread.join()
         if self._errors:
             raise RuntimeError(self._errors[0])
-        return self._sent(wall, _cpu() - cpu)
+        self._cpu_seconds = _cpu() - cpu
 
-    def _sent(self, wall: float, cpu: float) -> Sent:
+    def sent(self) -> Sent:
+        """Return what was sent, and what it must add up to: for many events that takes a while."""
         ended = max(at for at, _, _ in self._answers)
         sent = sum(self._bodies.size(index) for _, _, index in self._answers)
         by_second = [0] * (int(ended) + 1)
@@ -190,8 +196,8 @@ class _Run:
             requests=len(self._answers),
             retries=self._retries,
             seconds=ended,
-            started=wall,
-            cpu_seconds=cpu,
+            started=self._wall,
+            cpu_seconds=self._cpu_seconds,
             bytes_sent=sum(len(self._bodies.requests[index]) for _, _, index in self._answers),
             latencies=np.array([took for _, took, _ in self._answers]),
             by_second=by_second,

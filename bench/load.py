@@ -71,8 +71,9 @@ class Load:
             roots = {**self.system.roots(), **self._roots}
             eye = watch.Watch({**roots, "generator": self.generator.pid, "probes": os.getpid()})
             self.generator.start(drive)
-            sent = self.generator.finish()
-            visible = self._wait(sent)
+            seen: list[tuple[float, int]] = []
+            sent = self.generator.finish(look=lambda: self._look(seen))
+            visible = self._wait(sent, seen)
             return Outcome(
                 sent=sent, queryable_seconds=visible - sent.started, wal_bytes=_wal(side) - wal, samples=eye.stop()
             )
@@ -87,10 +88,19 @@ class Load:
         """How many copies were among the events sent so far."""
         return self._expected.duplicates if self._expected else 0
 
-    def _wait(self, sent: Sent) -> float:
-        """Return the time.time() at which everything was visible."""
+    def _look(self, seen: list[tuple[float, int]]) -> None:
+        """Note how much is visible by now, once all of it may be."""
+        if not self._lag():
+            count = catalog.counted(self.system, self.things)
+            seen.append((time.time(), count))
+
+    def _wait(self, sent: Sent, seen: list[tuple[float, int]]) -> float:
+        """Return the time.time() at which everything was visible; `seen` was noted before it was known what all is."""
         self._expected = sent.expected if self._expected is None else self._expected + sent.expected
         wanted = int(self._expected.counts.sum())
+        for at, count in seen:
+            if count == wanted:
+                return at
         until = time.monotonic() + DRAIN_SECONDS
         while self._lag() and time.monotonic() < until:
             time.sleep(POLL_SECONDS)
