@@ -107,8 +107,8 @@ def merged(
     known.update({series_id: series for _, series_id, series in IDS.new()})
     found: dict[tuple[Any, ...], Any] = {}
     for delta in decision.deltas.get(7, []):
-        for index, (series_id, hour) in enumerate(zip(delta.series_ids, delta.hours, strict=True)):
-            series = known[series_id]
+        for index, (number, hour) in enumerate(zip(delta.numbers, delta.hours, strict=True)):
+            series = known[delta.series_ids[number - 1]]
             assert delta.slot == slot_of(series.customer_key)
             place = (series.metric_id, series.group_key, series.customer_key, series.group_values, hour)
             match kinds[series.metric_id]:
@@ -149,14 +149,14 @@ def shortened(value: Any) -> Any:
     return frozenset(short(each) for each in value) if isinstance(value, frozenset) else value
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.lists(events, min_size=1, max_size=12), min_size=1, max_size=4))
 def test_any_events_give_what_the_oracle_gives(batches: list[list[Event]]) -> None:
     """All aggregations, filters and groups, over any values, with repeated and conflicting ids."""
     agree(batches)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(numeric, min_size=1, max_size=30))
 def test_sums_beyond_64_bits_are_exact(batch: list[Event]) -> None:
     """A sum that does not fit the fast path is computed another way, not wrapped."""

@@ -145,7 +145,7 @@ def _compact_twice(monkeypatch: pytest.MonkeyPatch) -> None:
         rows = await (await connection.execute("SELECT * FROM usage_delta")).fetchall()
         moved = await compact(connection, limit)
         if moved and rows:
-            names = "tenant_id, slot, series_ids, hours, quantities, ats, texts"
+            names = "tenant_id, slot, series_ids, numbers, hours, quantities, ats, texts"
             values = ", ".join(f"%({name})s" for name in names.split(", "))
             await connection.execute(f"INSERT INTO usage_delta ({names}) VALUES ({values})", rows[0])
         return moved

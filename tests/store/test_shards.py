@@ -108,7 +108,9 @@ def some_deltas(rng: Random, kind: Aggregation) -> list[tuple[Series, Delta]]:
 
 def delta(series: Series, *entry: Any) -> Delta:
     """Return a delta of one (hour, quantity, at, text)."""
-    return Delta(slot_of(series.customer_key), [series.id(1)], *(None if each is None else [each] for each in entry))
+    return Delta(
+        slot_of(series.customer_key), [series.id(1)], [1], *(None if each is None else [each] for each in entry)
+    )
 
 
 async def keep(connection: Connection, some: Sequence[tuple[Series, Delta]]) -> None:

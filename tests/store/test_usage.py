@@ -44,7 +44,7 @@ async def add(connection: Connection, kind: Aggregation, *deltas: tuple[Any, ...
 
 def delta(series_id: bytes, *entry: Any, customer: str = "acme") -> Delta:
     """Return a delta of one (hour, quantity, at, text)."""
-    return Delta(slot_of(customer), [series_id], *(None if each is None else [each] for each in entry))
+    return Delta(slot_of(customer), [series_id], [1], *(None if each is None else [each] for each in entry))
 
 
 async def read(connection: Connection, kind: Aggregation, *customers: str) -> list[HourUsage]:

@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from winkel.meter.numbers import Ints
+from winkel.meter.numbers import Bools, Ints
 from winkel.model.usage import Delta
 
 ENTRIES_MAX = 48
@@ -55,30 +55,48 @@ def _packed(some: Sequence[Keyed]) -> Iterable[Delta]:
     """Yield deltas of entries that have the same columns."""
     slots = np.concatenate([each.slots[each.entries.series] for each in some]).astype(np.uint16)
     order = np.argsort(slots, kind="stable")  # with 16 bits this is a radix sort
-    places, slots = order.tolist(), slots[order]
-    ids = [each.ids[number] for each in some for number in each.entries.series.tolist()]
-    columns: list[Any] = [
-        _ordered(parts, places) for parts in zip(*(each.entries.columns() for each in some), strict=True)
-    ]
-    ids = list(map(ids.__getitem__, places))
-    for low, high in pairwise([*_cuts(slots), len(slots)]):
+    slots, series = slots[order], _joined(some)[order]
+    starts = _starts(slots)
+    firsts = starts | _changes(series)
+    ids = [series_id for each in some for series_id in each.ids]
+    named = list(map(ids.__getitem__, series[firsts].tolist()))
+    # Of each row: where its entries begin, and how many series were named before it.
+    cuts = np.flatnonzero(starts)
+    counted: Ints = np.cumsum(firsts)
+    before: Ints = counted[cuts] - 1
+    numbers: list[int] = (counted - np.repeat(before, np.diff(cuts, append=len(slots)))).tolist()
+    columns: list[Any] = [_ordered(each, order) for each in zip(*(one.entries.columns() for one in some), strict=True)]
+    rows = zip(pairwise([*cuts.tolist(), len(slots)]), pairwise([*before.tolist(), len(named)]), strict=True)
+    for (low, high), (first, after) in rows:
         hours, *values = [column and column[low:high] for column in columns]
-        yield Delta(int(slots[low]), ids[low:high], hours, *values)
+        yield Delta(int(slots[low]), named[first:after], numbers[low:high], hours, *values)
 
 
-def _cuts(slots: NDArray[np.uint16]) -> list[int]:
-    """Return where rows begin: with each slot, and within one after so many entries."""
-    if not len(slots):
-        return []
-    firsts = np.flatnonzero(np.concatenate([[True], slots[1:] != slots[:-1]]))
+def _joined(some: Sequence[Keyed]) -> Ints:
+    """Return by entry the number of its series among all."""
+    counts = np.cumsum([0, *(len(each.ids) for each in some[:-1])])
+    return np.concatenate([each.entries.series + count for each, count in zip(some, counts, strict=True)])
+
+
+def _starts(slots: NDArray[np.uint16]) -> Bools:
+    """Return which entries begin a row: the first of each slot, and within one after so many entries."""
+    begins = _changes(slots)
+    firsts = np.flatnonzero(begins)
     within = np.arange(len(slots)) - np.repeat(firsts, np.diff(firsts, append=len(slots)))
-    cuts: list[int] = np.flatnonzero(within % ENTRIES_MAX == 0).tolist()
-    return cuts
+    result: Bools = within % ENTRIES_MAX == 0
+    return result
 
 
-def _ordered(parts: Sequence[Sequence[Any] | None], places: Sequence[int]) -> Any:
+def _changes(column: NDArray[Any]) -> Bools:
+    """Return which values differ from the one before; the first does."""
+    result = np.ones(len(column), np.bool_)
+    result[1:] = column[1:] != column[:-1]
+    return result
+
+
+def _ordered(parts: Sequence[Sequence[Any] | None], order: Ints) -> Any:
     """Return the parts of a column as one, in this order; None: there is no such column."""
     if parts[0] is None:
         return None
     whole = [each for part in parts for each in part or ()]
-    return list(map(whole.__getitem__, places))
+    return list(map(whole.__getitem__, order.tolist()))

@@ -54,7 +54,10 @@ def slot_of(customer_key: str) -> int:
 
 
 class Delta(Struct, frozen=True, gc=False):
-    """What one batch of events adds to series of one slot: parallel lists, each entry a series, an hour and a value.
+    """What one batch of events adds to some series of one slot.
+
+    `numbers`, `hours` and the rest are parallel, entry by entry a series, an hour and a value: the series is
+    `series_ids[number - 1]`.
 
     | aggregation | quantities        | ats                  | texts               |
     |-------------|-------------------|----------------------|---------------------|
@@ -68,6 +71,7 @@ class Delta(Struct, frozen=True, gc=False):
 
     slot: int
     series_ids: Sequence[bytes]
+    numbers: Sequence[int]
     hours: Sequence[int]
     quantities: Sequence[Decimal | int] | None = None
     ats: Sequence[int] | None = None

@@ -42,9 +42,9 @@ UPDATE dead_letter SET note = %(note)s, attempts = %(attempts)s WHERE tenant_id 
 
 -- name: add_delta
 -- What one event adds to usage. (COPY does not get past row-level security.)
-INSERT INTO usage_delta (tenant_id, slot, series_ids, hours, quantities, ats, texts)
-VALUES (%(tenant_id)s, %(slot)s, %(series_ids)s::uuid[], %(hours)s::integer[], %(quantities)s::numeric[],
-        %(ats)s::bigint[], %(texts)s::text[])
+INSERT INTO usage_delta (tenant_id, slot, series_ids, numbers, hours, quantities, ats, texts)
+VALUES (%(tenant_id)s, %(slot)s, %(series_ids)s::uuid[], %(numbers)s::smallint[], %(hours)s::integer[],
+        %(quantities)s::numeric[], %(ats)s::bigint[], %(texts)s::text[])
 
 -- name: invoiced
 -- The finalized usage invoices of whoever has this identifier whose period an instant lies in.

@@ -108,9 +108,10 @@ async def copy_deltas(tx: Connection, deltas: Mapping[int, Iterable[Delta]]) -> 
 def _line(tenant_id: int, delta: Delta) -> str:
     """Write a delta as a line of COPY text."""
     ids = ",".join(map(bytes.hex, delta.series_ids))
-    hours, quantities, ats = _numbers(delta.hours), _numbers(delta.quantities), _numbers(delta.ats)
+    numbers, hours = _numbers(delta.numbers), _numbers(delta.hours)
+    quantities, ats = _numbers(delta.quantities), _numbers(delta.ats)
     texts = r"\N" if delta.texts is None else _array(delta.texts).translate(_ESCAPES)
-    return f"{tenant_id}\t{delta.slot}\t{{{ids}}}\t{hours}\t{quantities}\t{ats}\t{texts}\n"
+    return f"{tenant_id}\t{delta.slot}\t{{{ids}}}\t{numbers}\t{hours}\t{quantities}\t{ats}\t{texts}\n"
 
 
 def _numbers(numbers: Sequence[object] | None) -> str:

@@ -44,7 +44,7 @@ ON CONFLICT (tenant_id, series_id) DO NOTHING
 
 -- name: copy_deltas
 -- What a batch adds to usage.
-COPY usage_delta (tenant_id, slot, series_ids, hours, quantities, ats, texts) FROM STDIN
+COPY usage_delta (tenant_id, slot, series_ids, numbers, hours, quantities, ats, texts) FROM STDIN
 
 -- name: copy_dead_letters
 -- What could not be counted.

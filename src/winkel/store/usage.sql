@@ -11,10 +11,10 @@ SELECT pg_try_advisory_xact_lock(hashtext('winkel compaction')) AS alone
 WITH moved AS (
     DELETE FROM usage_delta
     WHERE ctid = ANY (ARRAY(SELECT ctid FROM usage_delta LIMIT %(limit)s))
-    RETURNING tenant_id, series_ids, hours, quantities, ats, texts
+    RETURNING tenant_id, series_ids, numbers, hours, quantities, ats, texts
 ), entries AS (
-    SELECT tenant_id, series_id, hour, quantity, at, text
-    FROM moved, unnest(series_ids, hours, quantities, ats, texts) AS entry (series_id, hour, quantity, at, text)
+    SELECT tenant_id, series_ids[number] AS series_id, hour, quantity, at, text
+    FROM moved, unnest(numbers, hours, quantities, ats, texts) AS entry (number, hour, quantity, at, text)
 ), numbers AS (
     SELECT tenant_id, series_id, hour, sum(quantity) AS total, max(quantity) AS largest, count(*) AS entries
     FROM entries WHERE text IS NULL
@@ -79,11 +79,11 @@ LEFT JOIN LATERAL (
       AND hour >= %(start_hour)s AND hour < %(end_hour)s
 ) AS seen ON wanted.aggregation_type = 'UNIQUE'
 UNION ALL
-SELECT uuid_send(series_id), NULL, NULL, NULL, NULL,
+SELECT uuid_send(series_ids[number]), NULL, NULL, NULL, NULL,
        array_agg(hour), string_agg(quantity::text, ' '), array_agg(at), array_agg(text), NULL, NULL
 FROM usage_delta AS delta,
-     unnest(series_ids, delta.hours, quantities, ats, delta.texts) AS entry (series_id, hour, quantity, at, text)
+     unnest(numbers, delta.hours, quantities, ats, delta.texts) AS entry (number, hour, quantity, at, text)
 WHERE tenant_id = %(tenant_id)s AND slot = ANY(%(slots)s) AND hour >= %(start_hour)s AND hour < %(end_hour)s
-  AND (series_id IN (SELECT series_id FROM wanted)) IS TRUE
-GROUP BY series_id
+  AND (series_ids[number] IN (SELECT series_id FROM wanted)) IS TRUE
+GROUP BY series_ids[number]
 ORDER BY customer_key, series_id

@@ -78,18 +78,19 @@ ALTER TABLE usage_series ALTER COLUMN aggregation_type SET NOT NULL;
 
 -- A row of open usage is what one batch added to many series of neighbours (model/usage.py, slot_of): a row for each
 -- series and hour cost several times as much to write.
-ALTER TABLE usage_delta ADD COLUMN slot smallint, ADD COLUMN series_ids uuid[], ADD COLUMN hours integer[],
-    ADD COLUMN quantities numeric[], ADD COLUMN ats bigint[], ADD COLUMN texts text[];
+ALTER TABLE usage_delta ADD COLUMN slot smallint, ADD COLUMN series_ids uuid[], ADD COLUMN numbers smallint[],
+    ADD COLUMN hours integer[], ADD COLUMN quantities numeric[], ADD COLUMN ats bigint[], ADD COLUMN texts text[];
 UPDATE usage_delta AS delta SET
     slot = (SELECT (get_byte(hash, 0) * 256 + get_byte(hash, 1)) % 1024
             FROM usage_series AS series, sha256(convert_to(series.customer_key, 'UTF8')) AS hash
             WHERE series.tenant_id = delta.tenant_id AND series.series_id = delta.series_id),
     series_ids = ARRAY[series_id],
+    numbers = ARRAY[1],
     hours = ARRAY[hour],
     quantities = CASE WHEN quantity IS NOT NULL THEN ARRAY[quantity] END,
     ats = CASE WHEN at IS NOT NULL THEN ARRAY[at] END,
     texts = CASE WHEN text IS NOT NULL THEN ARRAY[text] END;
-ALTER TABLE usage_delta ALTER COLUMN slot SET NOT NULL, ALTER COLUMN series_ids SET NOT NULL,
+ALTER TABLE usage_delta ALTER COLUMN slot SET NOT NULL, ALTER COLUMN series_ids SET NOT NULL, ALTER COLUMN numbers SET NOT NULL,
     ALTER COLUMN hours SET NOT NULL, DROP COLUMN series_id, DROP COLUMN hour, DROP COLUMN quantity, DROP COLUMN at,
     DROP COLUMN text;
 CREATE INDEX usage_delta_slot ON usage_delta (tenant_id, slot);
