@@ -2,7 +2,7 @@
 
 Everything is measured that a batch needs, as in a meter under `winkel up`: sort, ask every run's filter, look up the
 few that it lets through, judge, and make the new run. Keys are in PostgreSQL, their filters in memory, and large runs,
-once they were read, in files of the cache folder.
+once they were read, in files of the cache folder. Runs are merged as a meter merges them.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from bench.bench import Bench, folder
 from winkel.meter import actions, dedupe, runs
 from winkel.meter.actions import Memory, Shelf
 from winkel.meter.dedupe import Keys
-from winkel.store import database, embedded, migrate
+from winkel.store import database, embedded, migrate, progress
 from winkel.store.database import Connection
 
 BATCH = 50_000
@@ -43,6 +43,8 @@ async def _measure(bench: Bench, url: str, cache: Path, sizes: tuple[int, ...]) 
     await migrate.migrate(connection)
     random = np.random.default_rng(5)
     memory = Memory(SPACE, SPACE, 0, 4096, [], Shelf(cache))
+    await progress.introduce(connection, SPACE)
+    epoch = (await progress.take(connection, SPACE, 0, "bench", start=0)).epoch
     some: list[Keys] = []
     costs = []
     for size in sizes:
@@ -52,6 +54,8 @@ async def _measure(bench: Bench, url: str, cache: Path, sizes: tuple[int, ...]) 
                 count = min(runs.KEYS_MAX, size - held)
                 some.append(await _remember(connection, memory, random, count))
                 held += count
+                while await actions.merge(connection, memory, 0, epoch):
+                    pass
         with bench.step(f"dedupe: {size:,} keys remembered"):
             each = [await _batch(connection, memory, _keys(random, some)) for _ in range(REPEATS)]
         nanoseconds = statistics.median(each) / BATCH * 1e9

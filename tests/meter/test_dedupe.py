@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from winkel.meter import dedupe, runs
+from winkel.meter import actions, dedupe, runs
 from winkel.meter.actions import SMALL, Memory, Shelf
 from winkel.meter.dedupe import Keys
 from winkel.meter.runs import BLOCK, Run
-from winkel.store import database
+from winkel.store import database, progress
 
 DAY = date(2026, 1, 15)
 
@@ -39,7 +39,7 @@ def run(number: int, sorted_keys: Keys, day: date = DAY, level: int = 0, low: in
     return runs.new_run(low, high, day, level, sorted_keys).run(number)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(pairs, min_size=1, max_size=4))
 def test_the_first_of_a_key_wins_and_other_content_is_a_conflict(batches: list[list[tuple[int, int, int]]]) -> None:
     """Batch after batch equals a dict that keeps the first fingerprint of each key."""
@@ -85,7 +85,7 @@ def test_a_filter_never_denies_a_key_it_holds(low: int, high: int) -> None:
     assert filter_.holds(others, dedupe.bits_of(others)).mean() < 0.01
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 3), st.integers(0, 700), st.integers(1, 900))
 def test_the_blocks_of_a_key_hold_it_even_when_first_halves_repeat(spread: int, at: int, count: int) -> None:
     """Equal first halves may straddle blocks; every one of them is found."""
@@ -124,11 +124,61 @@ def test_runs_are_merged_by_day_and_level_within_their_buckets() -> None:
     assert {each.id for each in runs.mergeable([*seven, *closed], 0, 2048)} == {8, 9}
 
 
+def test_runs_that_are_too_large_for_one_are_merged_into_parts_of_their_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four of the same range; small ones wait for others of their size, so that no key is written again and again."""
+    monkeypatch.setattr(runs, "KEYS_MAX", 1000)
+    large = [run(each, many(300, each), level=3 + each) for each in range(4)]
+    assert runs.mergeable(large[:3], 0, 4096) == []
+    assert {each.id for each in runs.mergeable(large, 0, 4096)} == {0, 1, 2, 3}
+    assert runs.ranges_of(large) == [(0, 1024), (1024, 2048), (2048, 3072), (3072, 4096)]
+    assert runs.mergeable([*large[:3], run(4, many(100, 4))], 0, 4096) == []
+    assert runs.mergeable([*large[:3], run(4, many(300, 4, 0, 1024), high=1024)], 0, 4096) == []
+    narrow = [run(each, many(300, each, 5, 8), low=5, high=8) for each in range(4)]
+    assert runs.mergeable(narrow, 0, 4096) == [], "three buckets have no four parts"
+    small = [run(each, many(250, each), level=0) for each in range(4)]
+    assert runs.ranges_of(small) == [(0, 4096)]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("seed", range(3))
+async def test_every_key_is_found_however_runs_were_merged(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Of days that go on and days that are over; and however many keys there are, a bucket has few runs."""
+    monkeypatch.setattr(runs, "KEYS_MAX", 500)
+    connection = await database.connect(database_url)
+    memory = Memory("events", "events", 16, 2048, [], Shelf())
+    await progress.introduce(connection, "events")
+    taken = await progress.take(connection, "events", 0, "test", start=0)
+    rng = np.random.default_rng(seed)
+    parts = []
+    for number in range(250):
+        some = many(int(rng.integers(1, 120)), number, 16, 2048)
+        new = runs.new_run(16, 2048, DAY + timedelta(days=number // 200), 0, some)
+        (run_id,) = await actions.insert(connection, "events", [new])
+        memory.add(run_id, new)
+        parts.append(new.keys)
+        while await actions.merge(connection, memory, 0, taken.epoch):
+            pass
+    everything = dedupe.merge(parts)
+    assert sum(each.keys for each in memory.runs) == len(everything) > 10_000
+    loaded = await Memory.load(connection, "events", "events", 16, 2048, Shelf())
+    for each in (memory, loaded):
+        known, prints = await each.ask(connection, everything, DAY)
+        assert known.all()
+        assert np.array_equal(prints, everything.prints)
+        unknown, _ = await each.ask(connection, many(5000, 1000 + seed, 16, 2048), DAY)
+        assert not unknown.any()
+    of_bucket = [
+        sum(each.bucket_low <= bucket < each.bucket_high for each in memory.runs) for bucket in range(16, 2048)
+    ]
+    assert max(of_bucket) <= 20 < len(everything) / 500
+    await connection.close()
+
+
 @pytest.mark.anyio
 async def test_a_memory_answers_the_same_from_memory_from_blocks_and_from_files(database_url, tmp_path) -> None:
     """Where the keys of a run are kept makes no difference to what is known."""
-    from winkel.meter import actions
-
     connection = await database.connect(database_url)
     stored = many(SMALL + 1000, 6)
     await actions.insert(connection, "events", [runs.new_run(0, 4096, DAY, 2, stored)])

@@ -195,24 +195,22 @@ def _row(new: NewRun) -> Row:
 async def merge(
     connection: Connection, memory: Memory, partition: int, epoch: int, failpoint: Failpoint = lambda _: None
 ) -> bool:
-    """Make one run of several small ones, if there are such; False: nothing to do.
+    """Make one run of several small ones, or narrower ones of large ones, if there are such; False: nothing to do.
 
-    One transaction, fenced like a batch: the merged run appears and its parts vanish together, and only while the
+    One transaction, fenced like a batch: the merged runs appear and their parts vanish together, and only while the
     epoch is ours. Sorting and writing happen before anything is locked. Raises `FencedError`.
     """
     chosen = runs.mergeable(memory.runs, memory.bucket_low, memory.bucket_high)
     if not chosen:
         return False
-    parts = [await memory.whole(connection, run) for run in chosen]
-    level = max(run.level for run in chosen) + 1
-    low, high = memory.bucket_low, memory.bucket_high
-    failpoint("merge_decided")
-    new = await asyncio.to_thread(lambda: runs.new_run(low, high, chosen[0].day, level, dedupe.merge(parts)))
     gone = {run.id for run in chosen}
+    made: list[Run] = []
     changing = False
+    failpoint("merge_decided")
     try:
         async with connection.transaction():
-            (run_id,) = await insert(connection, memory.space, [new])
+            for low, high in runs.ranges_of(chosen):
+                made.append(await _merged(connection, memory, chosen, low, high))
             failpoint("merge_inserted")
             changing = await memory.changing.acquire()  # until memory says the same as the database
             if await metering.delete_runs(connection, memory.space, sorted(gone)) != len(gone):
@@ -222,11 +220,24 @@ async def merge(
                 raise FencedError(f"partition {partition} has another owner")
         failpoint("merge_committed")
         memory.forget(gone)
-        memory.add(run_id, new)
+        memory.runs += made
+        made = []
     finally:
+        for each in made:
+            memory.shelf.drop(each.id)
         if changing:
             memory.changing.release()
     return True
+
+
+async def _merged(connection: Connection, memory: Memory, chosen: Sequence[Run], low: int, high: int) -> Run:
+    """Write and return what runs have in the buckets [low, high), as one."""
+    parts = [(await memory.whole(connection, run)).within(low, high) for run in chosen]
+    level = max(run.level for run in chosen) + 1
+    new = await asyncio.to_thread(lambda: runs.new_run(low, high, chosen[0].day, level, dedupe.merge(parts)))
+    (run_id,) = await insert(connection, memory.space, [new])
+    memory.shelf.put(run_id, new.keys)
+    return new.run(run_id)
 
 
 async def expire(connection: Connection, memory: Memory, partition: int, epoch: int) -> int:

@@ -16,6 +16,8 @@ from winkel.model.batch import BUCKETS
 
 Words = NDArray[np.uint64]
 
+WIDTH = 2**64 // BUCKETS
+"""How many first halves a bucket has."""
 KEY_BYTES = 20
 """16 of key and 4 of fingerprint."""
 _PACKED = np.dtype([("high", ">u8"), ("low", ">u8"), ("print", ">u4")])
@@ -37,6 +39,16 @@ class Keys(Struct, frozen=True):
     def take(self, where: Any) -> "Keys":
         """Return the keys at the indexes, slice or mask."""
         return Keys(self.high[where], self.low[where], self.prints[where])
+
+    def place(self, bucket_low: int, bucket_high: int) -> slice:
+        """Return where those of the buckets [low, high) stand, if they are sorted."""
+        first = np.searchsorted(self.high, np.uint64(bucket_low * WIDTH), side="left")
+        after = np.searchsorted(self.high, np.uint64(bucket_high * WIDTH - 1), side="right")
+        return slice(int(first), int(after))
+
+    def within(self, bucket_low: int, bucket_high: int) -> "Keys":
+        """Return those of the buckets [low, high), if they are sorted."""
+        return self.take(self.place(bucket_low, bucket_high))
 
     def pack(self) -> bytes:
         """Return 20 bytes a key: 16 of key and 4 of fingerprint, big-endian, so that their order is the keys' order."""
@@ -175,10 +187,9 @@ def bits_of(keys: Keys) -> Words:
 
 def _places(high: Words, words: int, bucket_low: int, bucket_high: int) -> Ints:
     """Return the word of each key. Keys outside the buckets get some word: they are not in the set anyway."""
-    width = 2**64 // BUCKETS
-    span = (bucket_high - bucket_low) * width
+    span = (bucket_high - bucket_low) * WIDTH
     shift = max(0, (span - 1).bit_length() - 32)
-    share = (high - np.uint64(bucket_low * width)) >> np.uint64(shift)
+    share = (high - np.uint64(bucket_low * WIDTH)) >> np.uint64(shift)
     places = share * np.uint64(words) // np.uint64(span >> shift)
     result: Ints = np.minimum(places, np.uint64(words - 1)).astype(np.int64)
     return result
