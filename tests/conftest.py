@@ -10,12 +10,16 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from chaos import figures
 from support import kafka as kafka_support
 from winkel.store import database, embedded, migrate
 
 _numbers = itertools.count()
+# How long an example takes is measured in bench/: here it only tells how busy the machine is.
+settings.register_profile("winkel", deadline=None)
+settings.load_profile("winkel")
 
 
 @pytest.fixture(scope="session")

@@ -228,7 +228,7 @@ async def test_a_gap_in_the_log_is_no_silence() -> None:
     await reader.ahead.close()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 30_000)), min_size=1, max_size=60), st.integers(0, 999))
 def test_everything_comes_once_and_in_order(records: list[tuple[int, int]], seed: int) -> None:
     """Whatever is appended when, and however little of a batch is taken: each partition's records come in order."""

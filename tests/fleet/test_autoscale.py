@@ -146,7 +146,7 @@ def steady(rate: float) -> Load:
 POLICY = Policy(most=32)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rate=st.floats(0, 1_200_000), meters=st.integers(1, 20), seed=st.integers(0, 1 << 30), noise=st.floats(0, 0.15))
 def test_it_never_oscillates_on_steady_load(rate: float, meters: int, seed: int, noise: float) -> None:
     """Whatever the load and wherever it starts: at most one change of mind, and in the end the goal is kept."""
@@ -178,7 +178,7 @@ def test_a_backlog_of_ten_million_drains_as_the_formula_says(rate: float, step: 
     assert fleet.desired <= math.ceil(rate / (50_000 * policy.utilisation)) + 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     seed=st.integers(0, 1 << 30),
     least=st.integers(1, 3),

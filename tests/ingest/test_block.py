@@ -40,7 +40,7 @@ def made(transaction_id: str = "t", **changes: object) -> Event:
 
 
 @given(st.lists(events, min_size=1, max_size=30), st.integers(1, 8))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_blocks_hold_every_event_once_in_its_own_partition(given_events: list[Event], partitions: int) -> None:
     """What goes in comes out through the codec: each event in the partition of its key, order kept within it."""
     found: dict[int, list[Event]] = {}

@@ -44,14 +44,14 @@ def blocks(draw: st.DrawFn) -> EventBlock:
 
 
 @given(blocks())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_block_comes_back_as_it_was(block: EventBlock) -> None:
     """Decoding undoes encoding, for any texts and numbers."""
     assert codec.decode(codec.encode(block)) == block
 
 
 @given(blocks(), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_damaged_record_is_told_apart(block: EventBlock, data: st.DataObject) -> None:
     """Whatever byte is changed and wherever the record is cut, decoding it is an error, never another block."""
     encoded = codec.encode(block)
@@ -76,7 +76,7 @@ def test_noise_is_not_a_block(noise: bytes) -> None:
 
 
 @given(blocks(), st.sampled_from(EventBlock.__struct_fields__[1:]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_columns_of_the_wrong_length_are_refused(block: EventBlock, column: str) -> None:
     """A block whose columns do not fit together is corrupt, even when it can be unpacked."""
     value = getattr(block, column)

@@ -201,9 +201,7 @@ async def test_what_was_read_can_be_read_again(log: Log) -> None:
     appends=st.lists(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 9)), max_size=5), max_size=6),
     events=st.integers(1, 20),
 )
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 async def test_a_log_is_a_list_per_partition(log: Log, appends: list[list[tuple[int, int]]], events: int) -> None:
     """Whatever is appended, reading in steps of any size gives exactly that."""
     before = [each.end for each in await log.bounds()]
