@@ -235,8 +235,8 @@ WRITTEN_BY_WORKERS = [
     " VALUES (%(t)s, %(random)s, %(credit)s, %(random)s, 'MANUAL', 0, now(), %(mark)s)",
     "INSERT INTO usage_series VALUES (%(t)s, %(random)s, %(metric)s, %(mark)s, 0, ARRAY[%(mark)s], 'SUM')",
     "INSERT INTO usage_hour (tenant_id, series_id, hour, quantity) VALUES (%(t)s, %(random)s, 490914, 7)",
-    "INSERT INTO usage_delta (tenant_id, slot, series_ids, hours, quantities)"
-    " VALUES (%(t)s, 0, ARRAY[%(random)s]::uuid[], '{490914}', '{7}')",
+    "INSERT INTO usage_delta (tenant_id, slot, series_ids, numbers, hours, quantities)"
+    " VALUES (%(t)s, 0, ARRAY[%(random)s]::uuid[], '{1}', '{490914}', '{7}')",
     "INSERT INTO usage_distinct VALUES (%(t)s, %(random)s, 490914, %(mark)s)",
     'INSERT INTO dead_letter (tenant_id, id, topic, partition, "offset", index, reason, detail, payload, at)'
     " OVERRIDING SYSTEM VALUE VALUES"

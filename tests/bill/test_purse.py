@@ -8,7 +8,7 @@ from bill.worlds import DAYS, START, World, day, worlds
 from winkel.bill.purse import applies, purses
 from winkel.model.credit_type import USD
 from winkel.model.period import Period
-from winkel.rate.rate import Use
+from winkel.rate.use import Use
 
 
 @given(worlds())

@@ -53,10 +53,11 @@ def test_of_two_that_start_together_the_later_added_wins() -> None:
     assert told([rate(2, 20, 0), rate(1, 10, 0)]) == [(0, 31, 20)]
 
 
-def test_gaps_and_missing_entitlement_leave_nothing() -> None:
-    """Times without a rate are left out, and so are times for which the customer is not entitled."""
+def test_gaps_leave_nothing_and_missing_entitlement_is_a_span() -> None:
+    """Times without a rate are left out; a rate that entitles nobody is not, for a contract may."""
     rates = [rate(1, 10, 0, 5), rate(2, 20, 10), rate(3, 20, 20, 25, entitled=False)]
-    assert told(rates) == [(0, 5, 10), (10, 20, 20), (25, 31, 20)]
+    assert told(rates) == [(0, 5, 10), (10, 20, 20), (20, 25, 20), (25, 31, 20)]
+    assert [each.entitled for _, each in rated(rates, MONTH)] == [True, True, False, True]
 
 
 def test_an_equal_rate_is_no_change() -> None:
@@ -78,8 +79,8 @@ def test_spans_say_what_holds_at_each_hour(given_rates: list[tuple[int, int | No
             each for each in rates if each.starting_at <= instant and (each.ending_before or MONTH.end) > instant
         ]
         last = max(covering, key=lambda each: (each.starting_at, each.number), default=None)
-        expected = [last.price] if last is not None and last.entitled else []
-        assert [each.price for span, each in spans if span.covers(instant)] == expected
+        expected = [(last.price, last.entitled)] if last is not None else []
+        assert [(each.price, each.entitled) for span, each in spans if span.covers(instant)] == expected
 
 
 def test_cut() -> None:

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 from msgspec import structs
 
@@ -21,12 +20,13 @@ from winkel.bill.balance import balance_of, ledger
 from winkel.bill.draft import Draft, drafts, needs
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, ScheduleItem, Segment
-from winkel.model.contract import Contract, StatementSchedule
+from winkel.model.contract import Contract, ScheduledCharge, StatementSchedule
 from winkel.model.credit_type import CURRENCIES, USD
 from winkel.model.customer import Customer
 from winkel.model.invoice import Invoice, InvoiceType
 from winkel.model.ledger import PREFIX, EntryKind, LedgerEntry
 from winkel.model.metric import Aggregation, BillableMetric
+from winkel.model.override import Prioritization
 from winkel.model.period import EPOCH, Frequency, hour_number, month_start
 from winkel.model.product import (
     Product,
@@ -93,6 +93,12 @@ class Story:
                 self.rates.append(self._rate(name, clauses))
             case "contract":
                 self.contracts[name] = self._contract(name, clauses)
+            case "charge":
+                self._charge(name, clauses)
+            case "override":
+                contract = self.contracts[name]
+                made = words.override(f"override {len(contract.overrides)}", clauses, self.cards[contract.rate_card_id])
+                self.contracts[name] = structs.replace(contract, overrides=(*contract.overrides, made))
             case "credit" | "prepaid":
                 self.balances[name] = self._balance(word, name, clauses)
             case "entry":
@@ -135,6 +141,7 @@ class Story:
     def _contract(self, name: str, clauses: list[str]) -> Contract:
         card: str | None = "standard"
         frequency, created, archived = Frequency.MONTHLY, None, None
+        prioritization = Prioritization.LOWEST_MULTIPLIER
         start, end = words.term(clauses[0])
         anchor = month_start(start)
         for clause in clauses[1:]:
@@ -147,6 +154,8 @@ class Story:
                     created = words.moment(day)
                 case ["archived"]:
                     archived = start
+                case ["explicit", "priorities"]:
+                    prioritization = Prioritization.EXPLICIT
                 case [word]:
                     frequency = Frequency(word)
         return Contract(
@@ -158,6 +167,7 @@ class Story:
             created_by="story",
             usage_statement_schedule=StatementSchedule(frequency, anchor),
             rate_card_id=card,
+            multiplier_override_prioritization=prioritization,
             archived_at=archived,
         )
 
@@ -195,16 +205,6 @@ class Story:
             Segment(f"{name} #{number}", words.amount(amount, unit), start, end or datetime(2100, 1, 1, tzinfo=UTC))
             for number, (amount, (start, end)) in enumerate(amounts, 1)
         )
-        items = tuple(
-            ScheduleItem(
-                id=f"{name} item {number}",
-                timestamp=day,
-                amount=words.amount(amount, unit),
-                quantity=Decimal(1),
-                unit_price=words.amount(amount, unit),
-            )
-            for number, (amount, day) in enumerate(invoiced, 1)
-        )
         return Balance(
             id=name,
             name=name,
@@ -218,9 +218,27 @@ class Story:
             applicable_product_ids=tuple(products),
             applicable_product_tags=tuple(tags),
             specifiers=tuple(specifiers),
-            invoice_schedule=InvoiceSchedule(credit_type_id=unit, schedule_items=items) if items else None,
+            invoice_schedule=_invoicing(name, unit, invoiced) if invoiced else None,
             **fields,
         )
+
+    def _charge(self, name: str, clauses: list[str]) -> None:
+        """Add a scheduled charge to the contract that it is of."""
+        unit, contract, dates = USD.id, "main", []
+        for clause in clauses:
+            match clause.split():
+                case [code] if code in CURRENCY:
+                    unit = CURRENCY[code].id
+                case ["of", contract]:
+                    pass
+                case [amount, "on", day]:
+                    dates.append((amount, words.moment(day)))
+                case _:
+                    raise ValueError(f"a charge doesn't know {clause!r}")
+        self.products.setdefault("Fixed", _fixed())
+        charge = ScheduledCharge(id=name, name=name, product_id="Fixed", schedule=_invoicing(name, unit, dates))
+        its = self.contracts[contract]
+        self.contracts[contract] = structs.replace(its, scheduled_charges=(*its.scheduled_charges, charge))
 
     def _entry(self, name: str, clauses: list[str]) -> LedgerEntry:
         amount, _, day, *number = clauses[0].split()
@@ -341,11 +359,11 @@ class Story:
             yield f"{balance.id:<30}{shown}   ({printed.money(posted, unit)} without drafts)"
 
 
-def run(path: Path) -> str:
-    """Return the story with its answers as they are now."""
+def run(text: str, name: str) -> str:
+    """Return the story with its answers as they are now; `name` is where it stands, for who made a mistake in it."""
     story = Story()
     told: list[str] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         if line.startswith("|"):
             continue
         told.append(line)
@@ -357,9 +375,24 @@ def run(path: Path) -> str:
                 word, _, name = subject.strip().partition(" ")
                 story.tell(word, name.strip(), [each.strip() for each in re.split(r",\s+", rest) if each.strip()])
         except Exception as error:
-            error.add_note(f"{path.name}, line {number}: {line}")
+            error.add_note(f"{name}, line {number}: {line}")
             raise
     return "\n".join(told) + "\n"
+
+
+def _invoicing(name: str, unit: str, dates: list[tuple[str, datetime]]) -> InvoiceSchedule:
+    """Return the schedule of some (amount, day)s."""
+    items = tuple(
+        ScheduleItem(
+            id=f"{name} item {number}",
+            timestamp=day,
+            amount=words.amount(amount, unit),
+            quantity=Decimal(1),
+            unit_price=words.amount(amount, unit),
+        )
+        for number, (amount, day) in enumerate(dates, 1)
+    )
+    return InvoiceSchedule(credit_type_id=unit, schedule_items=items)
 
 
 def _fixed() -> Product:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from winkel.model.commit import Specifier
 from winkel.model.credit_type import USD
+from winkel.model.override import MultiplierTier, Override, OverrideType, Prioritization
 from winkel.model.price import Flat, Price, Tier, Tiered
 from winkel.model.product import Operation, QuantityConversion, QuantityRounding, RoundingMethod
 
@@ -58,6 +59,45 @@ def specifier(text: str) -> Specifier:
             case name:
                 fields["product_id"] = " ".join(name)
     return Specifier(**fields)
+
+
+def override(its_id: str, clauses: list[str], unit: str) -> Override:
+    """Return the override of `overwrite 0.50`, `times 0.8` or `times 0.9 for 100`, with whom it is for, and when."""
+    fields: dict[str, object] = {"starting_at": datetime(2020, 1, 1, tzinfo=UTC)}
+    fields["created_at"] = fields["starting_at"]
+    specifiers, tiers, parts = [], [], []
+    for clause in clauses:
+        match clause.split():
+            case ["overwrite", *how]:
+                fields["type"] = OverrideType.OVERWRITE
+                parts.append(how)
+            case ["times", factor]:
+                fields["type"], fields["multiplier"] = OverrideType.MULTIPLIER, decimal(factor)
+            case ["tier", size, "times", factor]:
+                fields["type"] = OverrideType.TIERED
+                tiers.append(MultiplierTier(decimal(factor), None if size == "rest" else decimal(size)))
+            case ["product", *name]:
+                fields["product_id"] = " ".join(name)
+            case ["tagged", *tags]:
+                fields["applicable_product_tags"] = tuple(tags)
+            case ["specifier", *what]:
+                specifiers.append(specifier(" ".join(what)))
+            case ["priority", number]:
+                fields["priority"] = decimal(number)
+            case ["entitled"]:
+                fields["entitled"] = True
+            case ["not", "entitled"]:
+                fields["entitled"] = False
+            case ["from", day]:
+                fields["starting_at"] = moment(day)
+            case ["until", day]:
+                fields["ending_before"] = moment(day)
+            case _:
+                raise ValueError(f"an override doesn't know {clause!r}")
+    priced = price(parts, unit) if parts else None
+    made = Override(id=its_id, specifiers=tuple(specifiers), tiers=tuple(tiers), price=priced, **fields)
+    made.check(Prioritization.LOWEST_MULTIPLIER if made.priority is None else Prioritization.EXPLICIT)
+    return made
 
 
 def moments(how: str, when: str) -> Iterator[datetime]:

@@ -113,7 +113,7 @@ def balances_view(
         applicable_product_ids=balance.applicable_product_ids or None,
         applicable_product_tags=balance.applicable_product_tags or None,
         specifiers=balance.specifiers or None,
-        invoice_schedule=None if schedule is None else _invoicing(schedule),
+        invoice_schedule=None if schedule is None else invoicing(schedule),
         invoice_contract=None if balance.invoice_contract_id is None else Id(balance.invoice_contract_id),
         cost_basis=cost_basis(balance),
         rollover_fraction=None if balance.rollover_fraction is None else plain(balance.rollover_fraction),
@@ -145,7 +145,8 @@ def _access(credit_type_id: str, segments: Iterable[Segment]) -> AccessScheduleV
     return AccessScheduleView("SPEND", credit_type_ref(credit_type_id), items)
 
 
-def _invoicing(schedule: InvoiceSchedule) -> InvoiceScheduleView:
+def invoicing(schedule: InvoiceSchedule) -> InvoiceScheduleView:
+    """Return an invoice schedule for the wire."""
     items = [
         ScheduleItemView(each.id, each.timestamp, plain(each.amount), plain(each.quantity), plain(each.unit_price))
         for each in schedule.schedule_items

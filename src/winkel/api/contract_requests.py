@@ -1,6 +1,7 @@
 """The bodies of contract requests, and how the body of create becomes a contract (metronome-api.md §4.7, §10.2)."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -9,35 +10,46 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from winkel.api import fields, terms
+from winkel.api import fields, overrides, scheduled_charges, terms
+from winkel.api.overrides import OverrideIn
+from winkel.api.scheduled_charges import ScheduledChargeIn
 from winkel.api.terms import CommitIn, CreditIn
 from winkel.model.contract import Contract, StatementSchedule
+from winkel.model.override import Prioritization
 from winkel.model.period import Frequency, month_start
+from winkel.model.product import Product
 
-NOT_YET = terms.NOT_YET | {
-    "billing_provider_configuration",
-    "discounts",
-    "invoice_generation_starting_at",
-    "multiplier_override_prioritization",
-    "overrides",
-    "package_alias",
-    "package_id",
-    "prepaid_balance_threshold_configuration",
-    "priority",
-    "professional_services",
-    "recurring_commits",
-    "recurring_credits",
-    "reseller_royalties",
-    "revenue_system_configuration",
-    "scheduled_charges",
-    "scheduled_charges_on_usage_invoices",
-    "spend_threshold_configuration",
-    "spend_trackers",
-    "subscriptions",
-    "transition",
-    "usage_filter",
-}
+NOT_YET = (
+    terms.NOT_YET
+    | overrides.NOT_YET
+    | {
+        "billing_provider_configuration",
+        "discounts",
+        "invoice_generation_starting_at",
+        "package_alias",
+        "package_id",
+        "prepaid_balance_threshold_configuration",
+        "priority",
+        "professional_services",
+        "recurring_commits",
+        "recurring_credits",
+        "reseller_royalties",
+        "revenue_system_configuration",
+        "scheduled_charges_on_usage_invoices",
+        "spend_threshold_configuration",
+        "spend_trackers",
+        "subscriptions",
+        "transition",
+        "usage_filter",
+    }
+)
 """Fields of create that the Metronome API has and that Winkel does not know yet."""
+
+
+OVERRIDES_MAX = 1000
+"""The most overrides of one contract."""
+CHARGES_MAX = 1000
+"""The most scheduled charges of one contract."""
 
 
 class Day(StrEnum):
@@ -72,6 +84,9 @@ class CreateContract(Struct, forbid_unknown_fields=True, kw_only=True):
     usage_statement_schedule: StatementScheduleIn = StatementScheduleIn(frequency=Frequency.MONTHLY)
     commits: list[CommitIn] = []
     credits: list[CreditIn] = []
+    overrides: Annotated[list[OverrideIn], Meta(max_length=OVERRIDES_MAX)] = []
+    multiplier_override_prioritization: Prioritization = Prioritization.LOWEST_MULTIPLIER
+    scheduled_charges: Annotated[list[ScheduledChargeIn], Meta(max_length=CHARGES_MAX)] = []
     net_payment_terms_days: Decimal | None = None
     netsuite_sales_order_id: str | None = None
     salesforce_opportunity_id: str | None = None
@@ -126,8 +141,13 @@ class UpdateEnd(ContractKey, kw_only=True):
     allow_ending_before_finalized_invoice: bool = True
 
 
-def agreed(asked: CreateContract, rate_card_id: str | None, at: datetime, by: str) -> Contract:
-    """Return the contract. Raises `InvalidError` where the terms contradict themselves."""
+def agreed(
+    asked: CreateContract, rate_card_id: str | None, known: Mapping[str, Product], at: datetime, by: str
+) -> Contract:
+    """Return the contract; `known` are the products that overrides and charges name, as far as they exist.
+
+    Raises `InvalidError` where the terms contradict themselves.
+    """
     start, end = fields.term(asked.starting_at, asked.ending_before, "$")
     return Contract(
         id=str(uuid.uuid4()),
@@ -145,6 +165,15 @@ def agreed(asked: CreateContract, rate_card_id: str | None, at: datetime, by: st
         total_contract_value=fields.number_or_none(asked.total_contract_value, "$.total_contract_value"),
         uniqueness_key=asked.uniqueness_key,
         custom_fields=asked.custom_fields,
+        overrides=tuple(
+            overrides.override(each, asked.multiplier_override_prioritization, at, known, f"$.overrides[{index}]")
+            for index, each in enumerate(asked.overrides)
+        ),
+        multiplier_override_prioritization=asked.multiplier_override_prioritization,
+        scheduled_charges=tuple(
+            scheduled_charges.scheduled_charge(each, known, f"$.scheduled_charges[{index}]")
+            for index, each in enumerate(asked.scheduled_charges)
+        ),
     )
 
 

@@ -1,18 +1,22 @@
 """Contracts as the API shows them: nested in V1, flat in V2 (metronome-api.md §10.1: ContractV1, ContractV2)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
 from msgspec import Struct, structs
 
 from winkel.api.balance_views import BalanceView
+from winkel.api.overrides import OverrideView, override_view
+from winkel.api.scheduled_charges import ScheduledChargeView, scheduled_charge_view
 from winkel.model.commit import BalanceType
 from winkel.model.contract import Contract, StatementSchedule
 from winkel.model.money import plain
+from winkel.model.override import Prioritization
+from winkel.model.product import Product
 
 NONE: tuple[()] = ()
-"""What no contract has yet: overrides, scheduled charges, transitions, usage filters …"""
+"""What no contract has yet: transitions, usage filters …"""
 
 
 class HasMore(Struct):
@@ -20,6 +24,21 @@ class HasMore(Struct):
 
     commits: bool = False
     credits: bool = False
+
+
+class TermViews(Struct, frozen=True):
+    """What was agreed beside balances, as it is shown."""
+
+    overrides: list[OverrideView]
+    scheduled_charges: list[ScheduledChargeView]
+
+    @classmethod
+    def of(cls, contract: Contract, known: Mapping[str, Product]) -> "TermViews":
+        """Return the terms of a contract; `known` has the products that they name."""
+        return cls(
+            [override_view(each, known) for each in contract.overrides],
+            [scheduled_charge_view(each, known) for each in contract.scheduled_charges],
+        )
 
 
 class ContractV2View(Struct, omit_defaults=True, kw_only=True):
@@ -34,12 +53,13 @@ class ContractV2View(Struct, omit_defaults=True, kw_only=True):
     created_at: datetime
     created_by: str
     custom_fields: dict[str, str]
-    overrides: tuple[()]
-    scheduled_charges: tuple[()]
+    overrides: list[OverrideView]
+    scheduled_charges: list[ScheduledChargeView]
     transitions: tuple[()]
     usage_filter: tuple[()]
     subscriptions: tuple[()]
     has_more: HasMore
+    multiplier_override_prioritization: Prioritization
     rate_card_id: str | None = None
     ending_before: datetime | None = None
     name: str | None = None
@@ -60,8 +80,8 @@ class TermsV1View(Struct, omit_defaults=True, kw_only=True):
     credits: list[BalanceView]
     created_at: datetime
     created_by: str
-    overrides: tuple[()]
-    scheduled_charges: tuple[()]
+    overrides: list[OverrideView]
+    scheduled_charges: list[ScheduledChargeView]
     transitions: tuple[()]
     rate_card_id: str | None = None
     ending_before: datetime | None = None
@@ -93,9 +113,9 @@ class Created(Struct):
     contract: ContractV2View
 
 
-def contract_v1(contract: Contract, balances: Sequence[BalanceView]) -> ContractV1View:
+def contract_v1(contract: Contract, balances: Sequence[BalanceView], terms: TermViews) -> ContractV1View:
     """Return a contract in the shape of V1; only its end can have changed since it was made."""
-    current = _terms(contract, balances)
+    current = _terms(contract, balances, terms)
     return ContractV1View(
         id=contract.id,
         customer_id=contract.customer_id,
@@ -109,7 +129,7 @@ def contract_v1(contract: Contract, balances: Sequence[BalanceView]) -> Contract
     )
 
 
-def contract_v2(contract: Contract, balances: Sequence[BalanceView]) -> ContractV2View:
+def contract_v2(contract: Contract, balances: Sequence[BalanceView], terms: TermViews) -> ContractV2View:
     """Return a contract in the shape of V2."""
     return ContractV2View(
         id=contract.id,
@@ -122,12 +142,13 @@ def contract_v2(contract: Contract, balances: Sequence[BalanceView]) -> Contract
         created_at=contract.created_at,
         created_by=contract.created_by,
         custom_fields=contract.custom_fields,
-        overrides=NONE,
-        scheduled_charges=NONE,
+        overrides=terms.overrides,
+        scheduled_charges=terms.scheduled_charges,
         transitions=NONE,
         usage_filter=NONE,
         subscriptions=NONE,
         has_more=HasMore(),
+        multiplier_override_prioritization=contract.multiplier_override_prioritization,
         rate_card_id=contract.rate_card_id,
         name=contract.name,
         net_payment_terms_days=_plain(contract.net_payment_terms_days),
@@ -139,7 +160,7 @@ def contract_v2(contract: Contract, balances: Sequence[BalanceView]) -> Contract
     )
 
 
-def _terms(contract: Contract, balances: Sequence[BalanceView]) -> TermsV1View:
+def _terms(contract: Contract, balances: Sequence[BalanceView], terms: TermViews) -> TermsV1View:
     return TermsV1View(
         starting_at=contract.starting_at,
         ending_before=contract.ending_before,
@@ -148,8 +169,8 @@ def _terms(contract: Contract, balances: Sequence[BalanceView]) -> TermsV1View:
         credits=_credits(balances),
         created_at=contract.created_at,
         created_by=contract.created_by,
-        overrides=NONE,
-        scheduled_charges=NONE,
+        overrides=terms.overrides,
+        scheduled_charges=terms.scheduled_charges,
         transitions=NONE,
         rate_card_id=contract.rate_card_id,
         name=contract.name,

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from litestar import Request, post
 from msgspec import structs
 
-from winkel.api import commits, fields, pages, schedules, terms, wire
+from winkel.api import commits, fields, overrides, pages, scheduled_charges, schedules, terms, wire
 from winkel.api.auth import reader, writer
 from winkel.api.balance_views import BalanceView
 from winkel.api.contract_requests import (
@@ -20,7 +20,7 @@ from winkel.api.contract_requests import (
     UpdateEnd,
     agreed,
 )
-from winkel.api.contract_views import ContractV1View, ContractV2View, Created, contract_v1, contract_v2
+from winkel.api.contract_views import ContractV1View, ContractV2View, Created, TermViews, contract_v1, contract_v2
 from winkel.api.state import Api
 from winkel.api.terms import Origin
 from winkel.api.wire import CursorPage, Data, Id
@@ -29,9 +29,12 @@ from winkel.model.contract import Contract, EndChange
 from winkel.model.errors import NotFoundError
 from winkel.model.invoice import InvoiceStatus
 from winkel.model.tenant import Caller
-from winkel.store import balances, contracts, customers, invoices, rate_cards, uniqueness_keys
+from winkel.store import balances, contracts, customers, invoices, products, rate_cards, uniqueness_keys
 from winkel.store.contracts import Filter
 from winkel.store.database import Connection
+
+Shown: TypeAlias = tuple[Contract, list[BalanceView], TermViews]
+"""A contract, its balances, and what else was agreed."""
 
 
 @post("/v1/contracts/create", guards=[writer], status_code=200)
@@ -41,22 +44,24 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
     at, tenant_id = api.clock(), caller.tenant_id
     async with api.database.transaction(tenant_id) as tx:
         await commits.open_customer(tx, tenant_id, str(asked.customer_id))
-        contract = agreed(asked, await _rate_card(tx, tenant_id, asked), at, caller.name)
+        card = await _rate_card(tx, tenant_id, asked)
+        named = overrides.product_ids(asked.overrides) | scheduled_charges.product_ids(asked.scheduled_charges)
+        known = await products.by_ids(tx, tenant_id, sorted(named))
+        contract = agreed(asked, card, known, at, caller.name)
         held = await _balances(tx, tenant_id, asked, contract)
         await uniqueness_keys.claim(tx, tenant_id, "contract", contract.uniqueness_key, contract.id)
         await contracts.insert(tx, tenant_id, contract)
         for balance in held:
             await balances.insert(tx, tenant_id, balance)
         views = await commits.views(tx, api.further, tenant_id, held, at=at)
-    return Data(Created(contract.id, contract_v2(contract, views)))
+    return Data(Created(contract.id, contract_v2(contract, views, TermViews.of(contract, known))))
 
 
 @post("/v1/contracts/get", guards=[reader], status_code=200)
 async def get_v1(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[ContractV1View]:
     """Return one contract in the shape of V1."""
     asked = await wire.body(request, GetContract)
-    contract, views = await _one(api, caller, asked)
-    return Data(contract_v1(contract, views))
+    return Data(contract_v1(*await _one(api, caller, asked)))
 
 
 @post("/v2/contracts/get", guards=[reader], status_code=200)
@@ -66,22 +71,21 @@ async def get_v2(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
     if asked.as_of_date is not None and asked.include_ledgers:
         fields.refuse("cannot be used together with include_ledgers", "$.as_of_date")
     as_of = asked.as_of_date and fields.instant(asked.as_of_date, "$.as_of_date")
-    contract, views = await _one(api, caller, asked, as_of)
-    return Data(contract_v2(contract, views))
+    return Data(contract_v2(*await _one(api, caller, asked, as_of)))
 
 
 @post("/v1/contracts/list", guards=[reader], status_code=200)
 async def list_v1(request: Request[Any, Any, Any], api: Api, caller: Caller) -> CursorPage[ContractV1View]:
     """List the contracts of a customer in the shape of V1, oldest first."""
     found, cursor = await _list(api, caller, await wire.body(request, ListContracts))
-    return CursorPage([contract_v1(contract, views) for contract, views in found], cursor)
+    return CursorPage([contract_v1(*each) for each in found], cursor)
 
 
 @post("/v2/contracts/list", guards=[reader], status_code=200)
 async def list_v2(request: Request[Any, Any, Any], api: Api, caller: Caller) -> CursorPage[ContractV2View]:
     """List the contracts of a customer in the shape of V2, oldest first."""
     found, cursor = await _list(api, caller, await wire.body(request, ListContracts))
-    return CursorPage([contract_v2(contract, views) for contract, views in found], cursor)
+    return CursorPage([contract_v2(*each) for each in found], cursor)
 
 
 @post("/v1/contracts/archive", guards=[writer], status_code=200)
@@ -115,7 +119,8 @@ async def update_end_date(request: Request[Any, Any, Any], api: Api, caller: Cal
         contract = await contracts.get(tx, tenant_id, customer_id, str(asked.contract_id))
         await _check_end(tx, tenant_id, contract, end, asked)
         change = EndChange(changed_at=at, changed_by=caller.name, old=contract.ending_before, new=end)
-        await contracts.set_end(tx, tenant_id, contract.id, change)
+        charges = contract.scheduled_charges if end is None else scheduled_charges.until(contract, end, at)
+        await contracts.set_end(tx, tenant_id, contract.id, change, charges)
         if end is not None:
             await _end_balances(tx, tenant_id, contract, end, at)
     return Data(Id(contract.id))
@@ -158,17 +163,15 @@ async def _balances(tx: Connection, tenant_id: int, asked: CreateContract, contr
     return found + [terms.credit(each, origin, known, f"$.credits[{at}]") for at, each in enumerate(asked.credits)]
 
 
-async def _one(
-    api: Api, caller: Caller, asked: GetContract, as_of: datetime | None = None
-) -> tuple[Contract, list[BalanceView]]:
-    """Return a contract and its balances. Raises `NotFoundError`, also for one that was not there yet."""
+async def _one(api: Api, caller: Caller, asked: GetContract, as_of: datetime | None = None) -> Shown:
+    """Return a contract and what belongs to it. Raises `NotFoundError`, also for one that was not there yet."""
     tenant_id, customer_id = caller.tenant_id, str(asked.customer_id)
     async with api.database.transaction(tenant_id, snapshot=True) as tx:
         contract = await contracts.get(tx, tenant_id, customer_id, str(asked.contract_id))
         if as_of is not None:
             contract = _as_of(contract, as_of)
-        views = await _views(api, tx, tenant_id, [contract], asked)
-    return contract, views[contract.id]
+        (shown,) = await _shown(api, tx, tenant_id, [contract], asked)
+    return shown
 
 
 def _as_of(contract: Contract, instant: datetime) -> Contract:
@@ -182,10 +185,8 @@ def _as_of(contract: Contract, instant: datetime) -> Contract:
     return structs.replace(contract, ending_before=contract.end_as_of(instant), archived_at=archived)
 
 
-async def _list(
-    api: Api, caller: Caller, asked: ListContracts
-) -> tuple[list[tuple[Contract, list[BalanceView]]], str | None]:
-    """Return one page of contracts with their balances, and the cursor to the next."""
+async def _list(api: Api, caller: Caller, asked: ListContracts) -> tuple[list[Shown], str | None]:
+    """Return one page of contracts with what belongs to them, and the cursor to the next."""
     if asked.covering_date is not None and asked.starting_at is not None:
         fields.refuse("give covering_date or starting_at, not both", "$.covering_date")
     wanted = Filter(
@@ -198,8 +199,19 @@ async def _list(
         await customers.get(tx, caller.tenant_id, customer_id)
         found = await contracts.page(tx, caller.tenant_id, customer_id, wanted, after, asked.limit + 1)
         shown, more = pages.cut(found, asked.limit)
-        views = await _views(api, tx, caller.tenant_id, shown, asked)
-    return [(contract, views[contract.id]) for contract in shown], fields.next_page(shown, more)
+        views = await _shown(api, tx, caller.tenant_id, shown, asked)
+    return views, fields.next_page(shown, more)
+
+
+async def _shown(
+    api: Api, tx: Connection, tenant_id: int, some: Sequence[Contract], asked: GetContract | ListContracts
+) -> list[Shown]:
+    """Return contracts of one customer with their balances and what else was agreed."""
+    views = await _views(api, tx, tenant_id, some, asked)
+    named = {name for contract in some for each in contract.overrides for name in each.product_ids}
+    named |= {each.product_id for contract in some for each in contract.scheduled_charges}
+    known = await products.by_ids(tx, tenant_id, sorted(named))
+    return [(each, views[each.id], TermViews.of(each, known)) for each in some]
 
 
 async def _views(
@@ -243,7 +255,7 @@ async def _end_balances(tx: Connection, tenant_id: int, contract: Contract, end:
     for balance in await balances.of_customer(tx, tenant_id, contract.customer_id):
         if balance.contract_id == contract.id:
             segments = schedules.segments_until(balance.segments, end)
-            invoicing = schedules.items_until(balance.invoice_schedule, end, now)
+            invoicing = balance.invoice_schedule and schedules.items_until(balance.invoice_schedule, end, now)
             await balances.set_schedules(
                 tx, tenant_id, structs.replace(balance, segments=segments, invoice_schedule=invoicing)
             )

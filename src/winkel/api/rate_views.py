@@ -5,11 +5,11 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from winkel.api.wire import Ref, credit_type_ref
 from winkel.model.money import plain
-from winkel.model.price import Flat, Tier
+from winkel.model.price import Flat, Price, Tier
 from winkel.model.product import Product
 from winkel.model.rate_card import Rate
 from winkel.rate.schedule import holding
@@ -24,13 +24,18 @@ class Selector(Struct, forbid_unknown_fields=True):
     partial_pricing_group_values: dict[str, str] | None = None
 
 
-class RateView(Struct, omit_defaults=True, kw_only=True):
-    """A price with its pricing unit."""
+class PriceView(Struct, omit_defaults=True, kw_only=True):
+    """A price."""
 
     rate_type: str
-    credit_type: Ref
     price: Decimal | None = None
     tiers: list[Tier] | None = None
+
+
+class RateView(PriceView, omit_defaults=True, kw_only=True):
+    """A price with its pricing unit."""
+
+    credit_type: Ref
     pricing_group_values: dict[str, str] | None = None
 
 
@@ -66,6 +71,7 @@ class ContractRateRow(Struct, omit_defaults=True, kw_only=True):
     product_tags: tuple[str, ...]
     product_custom_fields: dict[str, str]
     list_rate: RateView
+    override_rate: RateView | None = None
     starting_at: datetime
     ending_before: datetime | None = None
     pricing_group_values: dict[str, str] | None = None
@@ -73,15 +79,21 @@ class ContractRateRow(Struct, omit_defaults=True, kw_only=True):
 
 def rate_view(rate: Rate) -> RateView:
     """Return the price of a rate for the wire."""
-    price = rate.price
-    flat = isinstance(price, Flat)
+    shown = price_view(rate.price)
     return RateView(
-        rate_type="FLAT" if flat else "TIERED",
+        rate_type=shown.rate_type,
+        price=shown.price,
+        tiers=shown.tiers,
         credit_type=credit_type_ref(rate.credit_type_id),
-        price=plain(price.price) if isinstance(price, Flat) else None,
-        tiers=None if isinstance(price, Flat) else [_tier(tier) for tier in price.tiers],
         pricing_group_values=rate.pricing_group_values or None,
     )
+
+
+def price_view(price: Price) -> PriceView:
+    """Return a price for the wire."""
+    if isinstance(price, Flat):
+        return PriceView(rate_type="FLAT", price=plain(price.price))
+    return PriceView(rate_type="TIERED", tiers=[_tier(tier) for tier in price.tiers])
 
 
 def _tier(tier: Tier) -> Tier:
@@ -104,12 +116,17 @@ def rate_row(held: Held, product: Product, at: datetime) -> RateRow:
     )
 
 
-def contract_rate_row(held: Held, product: Product, at: datetime) -> ContractRateRow:
-    """Return one line of a contract's schedule, with the product as it is named at the instant."""
+def contract_rate_row(held: Held, agreed: Price, product: Product, at: datetime) -> ContractRateRow:
+    """Return one line of a contract's schedule, with the product as it is named at the instant.
+
+    `agreed` is the price under the contract's overrides; the line names it when it is not the list's.
+    """
     state = product.at(at)
+    changed = None if agreed == held.rate.price else structs.replace(held.rate, price=agreed)
     return ContractRateRow(
         rate_card_id=held.rate.rate_card_id,
-        entitled=held.rate.entitled,
+        entitled=True,
+        override_rate=None if changed is None else rate_view(changed),
         product_id=product.id,
         product_name=state.name,
         product_tags=state.tags,

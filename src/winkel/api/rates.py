@@ -6,24 +6,26 @@ POST /v1/contract-pricing/rate-cards/{addRate,addRates,getRates,getRateSchedule}
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
-from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Request, post
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
-from winkel.api import fields, pages, rate_views
+from winkel.api import fields, pages, prices, rate_views
 from winkel.api.auth import reader, writer
+from winkel.api.prices import PriceIn
 from winkel.api.rate_views import ContractRateRow, Held, RateRow, RateView, Selector, rate_view
 from winkel.api.state import Api
 from winkel.api.wire import Data, Id, Page
+from winkel.model.contract import Contract
 from winkel.model.errors import InvalidError
-from winkel.model.price import Flat, Price, Tier, Tiered, check_price
+from winkel.model.price import Price
 from winkel.model.product import Product, ProductType
 from winkel.model.rate_card import Rate, RateCard
 from winkel.model.tenant import Caller
+from winkel.rate.override import agreed_at
+from winkel.rate.use import Use
 from winkel.store import contracts, products, rate_cards
 from winkel.store.database import Connection
 from winkel.store.rate_cards import NewRate
@@ -34,32 +36,14 @@ RATES_MAX = 1000
 """The most rates that one request adds."""
 
 
-class RateType(StrEnum):
-    """Every price model of the Metronome API."""
-
-    FLAT = "FLAT"
-    TIERED = "TIERED"
-    PERCENTAGE = "PERCENTAGE"
-    TIERED_PERCENTAGE = "TIERED_PERCENTAGE"
-    SUBSCRIPTION = "SUBSCRIPTION"
-    CUSTOM = "CUSTOM"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "RateType | None":
-        return cls.__members__.get(str(value).upper())
-
-
-class RateIn(Struct, forbid_unknown_fields=True, kw_only=True):
+class RateIn(PriceIn, kw_only=True):
     """One rate of addRates."""
 
     product_id: UUID
-    rate_type: RateType
     entitled: bool
     starting_at: fields.Instant
     ending_before: fields.Instant | None = None
-    price: Decimal | None = None
-    tiers: list[Tier] | None = None
-    pricing_group_values: dict[str, str] = {}
+    pricing_group_values: dict[str, str] = field(default_factory=dict)
     credit_type_id: UUID | None = None
 
 
@@ -159,7 +143,10 @@ async def get_rate_schedule(
 async def get_contract_rate_schedule(
     request: Request[Any, Any, Any], api: Api, caller: Caller, limit: int | None = None, next_page: str | None = None
 ) -> Page[ContractRateRow]:
-    """List the rates that hold for a contract at an instant: those of its card, entitled products only."""
+    """List the rates that hold for a contract at an instant: those of its card, with its overrides.
+
+    Only what the customer is entitled to. Overrides for presentation group values are left out: no rate has those.
+    """
     asked = await fields.body(request, GetContractRateSchedule, NOT_YET)
     at = fields.instant(asked.at, "$.at") if asked.at else api.clock()
     async with api.database.transaction(caller.tenant_id) as tx:
@@ -167,9 +154,21 @@ async def get_contract_rate_schedule(
     if contract.rate_card_id is None:
         return Page([])
     rates, sold = await _rates_of_card(api, caller, contract.rate_card_id)
-    entitled = [held for held in rate_views.at_instant(rates, at) if held.rate.entitled]
+    holding = rate_views.at_instant(rates, at)
+    agreed = {held.rate.id: _agreed(contract, held.rate, sold[held.rate.product_id], at) for held in holding}
+    entitled = [held for held in holding if agreed[held.rate.id] is not None]
     shown, cursor = _page(rate_views.selected(entitled, asked.selectors, sold, at), limit, next_page)
-    return Page([rate_views.contract_rate_row(held, sold[held.rate.product_id], at) for held in shown], cursor)
+    rows = [
+        rate_views.contract_rate_row(held, agreed[held.rate.id] or held.rate.price, sold[held.rate.product_id], at)
+        for held in shown
+    ]
+    return Page(rows, cursor)
+
+
+def _agreed(contract: Contract, rate: Rate, product: Product, at: datetime) -> Price | None:
+    """Return what the contract makes of a rate; None: it does not entitle to it."""
+    use = Use(product.id, product.at(at).tags, rate.pricing_group_values, {}, rate.credit_type_id)
+    return agreed_at(contract, rate, use, at)
 
 
 async def _open_card(tx: Connection, tenant_id: int, rate_card_id: str) -> RateCard:
@@ -202,7 +201,7 @@ def _new_rate(card: RateCard, asked: RateIn, product: Product | None, place: str
         id=str(uuid.uuid4()),
         rate_card_id=card.id,
         product_id=product.id,
-        price=_price(asked, place),
+        price=prices.price(asked, place),
         entitled=asked.entitled,
         starting_at=start,
         ending_before=end,
@@ -221,33 +220,6 @@ def _check_product(product: Product, values: Mapping[str, str], start: datetime,
     if values and set(values) != set(key):
         wanted = f"name exactly {', '.join(key)}" if key else "be left out: the product has no pricing_group_key"
         fields.refuse(f"pricing_group_values must {wanted}", f"{place}.pricing_group_values")
-
-
-def _price(asked: RateIn, place: str) -> Price:
-    """Return the price. Raises `InvalidError` for a price model we do not have, or one that is not complete."""
-    if asked.rate_type is RateType.FLAT:
-        if asked.price is None:
-            fields.refuse("a FLAT rate needs a price", place)
-        if asked.tiers is not None:
-            fields.refuse("a FLAT rate has no tiers", f"{place}.tiers")
-        return Flat(fields.number(asked.price, f"{place}.price"))
-    if asked.rate_type is not RateType.TIERED:
-        fields.refuse(f"rate_type {asked.rate_type} is not supported yet", f"{place}.rate_type")
-    if asked.price is not None:
-        fields.refuse("a TIERED rate has no price of its own: its tiers have", f"{place}.price")
-    return _tiered(asked.tiers or [], f"{place}.tiers")
-
-
-def _tiered(tiers: Sequence[Tier], place: str) -> Tiered:
-    for index, tier in enumerate(tiers):
-        fields.number(tier.price, f"{place}[{index}].price")
-        fields.number_or_none(tier.size, f"{place}[{index}].size")
-    price = Tiered(tuple(tiers))
-    try:
-        check_price(price)
-    except InvalidError as error:
-        fields.refuse(str(error), place)
-    return price
 
 
 def _shown(new: NewRate) -> Rate:

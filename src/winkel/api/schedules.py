@@ -142,10 +142,8 @@ def segments_until(segments: Iterable[Segment], end: datetime) -> tuple[Segment,
     return tuple(structs.replace(each, ending_before=min(each.ending_before, end)) for each in kept)
 
 
-def items_until(schedule: InvoiceSchedule | None, end: datetime, now: datetime) -> InvoiceSchedule | None:
+def items_until(schedule: InvoiceSchedule, end: datetime, now: datetime) -> InvoiceSchedule:
     """Return the schedule without its dates from `end` on; dates that have come by now stay, they are invoiced."""
-    if schedule is None:
-        return None
     items = tuple(each for each in schedule.schedule_items if each.timestamp < end or each.timestamp <= now)
     return structs.replace(schedule, schedule_items=items)
 

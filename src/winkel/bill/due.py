@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from winkel.bill.scheduled import schedules
 from winkel.model.account import Account
 from winkel.model.invoice import Invoice, InvoiceType
 
@@ -23,7 +24,7 @@ def next_look(account: Account, drafts: Iterable[Invoice], grace: timedelta, at:
     """Return when the first of these drafts becomes final or the next contract begins; None: nothing will happen."""
     moments = [due_at(invoice, grace) for invoice in drafts]
     moments += [contract.starting_at for contract in account.contracts if contract.starting_at > at]
-    for balance in account.balances:
-        if balance.invoice_schedule and not balance.invoice_schedule.do_not_invoice:
-            moments += [item.timestamp for item in balance.invoice_schedule.schedule_items if item.timestamp > at]
+    for schedule in schedules(account):
+        if not schedule.do_not_invoice:
+            moments += [item.timestamp for item in schedule.schedule_items if item.timestamp > at]
     return min(moments, default=None)

@@ -60,7 +60,7 @@ def _usage_line(charge: Charge) -> LineItem:
         product_type=ProductType.USAGE,
         quantity=charge.quantity,
         unit_price=charge.unit_price,
-        list_price=charge.price,
+        list_price=charge.list_price,
         starting_at=charge.period.start,
         ending_before=charge.period.end,
         pricing_group_values=use.pricing or None,

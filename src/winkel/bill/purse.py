@@ -7,12 +7,12 @@ from datetime import datetime
 from msgspec import Struct
 
 from winkel.model.account import Account
-from winkel.model.commit import Balance, Segment, Specifier
+from winkel.model.commit import Balance, Segment
 from winkel.model.contract import Contract
 from winkel.model.money import ZERO
 from winkel.model.period import Period
 from winkel.model.product import ProductType
-from winkel.rate.rate import Use
+from winkel.rate.use import Use, matches
 
 
 class Purse(Struct, frozen=True, gc=False):
@@ -58,21 +58,11 @@ def applies(balance: Balance, use: Use) -> bool:
     if balance.credit_type_id != use.credit_type_id:
         return False
     if balance.specifiers:
-        return any(_matches(each, use) for each in balance.specifiers)
+        return any(matches(each, use) for each in balance.specifiers)
     if balance.applicable_product_ids or balance.applicable_product_tags:
         named = use.product_id in balance.applicable_product_ids
         return named or any(tag in balance.applicable_product_tags for tag in use.tags)
     return True
-
-
-def _matches(specifier: Specifier, use: Use) -> bool:
-    """Whether all parts of a specifier hold; values of groups that it doesn't name may be any."""
-    return (
-        (specifier.product_id is None or specifier.product_id == use.product_id)
-        and all(tag in use.tags for tag in specifier.product_tags)
-        and specifier.pricing_group_values.items() <= use.pricing.items()
-        and specifier.presentation_group_values.items() <= use.presentation.items()
-    )
 
 
 def _reaches(balance: Balance, contract: Contract) -> bool:

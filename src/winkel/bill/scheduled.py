@@ -1,17 +1,28 @@
-"""Scheduled invoices: what prepaid commits ask for on their dates."""
+"""Scheduled invoices: what prepaid commits and scheduled charges ask for on their dates."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+
+from msgspec import Struct
 
 from winkel.bill.identity import invoice_id
 from winkel.bill.line import balance_name
 from winkel.model.account import Account
-from winkel.model.commit import Balance, ScheduleItem
-from winkel.model.contract import Contract
+from winkel.model.commit import Balance, InvoiceSchedule, ScheduleItem
+from winkel.model.contract import Contract, ScheduledCharge
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType
 from winkel.model.money import total
-from winkel.model.product import ProductType
+from winkel.model.product import Product, ProductType
+
+
+class Asked(Struct, frozen=True):
+    """A line of a scheduled invoice, with what decides which invoice that is."""
+
+    date: datetime
+    contract_id: str
+    item_id: str
+    line: LineItem
 
 
 def scheduled_invoices(account: Account) -> list[Invoice]:
@@ -21,41 +32,54 @@ def scheduled_invoices(account: Account) -> list[Invoice]:
     then. Upcoming ones are drafts too, so that a customer sees what will be asked for.
     """
     contracts = {each.id: each for each in account.contracts if each.archived_at is None}
-    groups: dict[tuple[datetime, str, str], list[tuple[Balance, ScheduleItem]]] = defaultdict(list)
-    for balance, contract_id, item in _open_items(account):
-        assert balance.invoice_schedule is not None, "it has an item"
-        if contract_id in contracts:
-            groups[item.timestamp, contract_id, balance.invoice_schedule.credit_type_id].append((balance, item))
+    groups: dict[tuple[datetime, str, str], list[Asked]] = defaultdict(list)
+    for each in _asked(account):
+        if each.contract_id in contracts:
+            groups[each.date, each.contract_id, each.line.credit_type_id].append(each)
     found = []
-    for (date, contract_id, credit_type_id), items in sorted(groups.items(), key=lambda each: each[0]):
-        invoice = _invoice(account, contracts[contract_id], date, credit_type_id, items)
+    for (date, contract_id, credit_type_id), some in sorted(groups.items(), key=lambda each: each[0]):
+        invoice = _invoice(contracts[contract_id], date, credit_type_id, some)
         if invoice.id not in account.invoiced:
             found.append(invoice)
     return found
 
 
-def _open_items(account: Account) -> Iterator[tuple[Balance, str, ScheduleItem]]:
-    """Yield schedule items that are on no final invoice, with the contract that pays, oldest balance first."""
+def schedules(account: Account) -> Iterator[InvoiceSchedule]:
+    """Yield every schedule by which something is invoiced."""
+    for balance in account.balances:
+        if balance.invoice_schedule is not None and balance.archived_at is None:
+            yield balance.invoice_schedule
+    for contract in account.contracts:
+        yield from (each.schedule for each in contract.scheduled_charges if each.archived_at is None)
+
+
+def _asked(account: Account) -> Iterator[Asked]:
+    """Yield what is on no final invoice: what commits ask for, the oldest first, then what contracts do."""
     for balance in sorted(account.balances, key=lambda each: (each.created_at, each.id)):
         schedule, contract_id = balance.invoice_schedule, balance.invoice_contract_id or balance.contract_id
-        if schedule is None or schedule.do_not_invoice or contract_id is None or balance.archived_at is not None:
+        if schedule is None or contract_id is None or balance.archived_at is not None:
             continue
-        for item in schedule.schedule_items:
-            if item.id not in account.invoiced_items:
-                yield balance, contract_id, item
+        for item in _open(account, schedule):
+            line = _commit_line(account, balance, item, schedule.credit_type_id)
+            yield Asked(item.timestamp, contract_id, item.id, line)
+    for contract in account.contracts:
+        for charge in contract.scheduled_charges:
+            if charge.archived_at is None:
+                for item in _open(account, charge.schedule):
+                    yield Asked(item.timestamp, contract.id, item.id, _charge_line(account.products, charge, item))
 
 
-def _invoice(
-    account: Account,
-    contract: Contract,
-    date: datetime,
-    credit_type_id: str,
-    items: list[tuple[Balance, ScheduleItem]],
-) -> Invoice:
+def _open(account: Account, schedule: InvoiceSchedule) -> Iterable[ScheduleItem]:
+    if schedule.do_not_invoice:
+        return ()
+    return (item for item in schedule.schedule_items if item.id not in account.invoiced_items)
+
+
+def _invoice(contract: Contract, date: datetime, credit_type_id: str, some: list[Asked]) -> Invoice:
     """Return the invoice of one date. Its id follows from its first item: items that join later don't change it."""
-    lines = tuple(_line(account, balance, item, credit_type_id) for balance, item in items)
+    lines = tuple(each.line for each in some)
     return Invoice(
-        id=invoice_id(contract.id, InvoiceType.SCHEDULED, date, credit_type_id, items[0][1].id),
+        id=invoice_id(contract.id, InvoiceType.SCHEDULED, date, credit_type_id, some[0].item_id),
         customer_id=contract.customer_id,
         contract_id=contract.id,
         type=InvoiceType.SCHEDULED,
@@ -68,8 +92,8 @@ def _invoice(
     )
 
 
-def _line(account: Account, balance: Balance, item: ScheduleItem, credit_type_id: str) -> LineItem:
-    """Return the line that asks for one item of an invoice schedule."""
+def _commit_line(account: Account, balance: Balance, item: ScheduleItem, credit_type_id: str) -> LineItem:
+    """Return the line that asks for one item of a commit's schedule."""
     return LineItem(
         type=LineType.COMMIT_PURCHASE,
         name=balance_name(balance, account.products, item.timestamp),
@@ -81,5 +105,20 @@ def _line(account: Account, balance: Balance, item: ScheduleItem, credit_type_id
         unit_price=item.unit_price,
         balance_id=balance.id,
         balance_type=str(balance.type),
+        schedule_item_id=item.id,
+    )
+
+
+def _charge_line(products: Mapping[str, Product], charge: ScheduledCharge, item: ScheduleItem) -> LineItem:
+    """Return the line that asks for one item of a scheduled charge."""
+    return LineItem(
+        type=LineType.SCHEDULED,
+        name=charge.name or products[charge.product_id].at(item.timestamp).name,
+        total=item.amount,
+        credit_type_id=charge.schedule.credit_type_id,
+        product_id=charge.product_id,
+        product_type=ProductType.FIXED,
+        quantity=item.quantity,
+        unit_price=item.unit_price,
         schedule_item_id=item.id,
     )

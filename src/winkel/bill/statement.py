@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from msgspec import Struct
 
@@ -17,8 +18,10 @@ from winkel.model.period import Period, billing_periods, hour_number
 from winkel.model.product import Product, ProductState, ProductType
 from winkel.model.rate_card import Rate
 from winkel.model.usage import HourUsage, Quantity
-from winkel.rate.rate import Charge, Use, kept, rate, schedules
-from winkel.rate.schedule import terms
+from winkel.rate.override import may_entitle, overridden
+from winkel.rate.rate import Charge, Combination, kept, rate, schedules
+from winkel.rate.schedule import Spans, terms
+from winkel.rate.use import Use
 
 
 class Need(Struct, frozen=True, order=True):
@@ -104,13 +107,20 @@ def needs(account: Account, at: datetime) -> list[Need]:
     for statement in statements(account, at):
         low, high = hour_number(statement.period.start), hour_number(statement.period.end)
         for product, rates in on_card(account, statement.contract):
-            if not schedules(rates, statement.period):
+            if not billed_rates(statement, product, rates):
                 continue
             for _, state in terms(product, statement.period):
                 if state.billable_metric_id is not None:
                     metric = account.metrics[state.billable_metric_id]
                     spans[metric.id, group_key_index(metric, state)].append((low, high))
     return [Need(*key, low, high) for key in sorted(spans) for low, high in _merged(spans[key])]
+
+
+def billed_rates(statement: Statement, product: Product, rates: Sequence[Rate]) -> dict[Combination, Spans[Rate]]:
+    """Return when which rate of a product holds; nothing when the customer cannot be entitled to any of it."""
+    found = schedules(rates, statement.period)
+    entitled = any(rate.entitled for spans in found.values() for _, rate in spans)
+    return found if entitled or may_entitle(statement.contract, product, statement.period) else {}
 
 
 def usage_charges(
@@ -123,8 +133,8 @@ def usage_charges(
     found: list[Charge] = []
     metered = _Metered(account, statement.period, usage)
     for product, rates in on_card(account, statement.contract):
-        if when := schedules(rates, statement.period):
-            found += rate(product, when, statement.period, metered, cuts)
+        if when := billed_rates(statement, product, rates):
+            found += rate(product, when, statement.period, metered, partial(overridden, statement.contract), cuts)
     return found
 
 

@@ -25,7 +25,7 @@ class Account(Struct, frozen=True, kw_only=True):
     rates: Mapping[str, tuple[Rate, ...]]
     """By rate card id; a card without rates may be missing."""
     products: Mapping[str, Product]
-    """By id: every product that a rate or a balance names."""
+    """By id: every product that a rate, a balance or a scheduled charge names."""
     metrics: Mapping[str, BillableMetric]
     """By id: every metric that a product names, now or at any other time."""
     balances: tuple[Balance, ...]

@@ -49,7 +49,7 @@ class ScheduleItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class InvoiceSchedule(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """When a prepaid commit is invoiced."""
+    """When a prepaid commit, or a scheduled charge, is invoiced."""
 
     credit_type_id: str
     schedule_items: tuple[ScheduleItem, ...] = ()

@@ -5,6 +5,8 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from winkel.model.commit import InvoiceSchedule
+from winkel.model.override import Override, Prioritization
 from winkel.model.period import Frequency, Period, cycle, cycle_at
 
 
@@ -22,6 +24,19 @@ class EndChange(Struct, frozen=True, kw_only=True):
     changed_by: str
     old: datetime | None
     new: datetime | None
+
+
+class ScheduledCharge(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a contract asks for on dates, whatever is used: a fee, a setup, a service (metronome-api.md §4.7)."""
+
+    id: str
+    product_id: str
+    """The FIXED product whose name the invoice shows, unless `name` is given."""
+    schedule: InvoiceSchedule
+    name: str | None = None
+    netsuite_sales_order_id: str | None = None
+    custom_fields: dict[str, str] = {}
+    archived_at: datetime | None = None
 
 
 class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -45,6 +60,10 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
     total_contract_value: Decimal | None = None
     uniqueness_key: str | None = None
     custom_fields: dict[str, str] = {}
+    overrides: tuple[Override, ...] = ()
+    """In the order in which they were added."""
+    multiplier_override_prioritization: Prioritization = Prioritization.LOWEST_MULTIPLIER
+    scheduled_charges: tuple[ScheduledCharge, ...] = ()
     end_changes: tuple[EndChange, ...] = ()
     """Every change of `ending_before`, oldest first."""
     archived_at: datetime | None = None

@@ -38,6 +38,7 @@ class LineType(StrEnum):
 
     USAGE = "usage"
     COMMIT_PURCHASE = "commit_purchase"
+    SCHEDULED = "scheduled"
     APPLIED = "applied_commit_or_credit"
 
 
@@ -80,7 +81,7 @@ class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     segment_id: str | None = None
     product_tags: tuple[str, ...] = ()
     schedule_item_id: str | None = None
-    """The item of an invoice schedule that a COMMIT_PURCHASE line asks for."""
+    """The item of an invoice schedule that a COMMIT_PURCHASE or SCHEDULED line asks for."""
 
 
 class Invoice(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,5 +1,6 @@
 """Price: how a quantity becomes an amount. One type per price model."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -39,12 +40,17 @@ def check_price(price: Price) -> None:
         if price.price < 0:
             raise InvalidError("price must not be negative")
         return
-    if not price.tiers:
-        raise InvalidError("tiers must not be empty")
+    check_sizes([tier.size for tier in price.tiers])
     if any(tier.price < 0 for tier in price.tiers):
         raise InvalidError("the price of a tier must not be negative")
-    *first, last = price.tiers
-    if any(tier.size is None or tier.size <= 0 for tier in first):
+
+
+def check_sizes(sizes: Sequence[Decimal | None]) -> None:
+    """Raise `InvalidError` unless tiers of these sizes cover every quantity exactly once."""
+    if not sizes:
+        raise InvalidError("tiers must not be empty")
+    *first, last = sizes
+    if any(size is None or size <= 0 for size in first):
         raise InvalidError("every tier but the last needs a size above zero")
-    if last.size is not None:
+    if last is not None:
         raise InvalidError("the last tier must not have a size: it holds all units that remain")

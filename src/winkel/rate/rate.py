@@ -18,27 +18,13 @@ from winkel.model.usage import Quantity
 from winkel.rate.count import Counter
 from winkel.rate.price import priced
 from winkel.rate.schedule import Spans, cut, rated, terms
+from winkel.rate.use import Use
 
 Group: TypeAlias = tuple[tuple[str, str | None], ...]
 Hours: TypeAlias = list[tuple[int, Decimal]]
 """(hour, metered quantity) of one group."""
 Combination: TypeAlias = tuple[tuple[str, str], ...]
 """The pricing group values of a rate, sorted by name."""
-
-
-class Use(Struct, frozen=True, gc=False):
-    """What was used, as far as it decides who pays for it: balances name products, tags and group values."""
-
-    product_id: str
-    tags: tuple[str, ...]
-    pricing: dict[str, str]
-    presentation: dict[str, str | None]
-    credit_type_id: str
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """The same for all charges of one product, one group and one currency."""
-        return self.product_id, tuple(self.pricing.items()), tuple(self.presentation.items()), self.credit_type_id
 
 
 class Charge(Struct, frozen=True, kw_only=True, gc=False):
@@ -51,13 +37,16 @@ class Charge(Struct, frozen=True, kw_only=True, gc=False):
     """In sold units: converted and rounded."""
     unit_price: Decimal
     total: Decimal
-    price: Price
-    """The whole price of which `unit_price` is a part."""
+    list_price: Price
+    """The whole price before any override; without one, `unit_price` is a part of it."""
     tier: TierPart | None = None
 
 
 def schedules(rates: Iterable[Rate], period: Period) -> dict[Combination, Spans[Rate]]:
-    """Return when which rate of one product holds in the period, by combination; only combinations that have any."""
+    """Return when which rate of one product holds in the period, by combination; only combinations that have any.
+
+    Rates to which the rate card entitles nobody are among them: a contract may.
+    """
     found: dict[Combination, list[Rate]] = defaultdict(list)
     for each in rates:
         found[tuple(sorted(each.pricing_group_values.items()))].append(each)
@@ -69,13 +58,14 @@ def rate(
     rates: Mapping[Combination, Spans[Rate]],
     period: Period,
     metered: Callable[[ProductState], Iterable[Quantity]],
+    agreed: Callable[[Rate, Use, Period], Spans[Price]],
     cuts: Callable[[Use], Iterable[datetime]],
 ) -> list[Charge]:
     """Return the charges of one product in one billing period, by group, then time, then tier.
 
     `rates` says when which rate holds (`schedules`); `metered(terms)` gives the hourly quantities of the whole period
-    for the metric and keys of these terms; `cuts(use)` gives the instants at which balances that may pay for it begin
-    or end: each begins a new charge.
+    for the metric and keys of these terms; `agreed(rate, use, period)` gives what the contract makes of a rate, and
+    when; `cuts(use)` gives the instants at which balances that may pay for it begin or end: each begins a new charge.
     Groups whose combination has no rate give no charge (metronome-api.md §9). Products without group keys give a
     charge of zero for times without usage, so that the customer sees the product (§4.9).
     """
@@ -89,14 +79,23 @@ def rate(
             for holds, current in rates.get(combination, ()):
                 if (part := span.meet(holds.start, holds.end)) is not None:
                     use = _use(product, state, group, current)
-                    pieces = cut(part, cuts(use))
-                    found += _charges(state, use, current.price, pieces, hours=hours, counter=counters[group])
+                    for at, price in agreed(current, use, part):
+                        pieces = cut(at, cuts(use))
+                        counter = counters[group]
+                        found += _charges(state, use, price, current.price, pieces, hours=hours, counter=counter)
     found.sort(key=_place)
     return found
 
 
 def _charges(
-    state: ProductState, use: Use, price: Price, pieces: list[Period], *, hours: Hours, counter: Counter
+    state: ProductState,
+    use: Use,
+    price: Price,
+    list_price: Price,
+    pieces: list[Period],
+    *,
+    hours: Hours,
+    counter: Counter,
 ) -> Iterator[Charge]:
     """Yield the charges of one group under one price: for each piece of time, one for each unit price."""
     for piece in pieces:
@@ -111,7 +110,7 @@ def _charges(
                 quantity=part.quantity,
                 unit_price=part.unit_price,
                 total=part.total,
-                price=price,
+                list_price=list_price,
                 tier=part.tier,
             )
 

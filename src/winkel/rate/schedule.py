@@ -51,15 +51,15 @@ def rated(rates: Sequence[Rate], period: Period) -> Spans[Rate]:
     """Return the rate that holds at each time of the period, for the rates of one product and one combination.
 
     Where several cover an instant, the one that starts last wins, then the one added last; where it ends before the
-    others do, they hold again. Times without a rate and times with `entitled` False are left out: nothing is billed
-    (metronome-api.md §4.6; a gap yields no line is our choice, §9).
+    others do, they hold again. Times without a rate are left out: nothing is billed (metronome-api.md §4.6; that a gap
+    yields no line is our choice, §9).
     """
     near = [rate for rate in rates if period.meet(rate.starting_at, rate.ending_before)]
     instants = {rate.starting_at for rate in near} | {rate.ending_before for rate in near if rate.ending_before}
     spans: Spans[Rate] = []
     for piece in cut(period, instants):
         rate = holding(near, piece.start)
-        if rate is None or not rate.entitled:
+        if rate is None:
             continue
         if spans and spans[-1][0].end == piece.start and _same(spans[-1][1], rate):
             spans[-1] = (Period(spans[-1][0].start, piece.end), spans[-1][1])
@@ -83,4 +83,5 @@ def holding(rates: Iterable[Rate], instant: datetime) -> Rate | None:
 
 def _same(one: Rate, other: Rate) -> bool:
     """Whether a change from one rate to the other changes nothing for the customer."""
-    return one.price == other.price and one.credit_type_id == other.credit_type_id
+    same_price = one.price == other.price and one.credit_type_id == other.credit_type_id
+    return same_price and one.entitled == other.entitled

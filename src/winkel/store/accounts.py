@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from winkel.model.account import Account
 from winkel.model.commit import Balance
+from winkel.model.contract import Contract
 from winkel.model.product import Product
 from winkel.model.rate_card import Rate
 from winkel.store import balances, contracts, customers, invoices, ledger, metrics, products, rate_cards
@@ -17,7 +18,7 @@ async def load(tx: Connection, tenant_id: int, customer_id: str) -> Account:
     cards = sorted({each.rate_card_id for each in agreed if each.rate_card_id})
     rates = await rate_cards.rates(tx, tenant_id, cards)
     held = await balances.of_customer(tx, tenant_id, customer_id)
-    sold = await products.by_ids(tx, tenant_id, _product_ids(rates.values(), held))
+    sold = await products.by_ids(tx, tenant_id, _product_ids(agreed, rates.values(), held))
     return Account(
         customer=customer,
         contracts=agreed,
@@ -31,9 +32,10 @@ async def load(tx: Connection, tenant_id: int, customer_id: str) -> Account:
     )
 
 
-def _product_ids(rates: Iterable[tuple[Rate, ...]], held: Iterable[Balance]) -> list[str]:
-    """Return every product that a rate or a balance names."""
-    return sorted({rate.product_id for card in rates for rate in card} | {each.product_id for each in held})
+def _product_ids(agreed: Iterable[Contract], rates: Iterable[tuple[Rate, ...]], held: Iterable[Balance]) -> list[str]:
+    """Return every product that a rate, a balance or a scheduled charge names."""
+    charged = {charge.product_id for contract in agreed for charge in contract.scheduled_charges}
+    return sorted(charged | {rate.product_id for card in rates for rate in card} | {each.product_id for each in held})
 
 
 def _metric_ids(sold: Iterable[Product]) -> list[str]:

@@ -1,12 +1,13 @@
 """Contracts."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
-from winkel.model.contract import Contract, EndChange
+from winkel.model.contract import Contract, EndChange, ScheduledCharge
 from winkel.model.errors import NotFoundError
 from winkel.store.database import Connection
 from winkel.store.sql import Queries
@@ -27,6 +28,8 @@ async def insert(tx: Connection, tenant_id: int, contract: Contract) -> None:
     values = {"tenant_id": tenant_id, **msgspec.structs.asdict(contract)}
     values["usage_statement_schedule"] = Jsonb(contract.usage_statement_schedule)
     values["custom_fields"] = Jsonb(contract.custom_fields)
+    values["overrides"] = Jsonb(contract.overrides)
+    values["scheduled_charges"] = Jsonb(contract.scheduled_charges)
     await tx.execute(sql.insert, values)
 
 
@@ -62,10 +65,12 @@ async def page(
     return msgspec.convert(await (await tx.execute(sql.page, values)).fetchall(), list[Contract])
 
 
-async def set_end(tx: Connection, tenant_id: int, contract_id: str, change: EndChange) -> None:
-    """Give a contract another end, and remember the old one."""
+async def set_end(
+    tx: Connection, tenant_id: int, contract_id: str, change: EndChange, charges: Sequence[ScheduledCharge]
+) -> None:
+    """Give a contract another end, and remember the old one; `charges` are its scheduled ones from now on."""
     values = {"tenant_id": tenant_id, "id": contract_id, "ending_before": change.new, "change": Jsonb([change])}
-    await tx.execute(sql.set_end, values)
+    await tx.execute(sql.set_end, values | {"scheduled_charges": Jsonb(tuple(charges))})
 
 
 async def archive(tx: Connection, tenant_id: int, contract_id: str, at: datetime) -> None:

@@ -2,18 +2,19 @@
 -- A new contract.
 INSERT INTO contract (tenant_id, id, customer_id, rate_card_id, name, starting_at, ending_before,
                       usage_statement_schedule, net_payment_terms_days, netsuite_sales_order_id,
-                      salesforce_opportunity_id, total_contract_value, uniqueness_key, custom_fields, created_at,
-                      created_by)
+                      salesforce_opportunity_id, total_contract_value, uniqueness_key, custom_fields, overrides,
+                      multiplier_override_prioritization, scheduled_charges, created_at, created_by)
 VALUES (%(tenant_id)s, %(id)s, %(customer_id)s, %(rate_card_id)s, %(name)s, %(starting_at)s, %(ending_before)s,
         %(usage_statement_schedule)s, %(net_payment_terms_days)s, %(netsuite_sales_order_id)s,
-        %(salesforce_opportunity_id)s, %(total_contract_value)s, %(uniqueness_key)s, %(custom_fields)s,
-        %(created_at)s, %(created_by)s)
+        %(salesforce_opportunity_id)s, %(total_contract_value)s, %(uniqueness_key)s, %(custom_fields)s, %(overrides)s,
+        %(multiplier_override_prioritization)s, %(scheduled_charges)s, %(created_at)s, %(created_by)s)
 
 -- name: find
 -- One contract of a customer, archived or not.
 SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, ending_before, usage_statement_schedule,
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
-       uniqueness_key, custom_fields, end_changes, created_at, created_by, archived_at
+       uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
+       end_changes, created_at, created_by, archived_at
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)s
 
@@ -21,7 +22,8 @@ WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)
 -- All contracts of a customer, oldest first.
 SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, ending_before, usage_statement_schedule,
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
-       uniqueness_key, custom_fields, end_changes, created_at, created_by, archived_at
+       uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
+       end_changes, created_at, created_by, archived_at
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
   AND (%(include_archived)s OR archived_at IS NULL)
@@ -31,7 +33,8 @@ ORDER BY created_at, id
 -- Contracts of a customer that cover an instant, or that start at one or later, oldest first.
 SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, ending_before, usage_statement_schedule,
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
-       uniqueness_key, custom_fields, end_changes, created_at, created_by, archived_at
+       uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
+       end_changes, created_at, created_by, archived_at
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
   AND (%(include_archived)s OR archived_at IS NULL)
@@ -44,7 +47,8 @@ LIMIT %(limit)s
 
 -- name: set_end
 -- Move, set or clear the end of a contract, and write down that it was.
-UPDATE contract SET ending_before = %(ending_before)s, end_changes = end_changes || %(change)s::jsonb
+UPDATE contract SET ending_before = %(ending_before)s, end_changes = end_changes || %(change)s::jsonb,
+    scheduled_charges = %(scheduled_charges)s
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 
 -- name: archive

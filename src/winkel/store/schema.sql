@@ -207,6 +207,7 @@ CREATE TABLE usage_delta (
     tenant_id    integer NOT NULL,
     slot         smallint NOT NULL,
     series_ids   uuid[] NOT NULL,
+    numbers      smallint[] NOT NULL,           -- by entry: which of the series, from 1
     hours        integer[] NOT NULL,
     quantities   numeric[],
     ats          bigint[],
@@ -421,6 +422,9 @@ CREATE TABLE contract (
     created_at               timestamptz NOT NULL,
     created_by               text NOT NULL,
     archived_at              timestamptz,
+    overrides                jsonb NOT NULL DEFAULT '[]',   -- list of model/override.py, Override
+    multiplier_override_prioritization text NOT NULL DEFAULT 'LOWEST_MULTIPLIER',
+    scheduled_charges        jsonb NOT NULL DEFAULT '[]',   -- list of model/contract.py, ScheduledCharge
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
     FOREIGN KEY (tenant_id, rate_card_id) REFERENCES rate_card

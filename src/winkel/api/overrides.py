@@ -1,0 +1,179 @@
+"""Overrides of request bodies → overrides of a contract, and back (metronome-api.md §4.7, §10.1)."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from msgspec import Struct
+
+from winkel.api import fields, prices
+from winkel.api.prices import PriceIn
+from winkel.api.rate_views import PriceView, price_view
+from winkel.api.wire import Ref
+from winkel.model.commit import Specifier
+from winkel.model.errors import InvalidError
+from winkel.model.money import plain
+from winkel.model.override import MultiplierTier, Override, OverrideType, Prioritization
+from winkel.model.product import Product
+
+NOT_YET = frozenset(
+    {
+        "any_commit_or_credit_ids",
+        "billing_frequency",
+        "commit_ids",
+        "credit_type_id",
+        "custom_rate",
+        "is_prorated",
+        "quantity",
+        "recurring_commit_ids",
+        "target",
+    }
+)
+"""Fields of overrides that the Metronome API has and that Winkel does not know yet."""
+
+
+class OverrideSpecIn(Struct, forbid_unknown_fields=True, kw_only=True):
+    """One way to be meant by an override: all of its parts must match."""
+
+    product_id: UUID | None = None
+    product_tags: list[fields.Text] = []
+    pricing_group_values: dict[str, str] = {}
+    presentation_group_values: dict[str, str] = {}
+
+
+class OverrideIn(Struct, forbid_unknown_fields=True, kw_only=True):
+    """One override of a contract."""
+
+    starting_at: fields.Instant
+    ending_before: fields.Instant | None = None
+    type: OverrideType | None = None
+    entitled: bool | None = None
+    product_id: UUID | None = None
+    applicable_product_tags: list[fields.Text] = []
+    override_specifiers: list[OverrideSpecIn] = []
+    overwrite_rate: PriceIn | None = None
+    multiplier: Decimal | None = None
+    tiers: list[MultiplierTier] = []
+    priority: Decimal | None = None
+    is_commit_specific: bool = False
+
+
+class OverrideView(Struct, omit_defaults=True, kw_only=True):
+    """An override on the wire."""
+
+    id: str
+    created_at: datetime
+    starting_at: datetime
+    is_commit_specific: bool | None = None
+    ending_before: datetime | None = None
+    type: OverrideType | None = None
+    entitled: bool | None = None
+    product: Ref | None = None
+    applicable_product_tags: tuple[str, ...] | None = None
+    override_specifiers: tuple[Specifier, ...] | None = None
+    overwrite_rate: PriceView | None = None
+    multiplier: Decimal | None = None
+    override_tiers: list[MultiplierTier] | None = None
+    priority: Decimal | None = None
+
+
+def product_ids(asked: Sequence[OverrideIn]) -> set[str]:
+    """Return the ids of the products that overrides name."""
+    named = {each.product_id for each in asked} | {
+        spec.product_id for each in asked for spec in each.override_specifiers
+    }
+    return {str(each) for each in named if each is not None}
+
+
+def override(
+    asked: OverrideIn, prioritization: Prioritization, at: datetime, known: Mapping[str, Product], place: str
+) -> Override:
+    """Return the override. Raises `InvalidError` where it contradicts itself or names unknown products."""
+    if asked.is_commit_specific:
+        fields.refuse("overrides that are specific to commits are not supported yet", f"{place}.is_commit_specific")
+    start, end = fields.term(asked.starting_at, asked.ending_before, place)
+    made = Override(
+        id=str(uuid.uuid4()),
+        created_at=at,
+        starting_at=start,
+        ending_before=end,
+        type=asked.type,
+        entitled=asked.entitled,
+        product_id=_product(asked.product_id, known, f"{place}.product_id"),
+        applicable_product_tags=tuple(asked.applicable_product_tags),
+        specifiers=tuple(
+            _specifier(each, known, f"{place}.override_specifiers[{index}]")
+            for index, each in enumerate(asked.override_specifiers)
+        ),
+        price=None if asked.overwrite_rate is None else prices.price(asked.overwrite_rate, f"{place}.overwrite_rate"),
+        multiplier=fields.number_or_none(asked.multiplier, f"{place}.multiplier"),
+        tiers=tuple(_tier(each, f"{place}.tiers[{index}]") for index, each in enumerate(asked.tiers)),
+        priority=None if asked.priority is None else fields.finite(asked.priority, f"{place}.priority"),
+    )
+    try:
+        made.check(prioritization)
+    except InvalidError as error:
+        fields.refuse(str(error), place)
+    _check_groups(made, known, place)
+    return made
+
+
+def override_view(made: Override, known: Mapping[str, Product]) -> OverrideView:
+    """Return an override for the wire; `known` has the products that overrides name."""
+    product = made.product_id and known[made.product_id]
+    return OverrideView(
+        id=made.id,
+        created_at=made.created_at,
+        starting_at=made.starting_at,
+        ending_before=made.ending_before,
+        type=made.type,
+        entitled=made.entitled,
+        is_commit_specific=False if made.type else None,
+        product=Ref(product.id, product.at(made.starting_at).name) if product else None,
+        applicable_product_tags=made.applicable_product_tags or None,
+        override_specifiers=made.specifiers or None,
+        overwrite_rate=None if made.price is None else price_view(made.price),
+        multiplier=None if made.multiplier is None else plain(made.multiplier),
+        override_tiers=[MultiplierTier(plain(each.multiplier), each.size and plain(each.size)) for each in made.tiers]
+        or None,
+        priority=None if made.priority is None else plain(made.priority),
+    )
+
+
+def _product(asked: UUID | None, known: Mapping[str, Product], place: str) -> str | None:
+    if asked is not None and str(asked) not in known:
+        fields.refuse(f"there is no product {asked}", place)
+    return None if asked is None else str(asked)
+
+
+def _specifier(asked: OverrideSpecIn, known: Mapping[str, Product], place: str) -> Specifier:
+    made = Specifier(
+        product_id=_product(asked.product_id, known, f"{place}.product_id"),
+        product_tags=tuple(asked.product_tags),
+        pricing_group_values=asked.pricing_group_values,
+        presentation_group_values=asked.presentation_group_values,
+    )
+    if made == Specifier():
+        fields.refuse("names no condition", place)
+    return made
+
+
+def _tier(asked: MultiplierTier, place: str) -> MultiplierTier:
+    return MultiplierTier(
+        fields.number(asked.multiplier, f"{place}.multiplier"), fields.number_or_none(asked.size, f"{place}.size")
+    )
+
+
+def _check_groups(made: Override, known: Mapping[str, Product], place: str) -> None:
+    """Raise `InvalidError` unless an OVERWRITE names every pricing group value of its product (§4.7, Overrides)."""
+    if made.type is not OverrideType.OVERWRITE:
+        return
+    meant = [(f"{place}.override_specifiers[{index}]", each) for index, each in enumerate(made.specifiers)]
+    for where, each in meant or [(f"{place}.product_id", Specifier(made.product_id))]:
+        assert each.product_id is not None, "Override.check"
+        key = known[each.product_id].at(made.starting_at).pricing_group_key or ()
+        if set(each.pricing_group_values) != set(key):
+            wanted = f"name exactly {', '.join(key)}" if key else "be left out: the product has no pricing_group_key"
+            fields.refuse(f"the pricing_group_values of an OVERWRITE must {wanted}", where)

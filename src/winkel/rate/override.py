@@ -1,0 +1,120 @@
+"""What a use costs under the overrides of its contract (metronome-api.md §4.7, Overrides; docs/pricing.md)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import TypeVar
+
+from winkel.model.contract import Contract
+from winkel.model.money import ZERO, add, multiply, subtract
+from winkel.model.override import MultiplierTier, Override, OverrideType, Prioritization, multipliers
+from winkel.model.period import Period
+from winkel.model.price import Flat, Price, Tier, Tiered
+from winkel.model.product import Product
+from winkel.model.rate_card import Rate
+from winkel.rate.schedule import Spans, cut
+from winkel.rate.use import Use, matches
+
+Step = TypeVar("Step", Tier, MultiplierTier)
+
+
+def overridden(contract: Contract, rate: Rate, use: Use, period: Period) -> Spans[Price]:
+    """Return what the use costs at each time of the period, in which this rate of its card holds.
+
+    Times at which the customer is not entitled to it are left out. Where neighbours cost the same they are one span.
+    """
+    near = [each for each in contract.overrides if _reaches(each, period) and concerns(each, use)]
+    edges = [instant for each in near for instant in (each.starting_at, each.ending_before) if instant is not None]
+    spans: Spans[Price] = []
+    for piece in cut(period, edges):
+        price = _agreed(contract, rate, near, piece.start)
+        if price is None:
+            continue
+        if spans and spans[-1][0].end == piece.start and spans[-1][1] == price:
+            spans[-1] = (Period(spans[-1][0].start, piece.end), price)
+        else:
+            spans.append((piece, price))
+    return spans
+
+
+def agreed_at(contract: Contract, rate: Rate, use: Use, instant: datetime) -> Price | None:
+    """Return what the use costs at an instant at which this rate of its card holds; None: not entitled to it."""
+    return _agreed(contract, rate, [each for each in contract.overrides if concerns(each, use)], instant)
+
+
+def _agreed(contract: Contract, rate: Rate, near: Sequence[Override], instant: datetime) -> Price | None:
+    now = [each for each in near if each.covers(instant)]
+    return _price(rate.price, now, contract.multiplier_override_prioritization) if _entitled(rate, now) else None
+
+
+def concerns(override: Override, use: Use) -> bool:
+    """Whether an override is for this use; one that names nothing is for all."""
+    if override.product_id is not None:
+        return override.product_id == use.product_id
+    if override.applicable_product_tags:
+        return any(tag in use.tags for tag in override.applicable_product_tags)
+    return not override.specifiers or any(matches(each, use) for each in override.specifiers)
+
+
+def may_entitle(contract: Contract, product: Product, period: Period) -> bool:
+    """Whether an override may entitle the customer to a product that its rate card withholds, within the period."""
+    return any(each.entitled and _reaches(each, period) and _may_name(each, product) for each in contract.overrides)
+
+
+def _may_name(override: Override, product: Product) -> bool:
+    """Whether some use of the product could be meant; its tags and groups are not looked at."""
+    named = {override.product_id} if override.product_id else {each.product_id for each in override.specifiers}
+    return not named or None in named or product.id in named
+
+
+def _reaches(override: Override, period: Period) -> bool:
+    return period.meet(override.starting_at, override.ending_before) is not None
+
+
+def _entitled(rate: Rate, now: Sequence[Override]) -> bool:
+    """Whether the customer may use it: the override that was added last says so, or else the rate."""
+    said = [each.entitled for each in now if each.entitled is not None]
+    return said[-1] if said else rate.entitled
+
+
+def _price(listed: Price, now: Sequence[Override], prioritization: Prioritization) -> Price:
+    """Return the price under these overrides, in the order in which they were added. One counts; they never add up."""
+    overwrites = [each.price for each in now if each.type is OverrideType.OVERWRITE]
+    if overwrites:
+        assert overwrites[-1] is not None, "Override.check"
+        return overwrites[-1]
+    some = multipliers(now)
+    if not some:
+        return listed
+    if prioritization is Prioritization.EXPLICIT:
+        return _times(listed, min(some, key=lambda each: each.priority or ZERO))
+    return _times(listed, min(some, key=lambda each: each.multiplier or ZERO))
+
+
+def _times(listed: Price, override: Override) -> Price:
+    """Return the list price, multiplied: units of each tier of multipliers at theirs, tiers of both cut into one."""
+    factors = override.tiers if override.multiplier is None else (MultiplierTier(override.multiplier),)
+    if isinstance(listed, Flat) and len(factors) == 1:
+        return Flat(multiply(listed.price, factors[0].multiplier))
+    prices = (Tier(listed.price),) if isinstance(listed, Flat) else listed.tiers
+    found = []
+    low = ZERO
+    for high in [*sorted({*_bounds(prices), *_bounds(factors)}), None]:
+        price = multiply(_at(prices, low).price, _at(factors, low).multiplier)
+        found.append(Tier(price, None if high is None else subtract(high, low)))
+        low = high or low
+    return Tiered(tuple(found))
+
+
+def _bounds(tiers: Sequence[Tier] | Sequence[MultiplierTier]) -> list[Decimal]:
+    """Return where tiers end, but for the last, which is open."""
+    found = [ZERO]
+    for tier in tiers[:-1]:
+        assert tier.size is not None, "only the last tier is open: check_sizes"
+        found.append(add(found[-1], tier.size))
+    return found[1:]
+
+
+def _at(tiers: Sequence[Step], position: Decimal) -> Step:
+    """Return the tier of the unit that follows a position."""
+    return tiers[sum(1 for bound in _bounds(tiers) if bound <= position)]

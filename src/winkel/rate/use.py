@@ -1,0 +1,30 @@
+"""Use: what was used, and which terms name it."""
+
+from msgspec import Struct
+
+from winkel.model.commit import Specifier
+
+
+class Use(Struct, frozen=True, gc=False):
+    """What was used, as far as it decides what it costs and who pays: terms name products, tags and group values."""
+
+    product_id: str
+    tags: tuple[str, ...]
+    pricing: dict[str, str]
+    presentation: dict[str, str | None]
+    credit_type_id: str
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """The same for all charges of one product, one group and one currency."""
+        return self.product_id, tuple(self.pricing.items()), tuple(self.presentation.items()), self.credit_type_id
+
+
+def matches(specifier: Specifier, use: Use) -> bool:
+    """Whether all parts of a specifier hold; values of groups that it doesn't name may be any."""
+    return (
+        (specifier.product_id is None or specifier.product_id == use.product_id)
+        and all(tag in use.tags for tag in specifier.product_tags)
+        and specifier.pricing_group_values.items() <= use.pricing.items()
+        and specifier.presentation_group_values.items() <= use.presentation.items()
+    )
