@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import TypeVar
 
 from msgspec import Struct
@@ -48,6 +49,7 @@ SLOTS = 1024
 """Open deltas lie together by customer, in so many slots. Another number needs a migration of what lies open."""
 
 
+@lru_cache(maxsize=1 << 16)
 def slot_of(customer_key: str) -> int:
     """Return the slot in which readers look for what is open of a customer key (schema: `usage_delta`)."""
     return int.from_bytes(hashlib.sha256(customer_key.encode()).digest()[:2]) % SLOTS
