@@ -28,7 +28,7 @@ def test_a_storm_of_rebalances_slows_metering_down_only_a_little(tells: Callable
         traffic, probe = Traffic(system, events=100, pause=0.01), Probe(system)
         checker = Checker(system, traffic, probe)
         probe.start(checker)
-        with traffic, Throughput(system, probe.began) as metered:
+        with traffic, Throughput(system, probe.began, lambda: traffic.accepted) as metered:
             time.sleep(STEADY_SECONDS)
             storm = probe.now
             while probe.now < storm + STORM_SECONDS:
@@ -42,6 +42,7 @@ def test_a_storm_of_rebalances_slows_metering_down_only_a_little(tells: Callable
         audit.assert_one_after_the_other(system)
         rebalances = sum(system.epochs().values())
     steady, stormy = metered.rate(2, storm), metered.rate(storm, over)
+    kept_up = metered.share(storm, over) / metered.share(2, storm)
     told.tell("changes of the fleet", len(marks))
     told.tell("partitions taken", rebalances)
     told.tell("unique events", traffic.accepted)
@@ -49,7 +50,9 @@ def test_a_storm_of_rebalances_slows_metering_down_only_a_little(tells: Callable
     told.tell("SHA-256 chains equal", chains)
     told.tell("metered before the storm", steady, "events/s")
     told.tell("metered in the storm", stormy, "events/s")
-    told.tell("share of it in the storm", 100 * stormy / steady, "%", least=sized(20, 70))
+    told.tell("share of it in the storm", 100 * stormy / steady, "%", least=sized(None, 70))
+    # Where other tests use the machine too, clients send less at times: metering must keep up with what they send.
+    told.tell("metered of what was accepted, against before", 100 * kept_up, "%", least=sized(50, 70))
     told.draw("metered", "events/s", metered.curve(), marks)
     probe.tell(told, marks, least=99.99, fresh=sized(10.0, 5.0))
 
