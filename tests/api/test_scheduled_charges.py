@@ -72,6 +72,17 @@ async def test_what_is_final_stays_and_an_earlier_end_drops_the_rest(sdk, api, a
     ]  # fmt: skip
 
 
+async def test_a_later_end_leaves_what_will_be_asked_for_as_it_is(sdk, app_client, catalog):
+    """Only an end that comes earlier than before drops dates: a charge may be asked for after the contract's end."""
+    its_id = await contract(sdk, catalog, quarterly(catalog), ending_before=at(2026, 7))
+    before = await billing.invoices_of(app_client, catalog["customer"], type="SCHEDULED")
+    assert [each["issued_at"][:10] for each in before] == ["2026-01-01", "2026-04-01", "2026-07-01", "2026-10-01"]
+    await sdk.v1.contracts.update_end_date(
+        customer_id=catalog["customer"], contract_id=its_id, ending_before=at(2026, 8)
+    )
+    assert await billing.invoices_of(app_client, catalog["customer"], type="SCHEDULED") == before
+
+
 @pytest.mark.parametrize(
     ("charge", "parts"),
     [

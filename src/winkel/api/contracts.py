@@ -119,10 +119,11 @@ async def update_end_date(request: Request[Any, Any, Any], api: Api, caller: Cal
         contract = await contracts.get(tx, tenant_id, customer_id, str(asked.contract_id))
         await _check_end(tx, tenant_id, contract, end, asked)
         change = EndChange(changed_at=at, changed_by=caller.name, old=contract.ending_before, new=end)
-        charges = contract.scheduled_charges if end is None else scheduled_charges.until(contract, end, at)
-        await contracts.set_end(tx, tenant_id, contract.id, change, charges)
-        if end is not None:
+        charges = contract.scheduled_charges
+        if end is not None and (contract.ending_before is None or end < contract.ending_before):
+            charges = scheduled_charges.until(contract, end, at)
             await _end_balances(tx, tenant_id, contract, end, at)
+        await contracts.set_end(tx, tenant_id, contract.id, change, charges)
     return Data(Id(contract.id))
 
 
@@ -249,9 +250,7 @@ async def _check_end(
 
 
 async def _end_balances(tx: Connection, tenant_id: int, contract: Contract, end: datetime, now: datetime) -> None:
-    """Cut the commits and credits of a contract where it ends, if that is earlier than before."""
-    if contract.ending_before is not None and end >= contract.ending_before:
-        return
+    """Cut the commits and credits of a contract where it ends."""
     for balance in await balances.of_customer(tx, tenant_id, contract.customer_id):
         if balance.contract_id == contract.id:
             segments = schedules.segments_until(balance.segments, end)
