@@ -2,7 +2,6 @@
 
 import uuid
 from decimal import Decimal
-from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -23,6 +22,7 @@ from winkel.model.errors import InvalidError, NotFoundError
 from winkel.model.ledger import EntryKind, LedgerEntry
 from winkel.model.money import fits, plain, total
 from winkel.model.tenant import Caller
+from winkel.model.word import Word
 from winkel.store import balances, billing, customers, uniqueness_keys
 from winkel.store import ledger as entries
 from winkel.store.balances import Filter
@@ -31,25 +31,17 @@ PAGE = 25
 """The largest page of balances (metronome-api.md §2)."""
 
 
-class AccessType(StrEnum):
+class AccessType(Word):
     """How balances are drawn down; QUANTITY is not supported yet."""
 
     SPEND = "SPEND"
 
-    @classmethod
-    def _missing_(cls, value: object) -> "AccessType | None":
-        return cls.__members__.get(str(value).upper())
 
-
-class Inclusion(StrEnum):
+class Inclusion(Word):
     """Whose deductions count in a net balance."""
 
     FINALIZED = "FINALIZED"
     FINALIZED_AND_DRAFT = "FINALIZED_AND_DRAFT"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "Inclusion | None":
-        return cls.__members__.get(str(value).upper())
 
 
 class ListBalances(Struct, forbid_unknown_fields=True, kw_only=True):

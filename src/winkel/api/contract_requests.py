@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from winkel.model.contract import Contract, StatementSchedule
 from winkel.model.override import Prioritization
 from winkel.model.period import Frequency, month_start
 from winkel.model.product import Product
+from winkel.model.word import Word
 
 NOT_YET = (
     terms.NOT_YET
@@ -52,16 +52,12 @@ CHARGES_MAX = 1000
 """The most scheduled charges of one contract."""
 
 
-class Day(StrEnum):
+class Day(Word):
     """On which day statements begin."""
 
     FIRST_OF_MONTH = "FIRST_OF_MONTH"
     CONTRACT_START = "CONTRACT_START"
     CUSTOM_DATE = "CUSTOM_DATE"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "Day | None":
-        return cls.__members__.get(str(value).upper())
 
 
 class StatementScheduleIn(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

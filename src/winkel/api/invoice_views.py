@@ -6,25 +6,16 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from winkel.api.rate_views import RateView, list_rate
 from winkel.api.wire import Ref, credit_type_ref
 from winkel.model.commit import Balance
 from winkel.model.customer import Customer
 from winkel.model.invoice import Invoice, LineItem, LineType, TierPart
 from winkel.model.money import plain
-from winkel.model.price import Flat, Price, Tier, Tiered
 
 PRODUCT_TYPES = {"USAGE": "UsageProductListItem", "FIXED": "FixedProductListItem"}
 COMMIT_TYPE = "PrepaidCommit"
 """What the API calls prepaid commits and credits alike on a line (metronome-api.md §4.9)."""
-
-
-class RateView(Struct, omit_defaults=True):
-    """The rate of a line before any override."""
-
-    rate_type: str
-    credit_type: Ref
-    price: Decimal | None = None
-    tiers: list[Tier] | None = None
 
 
 class TierView(Struct, omit_defaults=True):
@@ -128,7 +119,7 @@ def line_view(line: LineItem, balances: Mapping[str, Balance]) -> LineView:
         product_tags=list(line.product_tags) or None,
         quantity=_plain(line.quantity),
         unit_price=_plain(line.unit_price),
-        list_price=_list_price(line.list_price, line.credit_type_id),
+        list_price=None if line.list_price is None else list_rate(line.list_price, line.credit_type_id),
         starting_at=line.starting_at,
         ending_before=line.ending_before,
         pricing_group_values=line.pricing_group_values,
@@ -155,21 +146,6 @@ def _applied(line: LineItem) -> AppliedView | None:
     if line.type is LineType.USAGE and line.balance_id and line.balance_type:
         return AppliedView(line.balance_id, line.balance_type)
     return None
-
-
-def _list_price(price: Price | None, credit_type_id: str) -> RateView | None:
-    """Return the rate from which a line was priced."""
-    match price:
-        case None:
-            return None
-        case Flat(price=amount):
-            return RateView("FLAT", credit_type_ref(credit_type_id), price=plain(amount))
-        case Tiered(tiers=tiers):
-            return RateView("TIERED", credit_type_ref(credit_type_id), tiers=[_tier(tier) for tier in tiers])
-
-
-def _tier(tier: Tier) -> Tier:
-    return Tier(plain(tier.price), _plain(tier.size))
 
 
 def _plain(number: Decimal | None) -> Decimal | None:

@@ -1,7 +1,6 @@
 """GET /v1/customers/{id}/invoices: drafts rated now, and what was finalized (metronome-api.md §4.9)."""
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -22,20 +21,17 @@ from winkel.bill.due import due_at
 from winkel.model.errors import NotFoundError
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
 from winkel.model.tenant import Caller
+from winkel.model.word import Word
 from winkel.store import balances, customers, invoices
 from winkel.store.database import Connection
 from winkel.store.invoices import Filter
 
 
-class Sort(StrEnum):
+class Sort(Word):
     """The order of the list, by date of issue (metronome-api.md §9: the oldest first unless asked otherwise)."""
 
     DATE_ASC = "date_asc"
     DATE_DESC = "date_desc"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "Sort | None":
-        return cls.__members__.get(str(value).upper())
 
 
 class ListInvoices(Paging, kw_only=True, forbid_unknown_fields=True):

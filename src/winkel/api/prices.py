@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from enum import StrEnum
 
 from msgspec import Struct
 
 from winkel.api import fields
 from winkel.model.errors import InvalidError
 from winkel.model.price import Flat, Price, Tier, Tiered, check_price
+from winkel.model.word import Word
 
 
-class RateType(StrEnum):
+class RateType(Word):
     """Every price model of the Metronome API."""
 
     FLAT = "FLAT"
@@ -20,10 +20,6 @@ class RateType(StrEnum):
     TIERED_PERCENTAGE = "TIERED_PERCENTAGE"
     SUBSCRIPTION = "SUBSCRIPTION"
     CUSTOM = "CUSTOM"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "RateType | None":
-        return cls.__members__.get(str(value).upper())
 
 
 class PriceIn(Struct, forbid_unknown_fields=True, kw_only=True):

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +25,7 @@ from winkel.model.product import (
     QuantityRounding,
 )
 from winkel.model.tenant import Caller
+from winkel.model.word import Word
 from winkel.store import metrics, products
 from winkel.store.database import Connection
 
@@ -93,16 +93,12 @@ class ArchiveProduct(Struct, forbid_unknown_fields=True):
     product_id: UUID
 
 
-class ArchiveFilter(StrEnum):
+class ArchiveFilter(Word):
     """Which products a list shows."""
 
     ARCHIVED = "ARCHIVED"
     NOT_ARCHIVED = "NOT_ARCHIVED"
     ALL = "ALL"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "ArchiveFilter | None":
-        return cls.__members__.get(str(value).upper())
 
 
 ARCHIVED = {ArchiveFilter.ARCHIVED: True, ArchiveFilter.NOT_ARCHIVED: False, ArchiveFilter.ALL: None}

@@ -79,13 +79,18 @@ class ContractRateRow(Struct, omit_defaults=True, kw_only=True):
 
 def rate_view(rate: Rate) -> RateView:
     """Return the price of a rate for the wire."""
-    shown = price_view(rate.price)
+    return list_rate(rate.price, rate.credit_type_id, rate.pricing_group_values)
+
+
+def list_rate(price: Price, credit_type_id: str, pricing_group_values: Mapping[str, str] | None = None) -> RateView:
+    """Return a price with its pricing unit for the wire."""
+    shown = price_view(price)
     return RateView(
         rate_type=shown.rate_type,
         price=shown.price,
         tiers=shown.tiers,
-        credit_type=credit_type_ref(rate.credit_type_id),
-        pricing_group_values=rate.pricing_group_values or None,
+        credit_type=credit_type_ref(credit_type_id),
+        pricing_group_values=dict(pricing_group_values or {}) or None,
     )
 
 

@@ -155,13 +155,11 @@ async def get_contract_rate_schedule(
         return Page([])
     rates, sold = await _rates_of_card(api, caller, contract.rate_card_id)
     holding = rate_views.at_instant(rates, at)
-    agreed = {held.rate.id: _agreed(contract, held.rate, sold[held.rate.product_id], at) for held in holding}
-    entitled = [held for held in holding if agreed[held.rate.id] is not None]
+    prices = ((held.rate.id, _agreed(contract, held.rate, sold[held.rate.product_id], at)) for held in holding)
+    agreed = {rate_id: price for rate_id, price in prices if price is not None}
+    entitled = [held for held in holding if held.rate.id in agreed]
     shown, cursor = _page(rate_views.selected(entitled, asked.selectors, sold, at), limit, next_page)
-    rows = [
-        rate_views.contract_rate_row(held, agreed[held.rate.id] or held.rate.price, sold[held.rate.product_id], at)
-        for held in shown
-    ]
+    rows = [rate_views.contract_rate_row(held, agreed[held.rate.id], sold[held.rate.product_id], at) for held in shown]
     return Page(rows, cursor)
 
 

@@ -7,12 +7,12 @@ from uuid import UUID
 
 from msgspec import Struct, structs
 
-from winkel.api import fields, schedules
+from winkel.api import fields, schedules, terms
 from winkel.api.balance_views import InvoiceScheduleView, invoicing
 from winkel.api.schedules import InvoiceScheduleIn
 from winkel.api.wire import Ref
 from winkel.model.contract import Contract, ScheduledCharge
-from winkel.model.product import Product, ProductType
+from winkel.model.product import Product
 
 
 class ScheduledChargeIn(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -34,7 +34,6 @@ class ScheduledChargeView(Struct, omit_defaults=True, kw_only=True):
     custom_fields: dict[str, str] = {}
     name: str | None = None
     netsuite_sales_order_id: str | None = None
-    archived_at: datetime | None = None
 
 
 def product_ids(asked: Sequence[ScheduledChargeIn]) -> set[str]:
@@ -44,13 +43,7 @@ def product_ids(asked: Sequence[ScheduledChargeIn]) -> set[str]:
 
 def scheduled_charge(asked: ScheduledChargeIn, known: Mapping[str, Product], place: str) -> ScheduledCharge:
     """Return the charge. Raises `InvalidError` where it contradicts itself or names no FIXED product."""
-    product = known.get(str(asked.product_id))
-    if product is None:
-        fields.refuse(f"there is no product {asked.product_id}", f"{place}.product_id")
-    if product.type is not ProductType.FIXED:
-        fields.refuse(f"needs a FIXED product, but this one is {product.type}", f"{place}.product_id")
-    if product.archived_at is not None:
-        fields.refuse("this product is archived", f"{place}.product_id")
+    product = terms.fixed_product(asked.product_id, known, f"{place}.product_id")
     return ScheduledCharge(
         id=str(uuid.uuid4()),
         product_id=product.id,
@@ -79,5 +72,4 @@ def scheduled_charge_view(made: ScheduledCharge, known: Mapping[str, Product]) -
         custom_fields=made.custom_fields,
         name=made.name,
         netsuite_sales_order_id=made.netsuite_sales_order_id,
-        archived_at=made.archived_at,
     )

@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
-from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated
 from uuid import UUID
@@ -15,46 +14,35 @@ from winkel.api import fields
 from winkel.model import credit_type, money
 from winkel.model.commit import InvoiceSchedule, ScheduleItem, Segment
 from winkel.model.period import add_months
+from winkel.model.word import Word
 
 ITEMS_MAX = 1200
 """The most segments or dates of one schedule: a hundred years of months."""
 ONE = Decimal(1)
 
 
-class AccessType(StrEnum):
+class AccessType(Word):
     """What a balance is counted in."""
 
     SPEND = "SPEND"
     QUANTITY = "QUANTITY"
 
-    @classmethod
-    def _missing_(cls, value: object) -> "AccessType | None":
-        return cls.__members__.get(str(value).upper())
 
-
-class Distribution(StrEnum):
+class Distribution(Word):
     """What the amount of a recurring schedule means: all dates together, or each of them."""
 
     DIVIDED = "DIVIDED"
     DIVIDED_ROUNDED = "DIVIDED_ROUNDED"
     EACH = "EACH"
 
-    @classmethod
-    def _missing_(cls, value: object) -> "Distribution | None":
-        return cls.__members__.get(str(value).upper())
 
-
-class Recurrence(StrEnum):
+class Recurrence(Word):
     """How often a recurring schedule invoices."""
 
     MONTHLY = "MONTHLY"
     QUARTERLY = "QUARTERLY"
     SEMI_ANNUAL = "SEMI_ANNUAL"
     ANNUAL = "ANNUAL"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "Recurrence | None":
-        return cls.__members__.get(str(value).upper())
 
 
 MONTHS = {Recurrence.MONTHLY: 1, Recurrence.QUARTERLY: 3, Recurrence.SEMI_ANNUAL: 6, Recurrence.ANNUAL: 12}

@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from uuid import UUID
 
 from msgspec import Struct, structs
@@ -14,6 +13,7 @@ from winkel.api.schedules import AccessScheduleIn, InvoiceScheduleIn
 from winkel.model import money
 from winkel.model.commit import Balance, BalanceType, RateSide, Segment, Specifier
 from winkel.model.product import Product, ProductType
+from winkel.model.word import Word
 from winkel.store import products
 from winkel.store.database import Connection
 
@@ -24,15 +24,11 @@ NOT_YET = frozenset({"hierarchy_configuration", "spend_tracker_attributes", "tem
 """Fields of commits and credits that the Metronome API has and that Winkel does not know yet."""
 
 
-class CommitType(StrEnum):
+class CommitType(Word):
     """When a commit is paid."""
 
     PREPAID = "PREPAID"
     POSTPAID = "POSTPAID"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "CommitType | None":
-        return cls.__members__.get(str(value).upper())
 
 
 class TermsIn(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -174,13 +170,7 @@ def _check_legacy_amount(asked: CommitIn, segments: Iterable[Segment], place: st
 
 def _check_products(asked: TermsIn, known: Mapping[str, Product], place: str) -> None:
     """Raise `InvalidError` unless all products are there, and the balance's own is a FIXED one."""
-    product = known.get(str(asked.product_id))
-    if product is None:
-        fields.refuse(f"there is no product {asked.product_id}", f"{place}.product_id")
-    if product.type is not ProductType.FIXED:
-        fields.refuse(f"needs a FIXED product, but this one is {product.type}", f"{place}.product_id")
-    if product.archived_at is not None:
-        fields.refuse("this product is archived", f"{place}.product_id")
+    fixed_product(asked.product_id, known, f"{place}.product_id")
     for index, each in enumerate(asked.applicable_product_ids):
         if str(each) not in known:
             fields.refuse(f"there is no product {each}", f"{place}.applicable_product_ids[{index}]")
@@ -188,6 +178,18 @@ def _check_products(asked: TermsIn, known: Mapping[str, Product], place: str) ->
         fields.refuse("exclude applicable_product_ids and applicable_product_tags", f"{place}.specifiers")
     for index, spec in enumerate(asked.specifiers):
         _check_specifier(spec, known, f"{place}.specifiers[{index}]")
+
+
+def fixed_product(product_id: UUID, known: Mapping[str, Product], place: str) -> Product:
+    """Return the product in whose name something is asked for. Raises `InvalidError` unless it is a FIXED one."""
+    product = known.get(str(product_id))
+    if product is None:
+        fields.refuse(f"there is no product {product_id}", place)
+    if product.type is not ProductType.FIXED:
+        fields.refuse(f"needs a FIXED product, but this one is {product.type}", place)
+    if product.archived_at is not None:
+        fields.refuse("this product is archived", place)
+    return product
 
 
 def _check_specifier(spec: Specifier, known: Mapping[str, Product], place: str) -> None:

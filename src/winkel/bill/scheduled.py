@@ -50,7 +50,7 @@ def schedules(account: Account) -> Iterator[InvoiceSchedule]:
         if balance.invoice_schedule is not None and balance.archived_at is None:
             yield balance.invoice_schedule
     for contract in account.contracts:
-        yield from (each.schedule for each in contract.scheduled_charges if each.archived_at is None)
+        yield from (each.schedule for each in contract.scheduled_charges)
 
 
 def _asked(account: Account) -> Iterator[Asked]:
@@ -64,9 +64,8 @@ def _asked(account: Account) -> Iterator[Asked]:
             yield Asked(item.timestamp, contract_id, item.id, line)
     for contract in account.contracts:
         for charge in contract.scheduled_charges:
-            if charge.archived_at is None:
-                for item in _open(account, charge.schedule):
-                    yield Asked(item.timestamp, contract.id, item.id, _charge_line(account.products, charge, item))
+            for item in _open(account, charge.schedule):
+                yield Asked(item.timestamp, contract.id, item.id, _charge_line(account.products, charge, item))
 
 
 def _open(account: Account, schedule: InvoiceSchedule) -> Iterable[ScheduleItem]:

@@ -107,7 +107,7 @@ def needs(account: Account, at: datetime) -> list[Need]:
     for statement in statements(account, at):
         low, high = hour_number(statement.period.start), hour_number(statement.period.end)
         for product, rates in on_card(account, statement.contract):
-            if not billed_rates(statement, product, rates):
+            if not _billed_rates(statement, product, rates):
                 continue
             for _, state in terms(product, statement.period):
                 if state.billable_metric_id is not None:
@@ -116,7 +116,7 @@ def needs(account: Account, at: datetime) -> list[Need]:
     return [Need(*key, low, high) for key in sorted(spans) for low, high in _merged(spans[key])]
 
 
-def billed_rates(statement: Statement, product: Product, rates: Sequence[Rate]) -> dict[Combination, Spans[Rate]]:
+def _billed_rates(statement: Statement, product: Product, rates: Sequence[Rate]) -> dict[Combination, Spans[Rate]]:
     """Return when which rate of a product holds; nothing when the customer cannot be entitled to any of it."""
     found = schedules(rates, statement.period)
     entitled = any(rate.entitled for spans in found.values() for _, rate in spans)
@@ -133,7 +133,7 @@ def usage_charges(
     found: list[Charge] = []
     metered = _Metered(account, statement.period, usage)
     for product, rates in on_card(account, statement.contract):
-        if when := billed_rates(statement, product, rates):
+        if when := _billed_rates(statement, product, rates):
             found += rate(product, when, statement.period, metered, partial(overridden, statement.contract), cuts)
     return found
 

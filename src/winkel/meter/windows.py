@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from enum import StrEnum
 from typing import assert_never
 
 from msgspec import Struct
@@ -12,21 +11,18 @@ from winkel.meter.quantities import moment
 from winkel.model.metric import Aggregation
 from winkel.model.money import total
 from winkel.model.usage import HourUsage
+from winkel.model.word import Word
 
 Group = tuple[str | None, ...]
 HOURS_A_DAY = 24
 
 
-class WindowSize(StrEnum):
+class WindowSize(Word):
     """How a span of time is cut; NONE leaves it whole (metronome-api.md §4.3)."""
 
     HOUR = "HOUR"
     DAY = "DAY"
     NONE = "NONE"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "WindowSize | None":
-        return cls.__members__.get(str(value).upper())
 
 
 class Window(Struct, frozen=True, gc=False):

@@ -2,31 +2,24 @@
 
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 
 from msgspec import Struct
 
+from winkel.model.word import Word
 
-class BalanceType(StrEnum):
+
+class BalanceType(Word):
     """What kind of balance it is (metronome-api.md §4.7). POSTPAID follows with true-up invoices."""
 
     PREPAID = "PREPAID"
     CREDIT = "CREDIT"
 
-    @classmethod
-    def _missing_(cls, value: object) -> "BalanceType | None":
-        return cls.__members__.get(str(value).upper())
 
-
-class RateSide(StrEnum):
+class RateSide(Word):
     """Whether usage that draws a balance down is charged at list or at commit rates."""
 
     COMMIT_RATE = "COMMIT_RATE"
     LIST_RATE = "LIST_RATE"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "RateSide | None":
-        return cls.__members__.get(str(value).upper())
 
 
 class Segment(Struct, frozen=True):

@@ -36,7 +36,6 @@ class ScheduledCharge(Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str | None = None
     netsuite_sales_order_id: str | None = None
     custom_fields: dict[str, str] = {}
-    archived_at: datetime | None = None
 
 
 class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):

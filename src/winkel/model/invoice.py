@@ -8,29 +8,22 @@ from msgspec import Struct
 
 from winkel.model.money import total
 from winkel.model.price import Price
+from winkel.model.word import Word
 
 
-class InvoiceStatus(StrEnum):
+class InvoiceStatus(Word):
     """DRAFT → FINALIZED → VOID, and never back (metronome-api.md §4.9)."""
 
     DRAFT = "DRAFT"
     FINALIZED = "FINALIZED"
     VOID = "VOID"
 
-    @classmethod
-    def _missing_(cls, value: object) -> "InvoiceStatus | None":
-        return cls.__members__.get(str(value).upper())
 
-
-class InvoiceType(StrEnum):
+class InvoiceType(Word):
     """USAGE: a usage statement of one billing period. SCHEDULED: what commits and charges ask on a date."""
 
     USAGE = "USAGE"
     SCHEDULED = "SCHEDULED"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "InvoiceType | None":
-        return cls.__members__.get(str(value).upper())
 
 
 class LineType(StrEnum):

@@ -1,14 +1,14 @@
 """Billable metric: how events become a number."""
 
 from datetime import datetime
-from enum import StrEnum
 
 from msgspec import Struct
 
 from winkel.model.errors import InvalidError
+from winkel.model.word import Word
 
 
-class Aggregation(StrEnum):
+class Aggregation(Word):
     """How the matching events of an hour become one value (metronome-api.md §4.2)."""
 
     COUNT = "COUNT"
@@ -16,10 +16,6 @@ class Aggregation(StrEnum):
     MAX = "MAX"
     LATEST = "LATEST"
     UNIQUE = "UNIQUE"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "Aggregation | None":
-        return cls.__members__.get(str(value).upper())
 
 
 class EventTypeFilter(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -1,38 +1,30 @@
 """Override: how a contract's rates differ from those of its rate card."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 
 from msgspec import Struct
 
 from winkel.model.commit import Specifier
 from winkel.model.errors import InvalidError
 from winkel.model.price import Price, check_sizes
+from winkel.model.word import Word
 
 
-class OverrideType(StrEnum):
+class OverrideType(Word):
     """What an override does to a rate (metronome-api.md §4.7)."""
 
     OVERWRITE = "OVERWRITE"
     MULTIPLIER = "MULTIPLIER"
     TIERED = "TIERED"
 
-    @classmethod
-    def _missing_(cls, value: object) -> "OverrideType | None":
-        return cls.__members__.get(str(value).upper())
 
-
-class Prioritization(StrEnum):
+class Prioritization(Word):
     """Which of several multipliers counts: the one that is cheapest, or the one that is named first."""
 
     LOWEST_MULTIPLIER = "LOWEST_MULTIPLIER"
     EXPLICIT = "EXPLICIT"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "Prioritization | None":
-        return cls.__members__.get(str(value).upper())
 
 
 class MultiplierTier(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -139,8 +131,3 @@ class Override(Struct, frozen=True, kw_only=True, omit_defaults=True):
         for name in fields:
             if given[name] is not None:
                 raise InvalidError(f"{name} does not go with the type {self.type or 'of an entitlement'}")
-
-
-def multipliers(some: Sequence[Override]) -> list[Override]:
-    """Return those that multiply the list price, in their order."""
-    return [each for each in some if each.type in {OverrideType.MULTIPLIER, OverrideType.TIERED}]

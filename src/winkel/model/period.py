@@ -3,25 +3,22 @@
 import calendar
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
 from msgspec import Struct
+
+from winkel.model.word import Word
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-class Frequency(StrEnum):
+class Frequency(Word):
     """How often a usage statement is made (metronome-api.md §4.7)."""
 
     MONTHLY = "MONTHLY"
     QUARTERLY = "QUARTERLY"
     ANNUAL = "ANNUAL"
     WEEKLY = "WEEKLY"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "Frequency | None":
-        return cls.__members__.get(str(value).upper())
 
 
 MONTHS = {Frequency.MONTHLY: 1, Frequency.QUARTERLY: 3, Frequency.ANNUAL: 12}

@@ -2,47 +2,35 @@
 
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 
 from msgspec import UNSET, Struct, UnsetType, structs
 
 from winkel.model.errors import InvalidError
 from winkel.model.metric import BillableMetric
 from winkel.model.money import QUOTIENT_PLACES, fits
+from winkel.model.word import Word
 
 
-class ProductType(StrEnum):
+class ProductType(Word):
     """What kind of charge a product carries (metronome-api.md §4.5). More kinds follow."""
 
     USAGE = "USAGE"
     FIXED = "FIXED"
 
-    @classmethod
-    def _missing_(cls, value: object) -> "ProductType | None":
-        return cls.__members__.get(str(value).upper())
 
-
-class Operation(StrEnum):
+class Operation(Word):
     """How a quantity conversion applies its factor."""
 
     MULTIPLY = "MULTIPLY"
     DIVIDE = "DIVIDE"
 
-    @classmethod
-    def _missing_(cls, value: object) -> "Operation | None":
-        return cls.__members__.get(str(value).upper())
 
-
-class RoundingMethod(StrEnum):
+class RoundingMethod(Word):
     """How a quantity is rounded before it is priced."""
 
     ROUND_UP = "ROUND_UP"
     ROUND_DOWN = "ROUND_DOWN"
     ROUND_HALF_UP = "ROUND_HALF_UP"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "RoundingMethod | None":
-        return cls.__members__.get(str(value).upper())
 
 
 class QuantityConversion(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

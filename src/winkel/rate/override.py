@@ -1,5 +1,6 @@
 """What a use costs under the overrides of its contract (metronome-api.md §4.7, Overrides; docs/pricing.md)."""
 
+import operator
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -7,12 +8,12 @@ from typing import TypeVar
 
 from winkel.model.contract import Contract
 from winkel.model.money import ZERO, add, multiply, subtract
-from winkel.model.override import MultiplierTier, Override, OverrideType, Prioritization, multipliers
+from winkel.model.override import MultiplierTier, Override, OverrideType, Prioritization
 from winkel.model.period import Period
 from winkel.model.price import Flat, Price, Tier, Tiered
 from winkel.model.product import Product
 from winkel.model.rate_card import Rate
-from winkel.rate.schedule import Spans, cut
+from winkel.rate.schedule import Spans, cut, joined
 from winkel.rate.use import Use, matches
 
 Step = TypeVar("Step", Tier, MultiplierTier)
@@ -25,16 +26,8 @@ def overridden(contract: Contract, rate: Rate, use: Use, period: Period) -> Span
     """
     near = [each for each in contract.overrides if _reaches(each, period) and concerns(each, use)]
     edges = [instant for each in near for instant in (each.starting_at, each.ending_before) if instant is not None]
-    spans: Spans[Price] = []
-    for piece in cut(period, edges):
-        price = _agreed(contract, rate, near, piece.start)
-        if price is None:
-            continue
-        if spans and spans[-1][0].end == piece.start and spans[-1][1] == price:
-            spans[-1] = (Period(spans[-1][0].start, piece.end), price)
-        else:
-            spans.append((piece, price))
-    return spans
+    pieces = ((piece, _agreed(contract, rate, near, piece.start)) for piece in cut(period, edges))
+    return joined(pieces, operator.eq)
 
 
 def agreed_at(contract: Contract, rate: Rate, use: Use, instant: datetime) -> Price | None:
@@ -83,7 +76,7 @@ def _price(listed: Price, now: Sequence[Override], prioritization: Prioritizatio
     if overwrites:
         assert overwrites[-1] is not None, "Override.check"
         return overwrites[-1]
-    some = multipliers(now)
+    some = [each for each in now if each.type in {OverrideType.MULTIPLIER, OverrideType.TIERED}]
     if not some:
         return listed
     if prioritization is Prioritization.EXPLICIT:

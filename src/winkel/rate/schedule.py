@@ -1,6 +1,6 @@
 """What holds when: the terms of a product and its rates over a period."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import TypeAlias, TypeVar
@@ -22,16 +22,23 @@ def cut(period: Period, instants: Iterable[datetime]) -> list[Period]:
     return [Period(low, high) for low, high in pairwise([period.start, *edges, period.end])]
 
 
-def terms(product: Product, period: Period) -> Spans[ProductState]:
-    """Return the terms of the product over the period, a new span wherever they change what is billed or shown."""
-    spans: Spans[ProductState] = []
-    for piece in cut(period, (update.starting_at for update in product.updates)):
-        state = product.at(piece.start)
-        if spans and _billed(spans[-1][1]) == _billed(state):
+def joined(pieces: Iterable[tuple[Period, Held | None]], same: Callable[[Held, Held], bool]) -> Spans[Held]:
+    """Return spans of pieces that follow one another: neighbours that are the same are one, None is left out."""
+    spans: Spans[Held] = []
+    for piece, held in pieces:
+        if held is None:
+            continue
+        if spans and spans[-1][0].end == piece.start and same(spans[-1][1], held):
             spans[-1] = (Period(spans[-1][0].start, piece.end), spans[-1][1])
         else:
-            spans.append((piece, state))
+            spans.append((piece, held))
     return spans
+
+
+def terms(product: Product, period: Period) -> Spans[ProductState]:
+    """Return the terms of the product over the period, a new span wherever they change what is billed or shown."""
+    pieces = cut(period, (update.starting_at for update in product.updates))
+    return joined(((piece, product.at(piece.start)) for piece in pieces), lambda a, b: _billed(a) == _billed(b))
 
 
 def _billed(state: ProductState) -> tuple[object, ...]:
@@ -56,16 +63,7 @@ def rated(rates: Sequence[Rate], period: Period) -> Spans[Rate]:
     """
     near = [rate for rate in rates if period.meet(rate.starting_at, rate.ending_before)]
     instants = {rate.starting_at for rate in near} | {rate.ending_before for rate in near if rate.ending_before}
-    spans: Spans[Rate] = []
-    for piece in cut(period, instants):
-        rate = holding(near, piece.start)
-        if rate is None:
-            continue
-        if spans and spans[-1][0].end == piece.start and _same(spans[-1][1], rate):
-            spans[-1] = (Period(spans[-1][0].start, piece.end), spans[-1][1])
-        else:
-            spans.append((piece, rate))
-    return spans
+    return joined(((piece, holding(near, piece.start)) for piece in cut(period, instants)), _same)
 
 
 def holding(rates: Iterable[Rate], instant: datetime) -> Rate | None:
