@@ -18,12 +18,13 @@ from msgspec import structs
 from scenarios import printed, words
 from winkel.bill.balance import balance_of, ledger
 from winkel.bill.draft import Draft, drafts, needs
+from winkel.bill.due import due_at
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, ScheduleItem, Segment
 from winkel.model.contract import Contract, ScheduledCharge, StatementSchedule
 from winkel.model.credit_type import CURRENCIES, USD
 from winkel.model.customer import Customer
-from winkel.model.invoice import Invoice, InvoiceType
+from winkel.model.invoice import Invoice
 from winkel.model.ledger import PREFIX, EntryKind, LedgerEntry
 from winkel.model.metric import Aggregation, BillableMetric
 from winkel.model.override import Prioritization
@@ -99,7 +100,7 @@ class Story:
                 contract = self.contracts[name]
                 made = words.override(f"override {len(contract.overrides)}", clauses, self.cards[contract.rate_card_id])
                 self.contracts[name] = structs.replace(contract, overrides=(*contract.overrides, made))
-            case "credit" | "prepaid":
+            case "credit" | "prepaid" | "postpaid":
                 self.balances[name] = self._balance(word, name, clauses)
             case "entry":
                 self.entries.append(self._entry(name, clauses))
@@ -172,7 +173,7 @@ class Story:
         )
 
     def _balance(self, word: str, name: str, clauses: list[str]) -> Balance:
-        kind = BalanceType.CREDIT if word == "credit" else BalanceType.PREPAID
+        kind = BalanceType(word)
         unit, fields = USD.id, {"priority": Decimal(1)}
         amounts, invoiced, specifiers = [], [], []
         products, tags = [], []
@@ -194,7 +195,7 @@ class Story:
                     products.append(" ".join(product))
                 case ["specifier", *parts]:
                     specifiers.append(words.specifier(" ".join(parts)))
-                case ["invoiced", amount, "on", day]:
+                case ["invoiced", amount, "on", day] | ["trued", "up", amount, "on", day]:
                     invoiced.append((amount, words.moment(day)))
                 case [amount, "from", *span]:
                     amounts.append((amount, words.term(" ".join(span))))
@@ -320,11 +321,7 @@ class Story:
 
     def finalize(self, at: datetime) -> list[Draft]:
         """Make final what is due: usage statements after their grace, scheduled invoices on their date."""
-        due = [
-            each
-            for each in self.drafts(at)
-            if each.invoice.issued_at + (GRACE if each.invoice.type is InvoiceType.USAGE else timedelta(0)) <= at
-        ]
+        due = [each for each in self.drafts(at) if due_at(each, GRACE) <= at]
         for each in due:
             self.final[each.invoice.id] = each.invoice
             self.entries.extend(each.entries)

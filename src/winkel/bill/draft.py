@@ -16,9 +16,10 @@ from winkel.bill.line import usage_lines
 from winkel.bill.purse import edges, purses
 from winkel.bill.scheduled import scheduled_invoices
 from winkel.bill.statement import Need, Statement, group_key_index, needs, statements, usage_charges
+from winkel.bill.trueup import true_ups
 from winkel.model.account import Account
 from winkel.model.credit_type import USD
-from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType
+from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType, asked_for
 from winkel.model.ledger import EntryKind, LedgerEntry
 from winkel.model.money import ZERO, add, negated, total
 from winkel.model.usage import HourUsage
@@ -32,6 +33,14 @@ class Draft(Struct, frozen=True):
 
     invoice: Invoice
     entries: tuple[LedgerEntry, ...]
+    usage_until: datetime | None
+    """The end of the usage on which the invoice depends; None: it depends on none."""
+
+    @property
+    def settled_at(self) -> datetime:
+        """When everything has happened that it depends on, late events apart."""
+        assert self.invoice.issued_at is not None, "every draft has a date"
+        return max(self.invoice.issued_at, self.usage_until or self.invoice.issued_at)
 
 
 def drafts(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: datetime) -> list[Draft]:
@@ -39,7 +48,8 @@ def drafts(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: datet
 
     `usage` holds the rows of every customer key for each of `needs(account, at)`, under `Need.key`; usage that is
     needed and missing there raises `KeyError`, for nothing must be billed as zero by mistake. Earlier drafts reduce
-    what later ones find in a balance. Scheduled invoices stand among them by date; they draw nothing down.
+    what later ones find in a balance. Scheduled invoices stand among them by date; they draw nothing down. True-ups ask
+    for what all usage statements leave of a postpaid commit.
     """
     left = all_remaining(account)
     found = []
@@ -48,8 +58,9 @@ def drafts(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: datet
         for entry in draft.entries:
             left[entry.segment_id] = add(left[entry.segment_id], entry.amount)
         found.append(draft)
-    found += [Draft(invoice, ()) for invoice in scheduled_invoices(account)]
-    return sorted(found, key=lambda each: each.invoice.end or each.invoice.issued_at or at)
+    found += [Draft(each.invoice, each.entries, each.usage_until) for each in true_ups(account, left)]
+    found += [Draft(invoice, (), None) for invoice in scheduled_invoices(account)]
+    return sorted(found, key=lambda each: each.settled_at)
 
 
 def _usage_draft(
@@ -63,7 +74,7 @@ def _usage_draft(
     charges = usage_charges(account, statement, usage, lambda use: edges(paying, use))
     paid = draw(charges, paying, left)
     lines = tuple(line for charge, payments in paid for line in usage_lines(charge, payments, account.products))
-    draft = Draft(_invoice(account, statement, lines), _deductions(statement, paid))
+    draft = Draft(_invoice(account, statement, lines), _deductions(statement, paid), statement.period.end)
     _check(draft)
     return draft
 
@@ -79,7 +90,7 @@ def _invoice(account: Account, statement: Statement, lines: tuple[LineItem, ...]
         status=InvoiceStatus.DRAFT,
         credit_type_id=_currency(account, statement),
         line_items=lines,
-        total=total([line.total for line in lines]),
+        total=asked_for(lines),
         start=period.start,
         end=period.end,
         issued_at=period.end,

@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from winkel.model.account import Account
-from winkel.model.commit import Balance, Segment
+from winkel.model.commit import Balance, BalanceType, Segment
 from winkel.model.contract import Contract
 from winkel.model.money import ZERO
 from winkel.model.period import Period
@@ -30,14 +30,15 @@ class Purse(Struct, frozen=True, gc=False):
 def purses(account: Account, contract: Contract, period: Period) -> list[Purse]:
     """Return the segments that may pay for usage of the contract in the period, in draw-down order.
 
-    The order is that of metronome-api.md §4.7: lower priority number; free before paid; fewest applicable products;
-    fewest group value specifiers; ends first; begins first; fewest applicable contracts; the contract's own before the
-    customer's. Ids decide what is still equal, so that the order never depends on chance.
+    The order is that of metronome-api.md §4.7: what pays before what only counts (postpaid); lower priority number;
+    free before paid; fewest applicable products; fewest group value specifiers; ends first; begins first; fewest
+    applicable contracts; the contract's own before the customer's. Ids decide what is still equal, so that the order
+    never depends on chance.
     """
     found = [
         (_precedence(account, balance, segment, period.start), Purse(balance, segment))
         for balance in account.balances
-        if _reaches(balance, contract)
+        if reaches(balance, contract)
         for segment in balance.segments
         if period.meet(segment.starting_at, segment.ending_before)
     ]
@@ -65,7 +66,7 @@ def applies(balance: Balance, use: Use) -> bool:
     return True
 
 
-def _reaches(balance: Balance, contract: Contract) -> bool:
+def reaches(balance: Balance, contract: Contract) -> bool:
     """Whether a balance belongs to the contract, or to the customer and not to other contracts only."""
     if balance.archived_at is not None:
         return False
@@ -77,6 +78,7 @@ def _reaches(balance: Balance, contract: Contract) -> bool:
 def _precedence(account: Account, balance: Balance, segment: Segment, at: datetime) -> tuple[object, ...]:
     """Return the sort key of a segment; the smallest pays first."""
     return (
+        balance.type is BalanceType.POSTPAID,
         balance.priority,
         _is_paid(balance),
         _product_count(account, balance, at),
