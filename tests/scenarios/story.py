@@ -20,7 +20,7 @@ from winkel.bill.balance import balance_of, ledger
 from winkel.bill.draft import Draft, drafts, needs
 from winkel.bill.due import due_at
 from winkel.model.account import Account
-from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, ScheduleItem, Segment
+from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, RateSide, ScheduleItem, Segment
 from winkel.model.contract import Contract, ScheduledCharge, StatementSchedule
 from winkel.model.credit_type import CURRENCIES, USD
 from winkel.model.customer import Customer
@@ -111,11 +111,13 @@ class Story:
 
     def _rate(self, name: str, clauses: list[str]) -> Rate:
         card, values, entitled, start, end = "standard", {}, True, BEGINNING, None
-        parts = []
+        parts, commit_parts = [], []
         for clause in clauses:
             match clause.split():
                 case ["on", card]:
                     pass
+                case ["commit", *price]:
+                    commit_parts.append(price)
                 case ["for", *pairs]:
                     values = words.values(pairs)
                 case ["not", "entitled"]:
@@ -137,6 +139,7 @@ class Story:
             number=len(self.rates),
             credit_type_id=self.cards[card],
             pricing_group_values=values,
+            commit_price=words.price(commit_parts, self.cards[card]) if commit_parts else None,
         )
 
     def _contract(self, name: str, clauses: list[str]) -> Contract:
@@ -185,6 +188,8 @@ class Story:
                     fields["priority"] = Decimal(number)
                 case ["of", contract]:
                     fields["contract_id"] = contract
+                case ["at", "commit", "rates"]:
+                    fields["rate_type"] = RateSide.COMMIT_RATE
                 case ["billed", "to", contract]:
                     fields["invoice_contract_id"] = contract
                 case ["contracts", *names]:

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import TypeVar
 
-from winkel.model.commit import Specifier
+from winkel.model.commit import RateSide, Specifier
 from winkel.model.credit_type import USD
-from winkel.model.override import MultiplierTier, Override, OverrideType, Prioritization
+from winkel.model.override import MultiplierTier, Override, OverrideSpecifier, OverrideType, Prioritization
 from winkel.model.price import Flat, Price, Tier, Tiered
 from winkel.model.product import Operation, QuantityConversion, QuantityRounding, RoundingMethod
+
+S = TypeVar("S", bound=Specifier)
 
 
 def terms(clauses: list[str]) -> dict[str, object]:
@@ -45,8 +48,8 @@ def price(parts: list[list[str]], unit: str) -> Price:
     return Tiered(tuple(Tier(amount(each, unit), None if size == "rest" else decimal(size)) for size, _, each in parts))
 
 
-def specifier(text: str) -> Specifier:
-    """Return the specifier of `Tokens / tag compute / priced model=a / shown team=x`."""
+def specifier(text: str, kind: type[S] = Specifier) -> S:
+    """Return the specifier of `Tokens / tag compute / priced model=a / shown team=x`; of an override, `commit Name`."""
     fields: dict[str, object] = {}
     for part in text.split(" / "):
         match part.split():
@@ -56,9 +59,11 @@ def specifier(text: str) -> Specifier:
                 fields["pricing_group_values"] = values(pairs)
             case ["shown", *pairs]:
                 fields["presentation_group_values"] = values(pairs)
+            case ["commit", *name]:
+                fields["any_commit_or_credit_ids"] = (" ".join(name),)
             case name:
                 fields["product_id"] = " ".join(name)
-    return Specifier(**fields)
+    return kind(**fields)
 
 
 def override(its_id: str, clauses: list[str], unit: str) -> Override:
@@ -81,9 +86,13 @@ def override(its_id: str, clauses: list[str], unit: str) -> Override:
             case ["tagged", *tags]:
                 fields["applicable_product_tags"] = tuple(tags)
             case ["specifier", *what]:
-                specifiers.append(specifier(" ".join(what)))
+                specifiers.append(specifier(" ".join(what), OverrideSpecifier))
             case ["priority", number]:
                 fields["priority"] = decimal(number)
+            case ["for", "commits"]:
+                fields["is_commit_specific"] = True
+            case ["on", "commit", "rates"]:
+                fields["target"] = RateSide.COMMIT_RATE
             case ["entitled"]:
                 fields["entitled"] = True
             case ["not", "entitled"]:

@@ -59,6 +59,7 @@ class RateRow(Struct, omit_defaults=True, kw_only=True):
     starting_at: datetime
     ending_before: datetime | None = None
     pricing_group_values: dict[str, str] | None = None
+    commit_rate: PriceView | None = None
 
 
 class ContractRateRow(Struct, omit_defaults=True, kw_only=True):
@@ -75,6 +76,7 @@ class ContractRateRow(Struct, omit_defaults=True, kw_only=True):
     starting_at: datetime
     ending_before: datetime | None = None
     pricing_group_values: dict[str, str] | None = None
+    commit_rate: PriceView | None = None
 
 
 def rate_view(rate: Rate) -> RateView:
@@ -118,6 +120,7 @@ def rate_row(held: Held, product: Product, at: datetime) -> RateRow:
         starting_at=held.starting_at,
         ending_before=held.ending_before,
         pricing_group_values=held.rate.pricing_group_values or None,
+        commit_rate=None if held.rate.commit_price is None else price_view(held.rate.commit_price),
     )
 
 
@@ -140,6 +143,7 @@ def contract_rate_row(held: Held, agreed: Price, product: Product, at: datetime)
         starting_at=held.starting_at,
         ending_before=held.ending_before,
         pricing_group_values=held.rate.pricing_group_values or None,
+        commit_rate=None if held.rate.commit_price is None else price_view(held.rate.commit_price),
     )
 
 

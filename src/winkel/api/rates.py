@@ -30,7 +30,7 @@ from winkel.store import contracts, products, rate_cards
 from winkel.store.database import Connection
 from winkel.store.rate_cards import NewRate
 
-NOT_YET = frozenset({"billing_frequency", "commit_rate", "custom_rate", "is_prorated", "quantity"})
+NOT_YET = frozenset({"billing_frequency", "custom_rate", "is_prorated", "quantity"})
 """Fields of rates and selectors that the Metronome API has and that Winkel does not know yet."""
 RATES_MAX = 1000
 """The most rates that one request adds."""
@@ -45,6 +45,8 @@ class RateIn(PriceIn, kw_only=True):
     ending_before: fields.Instant | None = None
     pricing_group_values: dict[str, str] = field(default_factory=dict)
     credit_type_id: UUID | None = None
+    commit_rate: PriceIn | None = None
+    """What usage costs that a balance with the rate type COMMIT_RATE pays for."""
 
 
 class AddRate(RateIn, kw_only=True):
@@ -205,6 +207,7 @@ def _new_rate(card: RateCard, asked: RateIn, product: Product | None, place: str
         ending_before=end,
         credit_type_id=credit_type_id,
         pricing_group_values=asked.pricing_group_values,
+        commit_price=asked.commit_rate and prices.price(asked.commit_rate, f"{place}.commit_rate"),
     )
 
 

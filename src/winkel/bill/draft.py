@@ -6,6 +6,7 @@ Live spend is its total, the final invoice is it, kept. It knows no clock and no
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 from msgspec import Struct
 
@@ -13,7 +14,7 @@ from winkel.bill.balance import all_remaining
 from winkel.bill.draw import Payment, draw, taken
 from winkel.bill.identity import derived
 from winkel.bill.line import usage_lines
-from winkel.bill.purse import edges, purses
+from winkel.bill.purse import applying, purses
 from winkel.bill.scheduled import scheduled_invoices
 from winkel.bill.statement import Need, Statement, group_key_index, needs, statements, usage_charges
 from winkel.bill.trueup import true_ups
@@ -71,9 +72,9 @@ def _usage_draft(
 ) -> Draft:
     """Return the usage statement of one billing period; `left` is what each segment still holds."""
     paying = purses(account, statement.contract, statement.period)
-    charges = usage_charges(account, statement, usage, lambda use: edges(paying, use))
+    charges = usage_charges(account, statement, usage, partial(applying, paying))
     paid = draw(charges, paying, left)
-    lines = tuple(line for charge, payments in paid for line in usage_lines(charge, payments, account.products))
+    lines = tuple(usage_lines(paid, account.products))
     draft = Draft(_invoice(account, statement, lines), _deductions(statement, paid), statement.period.end)
     _check(draft)
     return draft

@@ -46,12 +46,16 @@ def purses(account: Account, contract: Contract, period: Period) -> list[Purse]:
     return [purse for _, purse in found]
 
 
-def edges(among: Iterable[Purse], use: Use) -> Iterator[datetime]:
-    """Yield the instants at which a balance that may pay for the use begins or ends."""
+def applying(among: Iterable[Purse], use: Use) -> list[Purse]:
+    """Return those that may pay for the use at some time."""
+    return [purse for purse in among if applies(purse.balance, use)]
+
+
+def edges(among: Iterable[Purse]) -> Iterator[datetime]:
+    """Yield the instants at which segments begin or end."""
     for purse in among:
-        if applies(purse.balance, use):
-            yield purse.segment.starting_at
-            yield purse.segment.ending_before
+        yield purse.segment.starting_at
+        yield purse.segment.ending_before
 
 
 def applies(balance: Balance, use: Use) -> bool:

@@ -1,13 +1,13 @@
 """Usage statements: the open billing periods of a customer, the usage they need, and the charges of each."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 
 from msgspec import Struct
 
 from winkel.bill.identity import invoice_id
+from winkel.bill.purse import Purse, edges
 from winkel.meter.quantities import quantities
 from winkel.model.account import Account
 from winkel.model.contract import Contract
@@ -18,7 +18,7 @@ from winkel.model.period import Period, billing_periods, hour_number
 from winkel.model.product import Product, ProductState, ProductType
 from winkel.model.rate_card import Rate
 from winkel.model.usage import HourUsage, Quantity
-from winkel.rate.override import may_entitle, overridden
+from winkel.rate.override import Agreed, may_entitle, overridden
 from winkel.rate.rate import Charge, Combination, kept, rate, schedules
 from winkel.rate.schedule import Spans, terms
 from winkel.rate.use import Use
@@ -127,14 +127,22 @@ def usage_charges(
     account: Account,
     statement: Statement,
     usage: Mapping[str, Sequence[HourUsage]],
-    cuts: Callable[[Use], Iterable[datetime]],
+    payers: Callable[[Use], Sequence[Purse]],
 ) -> list[Charge]:
-    """Return the charges of one billing period, products in the order of the rate card."""
+    """Return the charges of one billing period, products in the order of the rate card.
+
+    `payers(use)` gives the segments that may pay for a use.
+    """
+
+    def agreed(rate: Rate, use: Use, period: Period) -> Spans[Agreed]:
+        among = {each.balance.id: each.balance for each in payers(use)}
+        return overridden(statement.contract, rate, use, period, list(among.values()))
+
     found: list[Charge] = []
     metered = _Metered(account, statement.period, usage)
     for product, rates in on_card(account, statement.contract):
         if when := _billed_rates(statement, product, rates):
-            found += rate(product, when, statement.period, metered, partial(overridden, statement.contract), cuts)
+            found += rate(product, when, statement.period, metered, agreed, lambda use: edges(payers(use)))
     return found
 
 

@@ -43,6 +43,17 @@ def priced(price: Price, start: Decimal, end: Decimal) -> list[Part]:
             assert_never(price)
 
 
+def steps(price: Price) -> list[Decimal]:
+    """Return the quantities at which the unit price changes."""
+    match price:
+        case Flat():
+            return []
+        case Tiered(tiers=tiers):
+            return [upper for _, _, _, upper in _bounds(tiers) if upper is not None]
+        case _:
+            assert_never(price)
+
+
 def _tiered(tiers: tuple[Tier, ...], start: Decimal, end: Decimal) -> list[Part]:
     """Return what lies between `start` and `end` in each tier (metronome-api.md §4.6, Tiers)."""
     if start == end:
