@@ -82,7 +82,9 @@ class Story:
             case "product":
                 state = ProductState(name=name, created_at=BEGINNING, created_by="story")
                 state = structs.replace(state, **words.terms(clauses))
-                self.products[name] = Product(id=name, type=ProductType.USAGE, initial=state)
+                composite = state.composite_product_ids or state.composite_tags
+                kind = ProductType.COMPOSITE if composite else ProductType.USAGE
+                self.products[name] = Product(id=name, type=kind, initial=state)
             case "change":
                 start = words.moment(clauses[0].removeprefix("from "))
                 update = ProductUpdate(

@@ -8,7 +8,7 @@ from typing import TypeVar
 from winkel.model.commit import RateSide, Specifier
 from winkel.model.credit_type import USD
 from winkel.model.override import MultiplierTier, Override, OverrideSpecifier, OverrideType, Prioritization
-from winkel.model.price import Flat, Price, Tier, Tiered
+from winkel.model.price import Flat, Percentage, Price, Tier, Tiered, TieredPercentage
 from winkel.model.product import Operation, QuantityConversion, QuantityRounding, RoundingMethod
 
 S = TypeVar("S", bound=Specifier)
@@ -34,6 +34,14 @@ def terms(clauses: list[str]) -> dict[str, object]:
                 found["quantity_rounding"] = QuantityRounding(int(places), RoundingMethod(method))
             case ["tagged", *tags]:
                 found["tags"] = tuple(tags)
+            case ["share", "of", "tag", *tags]:
+                found["composite_tags"] = tuple(tags)
+            case ["share", "of", *product]:
+                found["composite_product_ids"] = (*found.get("composite_product_ids", ()), " ".join(product))
+            case ["without", "free", "usage"]:
+                found["exclude_free_usage"] = True
+            case ["with", "composites"]:
+                found["include_composite_spend"] = True
             case ["named", *name]:
                 found["name"] = " ".join(name)
             case _:
@@ -43,9 +51,23 @@ def terms(clauses: list[str]) -> dict[str, object]:
 
 def price(parts: list[list[str]], unit: str) -> Price:
     """Return the price of `1.00`, or of `5 at 0.00`, `5 at 1.00`, `rest at 1.50`."""
+    if parts[0][-1].endswith("%"):
+        return _percentage(parts, unit)
     if len(parts) == 1 and len(parts[0]) == 1:
         return Flat(amount(parts[0][0], unit))
     return Tiered(tuple(Tier(amount(each, unit), None if size == "rest" else decimal(size)) for size, _, each in parts))
+
+
+def _percentage(parts: list[list[str]], unit: str) -> Price:
+    """Return the price of `10%`, or of `100.00 at 10%`, `rest at 5%`: sizes are amounts."""
+    if len(parts) == 1 and len(parts[0]) == 1:
+        return Percentage(_share(parts[0][0]))
+    tiers = (Tier(_share(share), None if size == "rest" else amount(size, unit)) for size, _, share in parts)
+    return TieredPercentage(tuple(tiers))
+
+
+def _share(text: str) -> Decimal:
+    return decimal(text.removesuffix("%")).scaleb(-2)
 
 
 def specifier(text: str, kind: type[S] = Specifier) -> S:

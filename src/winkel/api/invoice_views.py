@@ -13,7 +13,11 @@ from winkel.model.customer import Customer
 from winkel.model.invoice import Invoice, LineItem, LineType, TierPart
 from winkel.model.money import plain
 
-PRODUCT_TYPES = {"USAGE": "UsageProductListItem", "FIXED": "FixedProductListItem"}
+PRODUCT_TYPES = {
+    "USAGE": "UsageProductListItem",
+    "COMPOSITE": "CompositeProductListItem",
+    "FIXED": "FixedProductListItem",
+}
 COMMIT_TYPES = {"PREPAID": "PrepaidCommit", "CREDIT": "PrepaidCommit", "POSTPAID": "PostpaidCommit"}
 """What the API calls balances on a line: prepaid commits and credits alike (metronome-api.md §4.9)."""
 

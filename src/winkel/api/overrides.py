@@ -117,7 +117,7 @@ def override(
         made.check(prioritization)
     except InvalidError as error:
         fields.refuse(str(error), place)
-    _check_groups(made, known, place)
+    _check_overwrite(made, known, place)
     return made
 
 
@@ -172,13 +172,15 @@ def _tier(asked: MultiplierTier, place: str) -> MultiplierTier:
     )
 
 
-def _check_groups(made: Override, known: Mapping[str, Product], place: str) -> None:
-    """Raise `InvalidError` unless an OVERWRITE names every pricing group value of its product (§4.7, Overrides)."""
+def _check_overwrite(made: Override, known: Mapping[str, Product], place: str) -> None:
+    """Raise `InvalidError` unless an OVERWRITE fits its product and names all its pricing group values (§4.7)."""
     if made.type is not OverrideType.OVERWRITE:
         return
+    assert made.price is not None, "Override.check"
     meant = [(f"{place}.override_specifiers[{index}]", each) for index, each in enumerate(made.specifiers)]
     for where, each in meant or [(f"{place}.product_id", OverrideSpecifier(made.product_id))]:
         assert each.product_id is not None, "Override.check"
+        prices.check_kind(made.price, known[each.product_id], f"{place}.overwrite_rate")
         key = known[each.product_id].at(made.starting_at).pricing_group_key or ()
         if set(each.pricing_group_values) != set(key):
             wanted = f"name exactly {', '.join(key)}" if key else "be left out: the product has no pricing_group_key"

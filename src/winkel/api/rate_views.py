@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import assert_never
 from uuid import UUID
 
 from msgspec import Struct, structs
 
 from winkel.api.wire import Ref, credit_type_ref
 from winkel.model.money import plain
-from winkel.model.price import Flat, Price, Tier
+from winkel.model.price import Flat, Percentage, Price, Tier, Tiered, TieredPercentage
 from winkel.model.product import Product
 from winkel.model.rate_card import Rate
 from winkel.rate.schedule import holding
@@ -98,9 +99,17 @@ def list_rate(price: Price, credit_type_id: str, pricing_group_values: Mapping[s
 
 def price_view(price: Price) -> PriceView:
     """Return a price for the wire."""
-    if isinstance(price, Flat):
-        return PriceView(rate_type="FLAT", price=plain(price.price))
-    return PriceView(rate_type="TIERED", tiers=[_tier(tier) for tier in price.tiers])
+    match price:
+        case Flat(price=amount):
+            return PriceView(rate_type="FLAT", price=plain(amount))
+        case Tiered(tiers=tiers):
+            return PriceView(rate_type="TIERED", tiers=[_tier(tier) for tier in tiers])
+        case Percentage(price=share):
+            return PriceView(rate_type="PERCENTAGE", price=plain(share))
+        case TieredPercentage(tiers=tiers):
+            return PriceView(rate_type="TIERED_PERCENTAGE", tiers=[_tier(tier) for tier in tiers])
+        case _:
+            assert_never(price)
 
 
 def _tier(tier: Tier) -> Tier:

@@ -11,19 +11,21 @@ from functools import partial
 from msgspec import Struct
 
 from winkel.bill.balance import all_remaining
-from winkel.bill.draw import Payment, draw, taken
+from winkel.bill.draw import Paid, Payment, draw, rest, taken
 from winkel.bill.identity import derived
 from winkel.bill.line import usage_lines
-from winkel.bill.purse import applying, purses
+from winkel.bill.purse import Purse, applying, is_paid, purses
 from winkel.bill.scheduled import scheduled_invoices
-from winkel.bill.statement import Need, Statement, group_key_index, needs, statements, usage_charges
+from winkel.bill.statement import Need, Pricing, Statement, group_key_index, needs, statements
 from winkel.bill.trueup import true_ups
 from winkel.model.account import Account
 from winkel.model.credit_type import USD
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType, asked_for
 from winkel.model.ledger import EntryKind, LedgerEntry
 from winkel.model.money import ZERO, add, negated, total
+from winkel.model.product import ProductType
 from winkel.model.usage import HourUsage
+from winkel.rate.composite import Spend
 from winkel.rate.rate import Charge
 
 __all__ = ["Draft", "Need", "drafts", "group_key_index", "needs"]
@@ -72,12 +74,42 @@ def _usage_draft(
 ) -> Draft:
     """Return the usage statement of one billing period; `left` is what each segment still holds."""
     paying = purses(account, statement.contract, statement.period)
-    charges = usage_charges(account, statement, usage, partial(applying, paying))
-    paid = draw(charges, paying, left)
+    paid = _paid_charges(Pricing(account, statement, partial(applying, paying)), usage, paying, left)
     lines = tuple(usage_lines(paid, account.products))
     draft = Draft(_invoice(account, statement, lines), _deductions(statement, paid), statement.period.end)
     _check(draft)
     return draft
+
+
+def _paid_charges(
+    pricing: Pricing,
+    usage: Mapping[str, Sequence[HourUsage]],
+    paying: Sequence[Purse],
+    left: Mapping[str, Decimal],
+) -> list[Paid]:
+    """Return all charges of a billing period with what balances pay of them.
+
+    Balances pay for usage first, then for composite products (metronome-api.md §4.7, which line first), whose spend may
+    depend on who paid for it.
+    """
+    remaining = dict(left)
+    paid = draw(pricing.usage(usage), paying, remaining)
+    for charges in pricing.composites():
+        paid += draw(charges([_spend(*each) for each in paid]), paying, remaining)
+    return paid
+
+
+def _spend(charge: Charge, payments: Sequence[Payment]) -> Spend:
+    """Return a charge as spend, of which composite products ask for a share: what it costs those who pay."""
+    covered = total([each.amount for each in payments])
+    free = total([each.amount for each in payments if not is_paid(each.purse.balance)])
+    return Spend(
+        use=charge.use,
+        period=charge.period,
+        amount=add(covered, rest(charge, payments)[1]),
+        paid_free=free,
+        composite=charge.kind is ProductType.COMPOSITE,
+    )
 
 
 def _invoice(account: Account, statement: Statement, lines: tuple[LineItem, ...]) -> Invoice:
@@ -105,7 +137,7 @@ def _currency(account: Account, statement: Statement) -> str:
     return card[0].credit_type_id if card else USD.id
 
 
-def _deductions(statement: Statement, paid: Sequence[tuple[Charge, Sequence[Payment]]]) -> tuple[LedgerEntry, ...]:
+def _deductions(statement: Statement, paid: Sequence[Paid]) -> tuple[LedgerEntry, ...]:
     """Return one entry for each segment that pays, dated at the end of the service period (metronome-api.md §4.8)."""
     return tuple(
         LedgerEntry(

@@ -1,14 +1,15 @@
 """Draws balances down: which balance pays how much of which charge."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import TypeAlias
 
 from msgspec import Struct
 
 from winkel.bill.purse import Purse
 from winkel.model.invoice import TierPart
-from winkel.model.money import ZERO, add, divide, multiply, plain, subtract
+from winkel.model.money import ZERO, add, divide, multiply, plain, subtract, total
 from winkel.rate.rate import Charge
 
 
@@ -32,31 +33,33 @@ class Open(Struct):
     """At the charge's own unit price."""
 
 
-def draw(
-    charges: Sequence[Charge], purses: Sequence[Purse], left: Mapping[str, Decimal]
-) -> list[tuple[Charge, list[Payment]]]:
+Paid: TypeAlias = tuple[Charge, list[Payment]]
+"""A charge with what balances pay of it."""
+
+
+def draw(charges: Sequence[Charge], purses: Sequence[Purse], left: dict[str, Decimal]) -> list[Paid]:
     """Return every charge, in the given order, with what balances pay of it.
 
-    `purses` come in the order in which they pay; `left` is what remains in each segment, by its id. Charges are covered
+    `purses` come in the order in which they pay; `left` is what remains in each segment, by its id, before and after.
+    Charges are covered
     in the order of `_turn`. A balance never pays more than it has, nor more than a charge's part that is not set off
     (`payable`), and no part of a charge is paid twice.
     """
     payments: dict[int, list[Payment]] = defaultdict(list)
     if purses:
         parts = payable(charges)
-        remaining = dict(left)
         for index in sorted(parts, key=lambda index: _turn(charges[index])):
             charge, part = charges[index], parts[index]
             for purse in purses:
                 if not part.quantity:
                     break
-                has = remaining[purse.segment.id]
+                has = left[purse.segment.id]
                 if has > ZERO and purse.may_pay(charge.use, charge.period):
                     payment = _payment(charge, part, purse, has)
                     if payment is not None:
                         payments[index].append(payment)
-                        remaining[purse.segment.id] = subtract(has, payment.amount)
-                        assert remaining[purse.segment.id] >= ZERO, "a balance is never drawn below zero"
+                        left[purse.segment.id] = subtract(has, payment.amount)
+                        assert left[purse.segment.id] >= ZERO, "a balance is never drawn below zero"
     return [(charge, payments.get(index, [])) for index, charge in enumerate(charges)]
 
 
@@ -72,7 +75,7 @@ def _payment(charge: Charge, part: Open, purse: Purse, has: Decimal) -> Payment 
     else:
         quantity, amount = min(part.quantity, plain(divide(has, price))), has
     part.quantity = subtract(part.quantity, quantity)
-    part.amount = subtract(part.amount, amount) if special is None else multiply(part.quantity, charge.unit_price)
+    part.amount = subtract(part.amount, amount if special is None else multiply(quantity, charge.unit_price))
     return Payment(purse, quantity, price, amount, charge.tier if special is None else special.tier)
 
 
@@ -124,7 +127,19 @@ def _turn(charge: Charge) -> tuple[object, ...]:
     )
 
 
-def taken(paid: Sequence[tuple[Charge, Sequence[Payment]]]) -> dict[str, tuple[Purse, Decimal]]:
+def rest(charge: Charge, payments: Sequence[Payment]) -> tuple[Decimal, Decimal]:
+    """Return what nobody pays of a charge: its quantity and its amount, exactly what is left of its total."""
+    quantity = subtract(charge.quantity, total([each.quantity for each in payments]))
+    if not quantity:
+        return ZERO, ZERO
+    worth = [
+        each.amount if charge.part_for(each.purse.balance.id) is None else multiply(each.quantity, charge.unit_price)
+        for each in payments
+    ]
+    return quantity, subtract(charge.total, total(worth))
+
+
+def taken(paid: Sequence[Paid]) -> dict[str, tuple[Purse, Decimal]]:
     """Return what each segment pays in total, by segment id, in the order of the lines."""
     found: dict[str, tuple[Purse, Decimal]] = {}
     for _, payments in paid:

@@ -7,11 +7,11 @@ from itertools import groupby
 
 from msgspec import Struct, structs
 
-from winkel.bill.draw import Payment
+from winkel.bill.draw import Paid, Payment, rest
 from winkel.bill.purse import Purse
 from winkel.model.commit import Balance
 from winkel.model.invoice import LineItem, LineType, TierPart
-from winkel.model.money import multiply, negated, subtract, total
+from winkel.model.money import multiply, negated, total
 from winkel.model.period import Period
 from winkel.model.product import Product, ProductType
 from winkel.rate.rate import Charge
@@ -28,9 +28,7 @@ class Piece(Struct, frozen=True, gc=False):
     tier: TierPart | None
 
 
-def usage_lines(
-    paid: Iterable[tuple[Charge, Sequence[Payment]]], products: Mapping[str, Product]
-) -> Iterator[LineItem]:
+def usage_lines(paid: Iterable[Paid], products: Mapping[str, Product]) -> Iterator[LineItem]:
     """Yield the lines of charges: for each balance a covered and an applied line, then what nobody pays.
 
     The covered parts and the rest add up to the charge, in quantity and in amount (metronome-api.md §4.9). Where units
@@ -47,11 +45,7 @@ def usage_lines(
 def _pieces(charge: Charge, payments: Sequence[Payment]) -> list[Piece]:
     """Return what each balance pays of a charge, then what nobody pays."""
     found = [Piece(charge, each.purse, each.quantity, each.unit_price, each.amount, each.tier) for each in payments]
-    quantity = subtract(charge.quantity, total([each.quantity for each in payments]))
-    if charge.special:
-        amount = multiply(quantity, charge.unit_price)
-    else:
-        amount = subtract(charge.total, total([each.amount for each in payments]))
+    quantity, amount = rest(charge, payments)
     if quantity or amount or not payments:
         found.append(Piece(charge, None, quantity, charge.unit_price, amount, charge.tier))
     _check(charge, found)
@@ -84,7 +78,7 @@ def _usage_line(piece: Piece) -> LineItem:
         total=piece.amount,
         credit_type_id=use.credit_type_id,
         product_id=use.product_id,
-        product_type=ProductType.USAGE,
+        product_type=charge.kind,
         quantity=piece.quantity,
         unit_price=piece.unit_price,
         list_price=charge.list_price,

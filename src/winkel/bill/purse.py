@@ -84,7 +84,7 @@ def _precedence(account: Account, balance: Balance, segment: Segment, at: dateti
     return (
         balance.type is BalanceType.POSTPAID,
         balance.priority,
-        _is_paid(balance),
+        is_paid(balance),
         _product_count(account, balance, at),
         sum(1 for each in balance.specifiers if each.pricing_group_values or each.presentation_group_values),
         segment.ending_before,
@@ -96,7 +96,7 @@ def _precedence(account: Account, balance: Balance, segment: Segment, at: dateti
     )
 
 
-def _is_paid(balance: Balance) -> bool:
+def is_paid(balance: Balance) -> bool:
     """Whether the customer pays for the balance, be it on an invoice of ours or elsewhere (`do_not_invoice`)."""
     schedule = balance.invoice_schedule
     return schedule is not None and any(item.amount > ZERO for item in schedule.schedule_items)

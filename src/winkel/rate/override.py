@@ -13,7 +13,7 @@ from winkel.model.contract import Contract
 from winkel.model.money import ZERO, add, multiply, subtract
 from winkel.model.override import MultiplierTier, Override, OverrideType, Prioritization
 from winkel.model.period import Period
-from winkel.model.price import Flat, Price, Tier, Tiered
+from winkel.model.price import OF_SPEND, Flat, Percentage, Price, Tier, Tiered, TieredPercentage, tiers_of
 from winkel.model.product import Product
 from winkel.model.rate_card import Rate
 from winkel.rate.schedule import Spans, cut, joined
@@ -48,7 +48,7 @@ def agreed_at(contract: Contract, rate: Rate, use: Use, instant: datetime) -> Pr
     """Return what the use costs at an instant at which this rate of its card holds; None: not entitled to it."""
     near = [each for each in contract.overrides if concerns(each, use)]
     found = _agreed(contract, rate, use, near, (), instant)
-    return found and found.price
+    return None if found is None else found.price
 
 
 def _agreed(
@@ -142,16 +142,16 @@ def _price(listed: Price, now: Sequence[Override], prioritization: Prioritizatio
 def _times(listed: Price, override: Override) -> Price:
     """Return the list price, multiplied: units of each tier of multipliers at theirs, tiers of both cut into one."""
     factors = override.tiers if override.multiplier is None else (MultiplierTier(override.multiplier),)
-    if isinstance(listed, Flat) and len(factors) == 1:
-        return Flat(multiply(listed.price, factors[0].multiplier))
-    prices = (Tier(listed.price),) if isinstance(listed, Flat) else listed.tiers
+    if isinstance(listed, Flat | Percentage) and len(factors) == 1:
+        return type(listed)(multiply(listed.price, factors[0].multiplier))
+    prices = tiers_of(listed)
     found = []
     low = ZERO
     for high in [*sorted({*_bounds(prices), *_bounds(factors)}), None]:
         price = multiply(_at(prices, low).price, _at(factors, low).multiplier)
         found.append(Tier(price, None if high is None else subtract(high, low)))
         low = high or low
-    return Tiered(tuple(found))
+    return TieredPercentage(tuple(found)) if isinstance(listed, OF_SPEND) else Tiered(tuple(found))
 
 
 def _bounds(tiers: Sequence[Tier] | Sequence[MultiplierTier]) -> list[Decimal]:

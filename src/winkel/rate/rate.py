@@ -13,7 +13,7 @@ from winkel.model.invoice import TierPart
 from winkel.model.money import ZERO, total
 from winkel.model.period import Period, hour_number
 from winkel.model.price import Price
-from winkel.model.product import Product, ProductState
+from winkel.model.product import Product, ProductState, ProductType
 from winkel.model.rate_card import Rate
 from winkel.model.usage import Quantity
 from winkel.rate.count import Counter
@@ -32,11 +32,12 @@ Combination: TypeAlias = tuple[tuple[str, str], ...]
 class Charge(Struct, frozen=True, kw_only=True, gc=False):
     """A priced quantity that is not yet on an invoice: one product, group, time and unit price."""
 
+    kind: ProductType
     use: Use
     name: str
     period: Period
     quantity: Decimal
-    """In sold units: converted and rounded."""
+    """In sold units: converted and rounded. Of a composite product: an amount."""
     unit_price: Decimal
     total: Decimal
     list_price: Price
@@ -112,19 +113,35 @@ def _charges(
         before, after = counter.advance(state, _within(hours, piece))
         if before == after and kept(state):
             continue
-        for position, part, special in _parts(agreed, before, after):
-            yield Charge(
-                use=use,
-                name=state.name,
-                period=piece,
-                quantity=part.quantity,
-                unit_price=part.unit_price,
-                total=part.total,
-                list_price=list_price,
-                tier=part.tier,
-                special=special,
-                position=position,
-            )
+        yield from charges(ProductType.USAGE, state.name, use, agreed, list_price, piece, before=before, after=after)
+
+
+def charges(
+    kind: ProductType,
+    name: str,
+    use: Use,
+    agreed: Agreed,
+    list_price: Price,
+    period: Period,
+    *,
+    before: Decimal,
+    after: Decimal,
+) -> Iterator[Charge]:
+    """Yield the charges for the units between two positions, counted from the start of the billing period."""
+    for position, part, special in _parts(agreed, before, after):
+        yield Charge(
+            kind=kind,
+            use=use,
+            name=name,
+            period=period,
+            quantity=part.quantity,
+            unit_price=part.unit_price,
+            total=part.total,
+            list_price=list_price,
+            tier=part.tier,
+            special=special,
+            position=position,
+        )
 
 
 def _parts(
