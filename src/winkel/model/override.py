@@ -108,9 +108,7 @@ class Override(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def _check_commit_specific(self) -> None:
         if self.is_commit_specific:
             if self.type is None or self.entitled is not None:
-                raise InvalidError(
-                    "an override that is_commit_specific changes a price: it has a type, and no entitled"
-                )
+                raise InvalidError("an override with is_commit_specific true needs a type, and sets no entitled")
         elif self.target is not RateSide.LIST_RATE:
             raise InvalidError("target is for overrides with is_commit_specific true")
         elif any(each.balance_ids for each in self.specifiers):
