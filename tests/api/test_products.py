@@ -209,7 +209,7 @@ async def test_products_that_make_no_sense_are_refused(app_client, sdk) -> None:
     """Every fault is 400 and named; nothing is kept."""
     metric = await make_metric(sdk)
     usage = {"name": "n", "type": "USAGE", "billable_metric_id": metric}
-    fixed_metric = ({"name": "n", "type": "FIXED", "billable_metric_id": metric}, "billable_metric_id is for USAGE")
+    fixed_metric = ({"name": "n", "type": "FIXED", "billable_metric_id": metric}, "billable_metric_id is not for")
     rounding = {"decimal_places": -1, "rounding_method": "ROUND_UP"}
     bad = [
         *CREATE,
