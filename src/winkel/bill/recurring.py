@@ -6,10 +6,10 @@ terms do.
 """
 
 from collections.abc import Container, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from winkel.bill.identity import derived
 from winkel.bill.proration import prorated
@@ -18,6 +18,15 @@ from winkel.model.commit import Balance, InvoiceSchedule, ScheduleItem, Segment
 from winkel.model.contract import Contract
 from winkel.model.period import Period, cycle, cycle_at
 from winkel.model.recurring import RecurringBalance
+
+
+class Recurrence(Struct, frozen=True):
+    """One period of a term: the cycle in which it lies, and when its child begins."""
+
+    number: int
+    start: datetime
+    created_at: datetime
+    """When the child could first be seen, not when it was kept. The children of a term are listed in their order."""
 
 
 def with_children(account: Account, at: datetime) -> Account:
@@ -60,15 +69,23 @@ def _next_start(contract: Contract, term: RecurringBalance, at: datetime) -> dat
 
 def _children(contract: Contract, term: RecurringBalance, kept: Container[str], at: datetime) -> Iterator[Balance]:
     """Yield the children of one term that are there at `at` and not kept, oldest first."""
-    when, end = contract.recurrence(term), _end(contract, term)
-    number, start = cycle_at(*when, term.starting_at), term.starting_at
-    while (end is None or start < end) and _shown_from(contract, term, number, start) <= at:
-        its_id = derived(term.id, start.astimezone(UTC).isoformat())
+    for each in _recurrences(contract, term, at):
+        its_id = derived(term.id, each.start.astimezone(UTC).isoformat())
         if its_id not in kept:
-            child = _child(its_id, contract, term, number, start)
+            child = _child(its_id, contract, term, each)
             if child is not None:
                 yield child
-        number += 1
+
+
+def _recurrences(contract: Contract, term: RecurringBalance, at: datetime) -> Iterator[Recurrence]:
+    """Yield the periods of a term whose children are seen at `at`: each from the beginning of the one before it."""
+    when, end = contract.recurrence(term), _end(contract, term)
+    number, start = cycle_at(*when, term.starting_at), term.starting_at
+    before = cycle(*when, number if cycle(*when, number) < start else number - 1)
+    earliest = contract.created_at
+    while (end is None or start < end) and before <= at:
+        yield Recurrence(number, start, max(before, earliest))
+        before, number, earliest = start, number + 1, earliest + timedelta(microseconds=1)
         start = cycle(*when, number)
 
 
@@ -77,26 +94,16 @@ def _end(contract: Contract, term: RecurringBalance) -> datetime | None:
     return min((each for each in (term.ending_before, contract.ending_before) if each is not None), default=None)
 
 
-def _shown_from(contract: Contract, term: RecurringBalance, number: int, start: datetime) -> datetime:
-    """Return the beginning of the recurrence period before `start`, which lies in the cycle of this number."""
+def _child(its_id: str, contract: Contract, term: RecurringBalance, of: Recurrence) -> Balance | None:
+    """Return the child of one period; None when its share rounds to nothing."""
     when = contract.recurrence(term)
-    own = cycle(*when, number)
-    return own if own < start else cycle(*when, number - 1)
-
-
-def _child(its_id: str, contract: Contract, term: RecurringBalance, number: int, start: datetime) -> Balance | None:
-    """Return the child that begins at `start`, in the cycle of this number; None when its share rounds to nothing.
-
-    `created_at` is when it could first be seen, not when it was kept: lists keep their order.
-    """
-    when = contract.recurrence(term)
-    whole = Period(cycle(*when, number), cycle(*when, number + 1))
+    whole = Period(cycle(*when, of.number), cycle(*when, of.number + 1))
     part = _charged(contract, term, whole)
     amount = prorated(term.access_amount.total, part, whole, term.access_rounding)
     if not amount:
         return None
-    end = cycle(*when, number + term.commit_duration)
-    access = Segment(derived(its_id, "access"), amount, start, min(end, contract.ending_before or end))
+    end = cycle(*when, of.number + term.commit_duration)
+    access = Segment(derived(its_id, "access"), amount, of.start, min(end, contract.ending_before or end))
     return Balance(
         id=its_id,
         type=term.type,
@@ -105,7 +112,7 @@ def _child(its_id: str, contract: Contract, term: RecurringBalance, number: int,
         product_id=term.product_id,
         credit_type_id=term.access_amount.credit_type_id,
         segments=(access,),
-        created_at=max(contract.created_at, _shown_from(contract, term, number, start)),
+        created_at=of.created_at,
         created_by=contract.created_by,
         priority=term.priority,
         name=term.name,
@@ -114,7 +121,7 @@ def _child(its_id: str, contract: Contract, term: RecurringBalance, number: int,
         applicable_product_tags=term.applicable_product_tags,
         specifiers=term.specifiers,
         rate_type=term.rate_type,
-        invoice_schedule=_invoicing(its_id, term, start, part, whole),
+        invoice_schedule=_invoicing(its_id, term, of.start, part, whole),
         rollover_fraction=term.rollover_fraction,
         netsuite_sales_order_id=term.netsuite_sales_order_id,
         recurring_id=term.id,
