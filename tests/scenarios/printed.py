@@ -1,5 +1,6 @@
 """Invoices as people read them: how the answers of stories are printed."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -9,8 +10,8 @@ from winkel.model.invoice import Invoice, LineItem, LineType
 CODE = {each.id: each.name.split()[0] for each in CURRENCIES}
 
 
-def invoice(draft: Invoice) -> list[str]:
-    """Return an invoice as lines of text."""
+def invoice(draft: Invoice, names: Mapping[str, str]) -> list[str]:
+    """Return an invoice as lines of text; `names` are those of segments whose ids say nothing."""
     assert draft.issued_at is not None
     when = f"{day(draft.start)} → {day(draft.end)}" if draft.start and draft.end else day(draft.issued_at)
     lines = [f"{draft.type} {draft.contract_id}  {when}  {CODE[draft.credit_type_id]}"]
@@ -20,7 +21,8 @@ def invoice(draft: Invoice) -> list[str]:
             count = f"{number(item.quantity)} × {money(item.unit_price, item.credit_type_id)}"
             if item.product_type == "COMPOSITE":
                 count = f"{money(item.quantity, item.credit_type_id)} × {number(item.unit_price.scaleb(2))}%"
-        note = f"  ← {item.segment_id}" if item.segment_id and item.type is not LineType.APPLIED else ""
+        payer = names.get(item.segment_id, item.segment_id) if item.type is not LineType.APPLIED else None
+        note = f"  ← {payer}" if payer else ""
         lines.append(
             f"  {label(item, draft):<52} {count:>28} {money(item.total, item.credit_type_id):>14}{note}".rstrip()
         )

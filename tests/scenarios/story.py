@@ -19,10 +19,11 @@ from scenarios import printed, words
 from winkel.bill.balance import balance_of, ledger
 from winkel.bill.draft import Draft, drafts, needs
 from winkel.bill.due import due_at
+from winkel.bill.recurring import with_children
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, RateSide, ScheduleItem, Segment
 from winkel.model.contract import Contract, ScheduledCharge, StatementSchedule
-from winkel.model.credit_type import CURRENCIES, USD
+from winkel.model.credit_type import USD
 from winkel.model.customer import Customer
 from winkel.model.invoice import Invoice
 from winkel.model.ledger import PREFIX, EntryKind, LedgerEntry
@@ -40,7 +41,6 @@ from winkel.model.usage import HourUsage
 
 BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
 GRACE = timedelta(hours=24)
-CURRENCY = {each.name.split()[0]: each for each in CURRENCIES}
 
 
 class Story:
@@ -67,7 +67,7 @@ class Story:
                 aliases = tuple(clause.split()[1] for clause in clauses)
                 self.customer = structs.replace(self.customer, name=name, ingest_aliases=aliases)
             case "card":
-                self.cards[name] = CURRENCY[clauses[0]].id
+                self.cards[name] = words.CURRENCY[clauses[0]].id
             case "metric":
                 keys = tuple(tuple(clause.split()[1:]) for clause in clauses[1:])
                 self.metrics[name] = BillableMetric(
@@ -98,6 +98,11 @@ class Story:
                 self.contracts[name] = self._contract(name, clauses)
             case "charge":
                 self._charge(name, clauses)
+            case "recurring":
+                self.products.setdefault("Fixed", _fixed())
+                contract, term = words.recurring(name, clauses)
+                its = self.contracts[contract]
+                self.contracts[contract] = structs.replace(its, recurring_balances=(*its.recurring_balances, term))
             case "override":
                 contract = self.contracts[name]
                 made = words.override(f"override {len(contract.overrides)}", clauses, self.cards[contract.rate_card_id])
@@ -184,8 +189,8 @@ class Story:
         products, tags = [], []
         for clause in clauses:
             match clause.split():
-                case [code] if code in CURRENCY:
-                    unit = CURRENCY[code].id
+                case [code] if code in words.CURRENCY:
+                    unit = words.CURRENCY[code].id
                 case ["priority", number]:
                     fields["priority"] = Decimal(number)
                 case ["of", contract]:
@@ -235,8 +240,8 @@ class Story:
         unit, contract, dates = USD.id, "main", []
         for clause in clauses:
             match clause.split():
-                case [code] if code in CURRENCY:
-                    unit = CURRENCY[code].id
+                case [code] if code in words.CURRENCY:
+                    unit = words.CURRENCY[code].id
                 case ["of", contract]:
                     pass
                 case [amount, "on", day]:
@@ -281,26 +286,26 @@ class Story:
         """Return the answer to a question."""
         match question.split():
             case ["drafts", "at", day]:
-                return self._printed(self.drafts(words.moment(day)))
+                return self._printed(self.drafts(words.moment(day)), words.moment(day))
             case ["finalize", "at", day]:
-                return self._printed(self.finalize(words.moment(day)))
+                return self._printed(self.finalize(words.moment(day)), words.moment(day))
             case ["needs", "at", day]:
-                wanted = needs(self.account(), words.moment(day))
+                wanted = needs(self.account(words.moment(day)), words.moment(day))
                 starts = [EPOCH + timedelta(hours=need.start_hour) for need in wanted]
                 return [
                     f"{need.key} {printed.day(start)} +{need.end_hour - need.start_hour} h"
                     for need, start in zip(wanted, starts, strict=True)
                 ]
             case ["ledger", *name, "at", day]:
-                return self._ledger(self.balances[" ".join(name)], words.moment(day))
+                return self._ledger(self._held(words.moment(day))[" ".join(name)], words.moment(day))
             case ["balances", "at", day]:
                 return list(self._balances(words.moment(day)))
             case _:
                 raise ValueError(f"a story can't answer {question!r}")
 
-    def account(self) -> Account:
-        """Return the account as it stands."""
-        return Account(
+    def account(self, at: datetime) -> Account:
+        """Return the account as it stands at the instant."""
+        account = Account(
             customer=self.customer,
             contracts=tuple(self.contracts.values()),
             rates={card: tuple(each for each in self.rates if each.rate_card_id == card) for card in self.cards},
@@ -316,10 +321,11 @@ class Story:
                 if line.schedule_item_id
             ),
         )
+        return with_children(account, at)
 
     def drafts(self, at: datetime) -> list[Draft]:
         """Return the open invoices, priced from the usage that they need and nothing else."""
-        account = self.account()
+        account = self.account(at)
         given = {}
         for need in needs(account, at):
             rows = [row for row in self.usage[need.key] if need.start_hour <= row.hour < need.end_hour]
@@ -336,11 +342,19 @@ class Story:
 
     # ── How answers are printed ─────────────────────────────────────────────────────────────────────────────────────
 
-    def _printed(self, found: list[Draft]) -> list[str]:
+    def _printed(self, found: list[Draft], at: datetime) -> list[str]:
+        names = {each.segments[0].id: name for name, each in self._held(at).items() if each.recurring_id}
         lines = []
         for draft in found:
-            lines += ["", *printed.invoice(draft.invoice)]
+            lines += ["", *printed.invoice(draft.invoice, names)]
         return lines[1:] or ["nothing"]
+
+    def _held(self, at: datetime) -> dict[str, Balance]:
+        """Return the balances at the instant by name; behind that of a child stands the day on which it begins."""
+        held = {}
+        for each in self.account(at).balances:
+            held[f"{each.name} {printed.day(each.segments[0].starting_at)}" if each.recurring_id else each.id] = each
+        return held
 
     def _ledger(self, balance: Balance, at: datetime) -> list[str]:
         pending = [entry for draft in self.drafts(at) for entry in draft.entries]
@@ -355,12 +369,12 @@ class Story:
 
     def _balances(self, at: datetime) -> Iterator[str]:
         pending = [entry for draft in self.drafts(at) for entry in draft.entries]
-        for balance in self.balances.values():
+        for name, balance in self._held(at).items():
             posted = balance_of(balance, self.entries, (), at)
             live = balance_of(balance, self.entries, pending, at)
             unit = balance.credit_type_id
             shown = f"{printed.money(live, unit):>12} {printed.CODE[unit]}"
-            yield f"{balance.id:<30}{shown}   ({printed.money(posted, unit)} without drafts)"
+            yield f"{name:<30}{shown}   ({printed.money(posted, unit)} without drafts)"
 
 
 def run(text: str, name: str) -> str:

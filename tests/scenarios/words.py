@@ -5,11 +5,30 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
-from winkel.model.commit import RateSide, Specifier
-from winkel.model.credit_type import USD
+from winkel.model.commit import BalanceType, RateSide, Specifier
+from winkel.model.credit_type import CURRENCIES, USD
 from winkel.model.override import MultiplierTier, Override, OverrideSpecifier, OverrideType, Prioritization
+from winkel.model.period import RecurrenceFrequency
 from winkel.model.price import Flat, Percentage, Price, Tier, Tiered, TieredPercentage
 from winkel.model.product import Operation, QuantityConversion, QuantityRounding, RoundingMethod
+from winkel.model.proration import AmountRounding, AmountRoundingMethod, Proration
+from winkel.model.recurring import RecurringAmount, RecurringBalance
+
+CURRENCY = {each.name.split()[0]: each for each in CURRENCIES}
+EACH = {
+    "period": None,
+    "day": RecurrenceFrequency.DAILY,
+    "week": RecurrenceFrequency.WEEKLY,
+    "month": RecurrenceFrequency.MONTHLY,
+    "quarter": RecurrenceFrequency.QUARTERLY,
+    "year": RecurrenceFrequency.ANNUAL,
+}
+PRORATED = {
+    ("never",): Proration.NONE,
+    ("first",): Proration.FIRST,
+    ("last",): Proration.LAST,
+    ("first", "and", "last"): Proration.FIRST_AND_LAST,
+}
 
 S = TypeVar("S", bound=Specifier)
 
@@ -86,6 +105,51 @@ def specifier(text: str, kind: type[S] = Specifier) -> S:
             case name:
                 fields["product_id"] = " ".join(name)
     return kind(**fields)
+
+
+def recurring(name: str, clauses: list[str]) -> tuple[str, RecurringBalance]:
+    """Return the contract's name and the term of `recurring credit Free: 100.00 each month from 2026-01-15`."""
+    kind, _, name = name.partition(" ")
+    unit, contract, given, asked = USD.id, "main", "", None
+    fields: dict[str, object] = {"commit_duration": 1, "priority": Decimal(1)}
+    for clause in clauses:
+        match clause.split():
+            case [code] if code in CURRENCY:
+                unit = CURRENCY[code].id
+            case ["of", contract]:
+                pass
+            case ["priority", number]:
+                fields["priority"] = Decimal(number)
+            case ["invoiced", asked]:
+                pass
+            case ["lasting", count, "periods"]:
+                fields["commit_duration"] = int(count)
+            case ["prorated", *which]:
+                fields["proration"] = PRORATED[tuple(which)]
+            case ["rounded", how, "to", places, "places"]:
+                fields["access_rounding"] = rounding(how, places, unit)
+            case ["invoice", "rounded", how, "to", places, "places"]:
+                fields["invoice_rounding"] = rounding(how, places, unit)
+            case [given, "each", often, "from", *span]:
+                fields["recurrence_frequency"] = EACH[often]
+                fields["starting_at"], fields["ending_before"] = term(" ".join(span))
+            case _:
+                raise ValueError(f"a recurring balance doesn't know {clause!r}")
+    return contract, RecurringBalance(
+        id=name,
+        name=name,
+        type=BalanceType.CREDIT if kind == "credit" else BalanceType.PREPAID,
+        product_id="Fixed",
+        access_amount=RecurringAmount(unit, amount(given, unit), Decimal(1)),
+        invoice_amount=None if asked is None else RecurringAmount(unit, amount(asked, unit), Decimal(1)),
+        **fields,
+    )
+
+
+def rounding(how: str, places: str, unit: str) -> AmountRounding:
+    """Return the rounding of `down to 2 places`: of dollars, though they are kept in cents."""
+    method = {"up": "CEILING", "down": "FLOOR", "half-up": "HALF_UP"}[how]
+    return AmountRounding(int(places) - (2 if unit == USD.id else 0), AmountRoundingMethod(method))
 
 
 def override(its_id: str, clauses: list[str], unit: str) -> Override:

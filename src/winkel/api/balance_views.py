@@ -68,10 +68,13 @@ class BalanceView(Struct, omit_defaults=True, kw_only=True):
     product: Ref
     access_schedule: AccessScheduleView
     created_at: datetime
-    created_by: str
     priority: Decimal
     rate_type: str
     custom_fields: dict[str, str]
+    created_by: str | None = None
+    """Nobody, for a child of a recurring commit or credit."""
+    recurring_commit_id: str | None = None
+    recurring_credit_id: str | None = None
     name: str | None = None
     description: str | None = None
     contract: Id | None = None
@@ -102,10 +105,12 @@ def balances_view(
         product=Ref(balance.product_id, product_name),
         access_schedule=_access(balance.credit_type_id, balance.segments),
         created_at=balance.created_at,
-        created_by=balance.created_by,
+        created_by=None if balance.recurring_id else balance.created_by,
         priority=plain(balance.priority),
         rate_type=balance.rate_type,
         custom_fields=balance.custom_fields,
+        recurring_commit_id=None if balance.type is BalanceType.CREDIT else balance.recurring_id,
+        recurring_credit_id=balance.recurring_id if balance.type is BalanceType.CREDIT else None,
         name=balance.name,
         description=balance.description,
         contract=None if balance.contract_id is None else Id(balance.contract_id),

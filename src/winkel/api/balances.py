@@ -15,7 +15,7 @@ from winkel.api.balance_views import BalanceView
 from winkel.api.parse import text_of
 from winkel.api.state import Api
 from winkel.api.wire import Data, Page, body, empty
-from winkel.bill.actions import standing
+from winkel.bill.actions import kept, standing
 from winkel.bill.balance import balance_of
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.errors import InvalidError, NotFoundError
@@ -23,7 +23,7 @@ from winkel.model.ledger import EntryKind, LedgerEntry
 from winkel.model.money import fits, plain, total
 from winkel.model.tenant import Caller
 from winkel.model.word import Word
-from winkel.store import balances, billing, customers, uniqueness_keys
+from winkel.store import billing, customers, uniqueness_keys
 from winkel.store import ledger as entries
 from winkel.store.balances import Filter
 
@@ -116,7 +116,7 @@ async def list_balances(request: Request[Any, Any, Any], api: Api, caller: Calle
     async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
         await customers.get(tx, caller.tenant_id, customer_id)
         after = fields.position(asked.next_page)
-        found = await balances.page(tx, caller.tenant_id, customer_id, wanted, after, limit + 1)
+        found = await commits.page(tx, caller.tenant_id, customer_id, wanted, after, limit + 1, api.clock())
         shown, more = pages.cut(found, limit)
         views = await commits.views(
             tx,
@@ -158,7 +158,7 @@ async def add_manual_entry(request: Request[Any, Any, Any], api: Api, caller: Ca
         raise InvalidError("amount must be a number of at most 38 digits, and not zero - at `$.amount`")
     async with api.database.transaction(caller.tenant_id) as tx:
         await billing.lock_customer(tx, caller.tenant_id, customer_id)
-        balance = await balances.get(tx, caller.tenant_id, customer_id, key)
+        balance = await kept(tx, caller.tenant_id, customer_id, key, api.clock())
         entry = _manual(balance, asked)
         await uniqueness_keys.claim(tx, caller.tenant_id, "manual_entry", asked.uniqueness_key, entry.id)
         await entries.post(tx, caller.tenant_id, [entry])

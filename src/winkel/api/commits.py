@@ -15,7 +15,7 @@ from winkel.api.schedules import AccessType
 from winkel.api.state import Api
 from winkel.api.terms import CustomerCommitIn, CustomerCreditIn, Origin
 from winkel.api.wire import Data, Id, Page
-from winkel.bill.actions import standing
+from winkel.bill.actions import kept, standing, unkept_children
 from winkel.bill.balance import balance_of, ledger
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.errors import NotFoundError
@@ -123,7 +123,7 @@ async def update_commit_end(request: Request[Any, Any, Any], api: Api, caller: C
     asked = await wire.body(request, UpdateCommitEnd)
     invoices = fields.hour_or_none(asked.invoices_ending_before, "$.invoices_ending_before")
     async with api.database.transaction(caller.tenant_id) as tx:
-        balance = await _open(tx, caller.tenant_id, str(asked.customer_id), str(asked.commit_id), BalanceType.PREPAID)
+        balance = await _open(tx, api, caller, str(asked.customer_id), str(asked.commit_id), BalanceType.PREPAID)
         if asked.access_ending_before is not None:
             balance = _shortened(balance, asked.access_ending_before)
         if invoices is not None:
@@ -137,7 +137,7 @@ async def update_credit_end(request: Request[Any, Any, Any], api: Api, caller: C
     """End the access to a credit earlier; never later."""
     asked = await wire.body(request, UpdateCreditEnd)
     async with api.database.transaction(caller.tenant_id) as tx:
-        balance = await _open(tx, caller.tenant_id, str(asked.customer_id), str(asked.credit_id), BalanceType.CREDIT)
+        balance = await _open(tx, api, caller, str(asked.customer_id), str(asked.credit_id), BalanceType.CREDIT)
         await balances.set_schedules(tx, caller.tenant_id, _shortened(balance, asked.access_ending_before))
     return Data(Id(balance.id))
 
@@ -170,6 +170,41 @@ async def views(
         )
         for each in found
     ]
+
+
+async def page(
+    tx: Connection,
+    tenant_id: int,
+    customer_id: str,
+    wanted: Filter,
+    after: tuple[datetime, str] | None,
+    limit: int,
+    at: datetime,
+) -> list[Balance]:
+    """Return at most `limit` balances that follow `after`, the oldest first: kept ones, and children that are not."""
+    found = await balances.page(tx, tenant_id, customer_id, wanted, after, limit)
+    if wanted.include_contracts:
+        given = await unkept_children(tx, tenant_id, customer_id, at)
+        found = sorted([*found, *(each for each in given if _passes(each, wanted, after))], key=order)
+    return found[:limit]
+
+
+def order(balance: Balance) -> tuple[datetime, str]:
+    """Return the key by which balances are listed."""
+    return balance.created_at, balance.id
+
+
+def _passes(child: Balance, wanted: Filter, after: tuple[datetime, str] | None) -> bool:
+    """Whether a child belongs on this page of this list: what `store/balances.sql, page` asks of kept balances."""
+    (segment,) = child.segments
+    return (
+        child.type in wanted.types
+        and wanted.id in {None, child.id}
+        and (wanted.covering is None or segment.starting_at <= wanted.covering < segment.ending_before)
+        and (wanted.starting_at is None or segment.ending_before > wanted.starting_at)
+        and (wanted.effective_before is None or segment.starting_at < wanted.effective_before)
+        and (after is None or order(child) > after)
+    )
 
 
 async def _origin(tx: Connection, api: Api, caller: Caller, asked: CustomerCreditIn) -> Origin:
@@ -223,7 +258,7 @@ async def _list(api: Api, caller: Caller, asked: ListBalances, wanted: Filter) -
     customer_id = str(asked.customer_id)
     async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
         await customers.get(tx, caller.tenant_id, customer_id)
-        found = await balances.page(tx, caller.tenant_id, customer_id, wanted, after, size + 1)
+        found = await page(tx, caller.tenant_id, customer_id, wanted, after, size + 1, api.clock())
         shown, more = pages.cut(found, size)
         ledgers, amounts = asked.include_ledgers, asked.include_balance
         seen = await views(
@@ -232,10 +267,12 @@ async def _list(api: Api, caller: Caller, asked: ListBalances, wanted: Filter) -
     return Page(seen, fields.next_page(shown, more))
 
 
-async def _open(tx: Connection, tenant_id: int, customer_id: str, balance_id: str, kind: BalanceType) -> Balance:
+async def _open(
+    tx: Connection, api: Api, caller: Caller, customer_id: str, balance_id: str, kind: BalanceType
+) -> Balance:
     """Return a balance to be changed. Raises `NotFoundError`, and `InvalidError` for an archived one."""
-    await open_customer(tx, tenant_id, customer_id)
-    balance = await balances.get(tx, tenant_id, customer_id, balance_id)
+    await open_customer(tx, caller.tenant_id, customer_id)
+    balance = await kept(tx, caller.tenant_id, customer_id, balance_id, api.clock())
     if balance.type is not kind:
         raise NotFoundError(f"{balance_id} is no {'credit' if kind is BalanceType.CREDIT else 'commit'}")
     if balance.archived_at is not None:

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from winkel.api import fields, overrides, scheduled_charges, terms
+from winkel.api import fields, overrides, recurring, scheduled_charges, terms
 from winkel.api.overrides import OverrideIn
+from winkel.api.recurring import RecurringCommitIn, RecurringCreditIn
 from winkel.api.scheduled_charges import ScheduledChargeIn
 from winkel.api.terms import CommitIn, CreditIn
 from winkel.model.contract import Contract, StatementSchedule
@@ -22,6 +23,7 @@ from winkel.model.word import Word
 NOT_YET = (
     terms.NOT_YET
     | overrides.NOT_YET
+    | recurring.NOT_YET
     | {
         "billing_provider_configuration",
         "discounts",
@@ -31,8 +33,6 @@ NOT_YET = (
         "prepaid_balance_threshold_configuration",
         "priority",
         "professional_services",
-        "recurring_commits",
-        "recurring_credits",
         "reseller_royalties",
         "revenue_system_configuration",
         "scheduled_charges_on_usage_invoices",
@@ -50,6 +50,8 @@ OVERRIDES_MAX = 1000
 """The most overrides of one contract."""
 CHARGES_MAX = 1000
 """The most scheduled charges of one contract."""
+RECURRING_MAX = 100
+"""The most recurring commits of one contract, and the most recurring credits."""
 
 
 class Day(Word):
@@ -83,6 +85,8 @@ class CreateContract(Struct, forbid_unknown_fields=True, kw_only=True):
     overrides: Annotated[list[OverrideIn], Meta(max_length=OVERRIDES_MAX)] = []
     multiplier_override_prioritization: Prioritization = Prioritization.LOWEST_MULTIPLIER
     scheduled_charges: Annotated[list[ScheduledChargeIn], Meta(max_length=CHARGES_MAX)] = []
+    recurring_commits: Annotated[list[RecurringCommitIn], Meta(max_length=RECURRING_MAX)] = []
+    recurring_credits: Annotated[list[RecurringCreditIn], Meta(max_length=RECURRING_MAX)] = []
     net_payment_terms_days: Decimal | None = None
     netsuite_sales_order_id: str | None = None
     salesforce_opportunity_id: str | None = None
@@ -140,7 +144,7 @@ class UpdateEnd(ContractKey, kw_only=True):
 def agreed(
     asked: CreateContract, rate_card_id: str | None, known: Mapping[str, Product], at: datetime, by: str
 ) -> Contract:
-    """Return the contract; `known` are the products that overrides and charges name, as far as they exist.
+    """Return the contract; `known` are the products that its terms name, as far as they exist.
 
     Raises `InvalidError` where the terms contradict themselves.
     """
@@ -170,6 +174,7 @@ def agreed(
             scheduled_charges.scheduled_charge(each, known, f"$.scheduled_charges[{index}]")
             for index, each in enumerate(asked.scheduled_charges)
         ),
+        recurring_balances=recurring.balances(asked.recurring_commits, asked.recurring_credits, (start, end), known),
     )
 
 

@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 
 from winkel.api.balance_views import BalanceView
 from winkel.api.overrides import OverrideView, override_view
+from winkel.api.recurring import RecurringView, recurring_view
 from winkel.api.scheduled_charges import ScheduledChargeView, scheduled_charge_view
 from winkel.model.commit import BalanceType
 from winkel.model.contract import Contract, StatementSchedule
@@ -17,6 +18,7 @@ from winkel.model.product import Product
 
 NONE: tuple[()] = ()
 """What no contract has yet: transitions, usage filters …"""
+CREDIT = BalanceType.CREDIT
 
 
 class HasMore(Struct):
@@ -31,6 +33,8 @@ class TermViews(Struct, frozen=True):
 
     overrides: list[OverrideView]
     scheduled_charges: list[ScheduledChargeView]
+    recurring_commits: list[RecurringView]
+    recurring_credits: list[RecurringView]
 
     @classmethod
     def of(cls, contract: Contract, known: Mapping[str, Product]) -> "TermViews":
@@ -38,6 +42,8 @@ class TermViews(Struct, frozen=True):
         return cls(
             [override_view(each, known) for each in contract.overrides],
             [scheduled_charge_view(each, known) for each in contract.scheduled_charges],
+            [recurring_view(contract, each, known) for each in contract.recurring_balances if each.type != CREDIT],
+            [recurring_view(contract, each, known) for each in contract.recurring_balances if each.type == CREDIT],
         )
 
 
@@ -59,6 +65,8 @@ class ContractV2View(Struct, omit_defaults=True, kw_only=True):
     usage_filter: tuple[()]
     subscriptions: tuple[()]
     has_more: HasMore
+    recurring_commits: list[RecurringView]
+    recurring_credits: list[RecurringView]
     multiplier_override_prioritization: Prioritization
     rate_card_id: str | None = None
     ending_before: datetime | None = None
@@ -83,6 +91,8 @@ class TermsV1View(Struct, omit_defaults=True, kw_only=True):
     overrides: list[OverrideView]
     scheduled_charges: list[ScheduledChargeView]
     transitions: tuple[()]
+    recurring_commits: list[RecurringView]
+    recurring_credits: list[RecurringView]
     rate_card_id: str | None = None
     ending_before: datetime | None = None
     name: str | None = None
@@ -148,6 +158,8 @@ def contract_v2(contract: Contract, balances: Sequence[BalanceView], terms: Term
         usage_filter=NONE,
         subscriptions=NONE,
         has_more=HasMore(),
+        recurring_commits=terms.recurring_commits,
+        recurring_credits=terms.recurring_credits,
         multiplier_override_prioritization=contract.multiplier_override_prioritization,
         rate_card_id=contract.rate_card_id,
         name=contract.name,
@@ -172,6 +184,8 @@ def _terms(contract: Contract, balances: Sequence[BalanceView], terms: TermViews
         overrides=terms.overrides,
         scheduled_charges=terms.scheduled_charges,
         transitions=NONE,
+        recurring_commits=terms.recurring_commits,
+        recurring_credits=terms.recurring_credits,
         rate_card_id=contract.rate_card_id,
         name=contract.name,
         net_payment_terms_days=_plain(contract.net_payment_terms_days),

@@ -24,6 +24,8 @@ from winkel.api.contract_views import ContractV1View, ContractV2View, Created, T
 from winkel.api.state import Api
 from winkel.api.terms import Origin
 from winkel.api.wire import CursorPage, Data, Id
+from winkel.bill.actions import keep_begun
+from winkel.bill.recurring import children
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract, EndChange
 from winkel.model.errors import NotFoundError
@@ -46,6 +48,7 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
         await commits.open_customer(tx, tenant_id, str(asked.customer_id))
         card = await _rate_card(tx, tenant_id, asked)
         named = overrides.product_ids(asked.overrides) | scheduled_charges.product_ids(asked.scheduled_charges)
+        named |= terms.product_ids([*asked.recurring_commits, *asked.recurring_credits])
         known = await products.by_ids(tx, tenant_id, sorted(named))
         contract = agreed(asked, card, known, at, caller.name)
         held = await _balances(tx, tenant_id, asked, contract)
@@ -53,6 +56,7 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
         await contracts.insert(tx, tenant_id, contract)
         for balance in held:
             await balances.insert(tx, tenant_id, balance)
+        held += children([contract], (), at)
         views = await commits.views(tx, api.further, tenant_id, held, at=at)
     return Data(Created(contract.id, contract_v2(contract, views, TermViews.of(contract, known))))
 
@@ -108,8 +112,8 @@ async def archive(request: Request[Any, Any, Any], api: Api, caller: Caller) -> 
 async def update_end_date(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[Id]:
     """Set, move or clear the end of a contract.
 
-    An earlier end cuts the access to its commits and credits and drops their invoices to come; a later one brings
-    nothing back (metronome-api.md §4.7).
+    An earlier end cuts the access to its commits and credits, drops their invoices to come and stops recurring ones;
+    a later one brings nothing back (metronome-api.md §4.7).
     """
     asked = await wire.body(request, UpdateEnd)
     end = fields.hour_or_none(asked.ending_before, "$.ending_before")
@@ -119,11 +123,13 @@ async def update_end_date(request: Request[Any, Any, Any], api: Api, caller: Cal
         contract = await contracts.get(tx, tenant_id, customer_id, str(asked.contract_id))
         await _check_end(tx, tenant_id, contract, end, asked)
         change = EndChange(changed_at=at, changed_by=caller.name, old=contract.ending_before, new=end)
-        charges = contract.scheduled_charges
+        charges, recurring = contract.scheduled_charges, contract.recurring_balances
         if end is not None and (contract.ending_before is None or end < contract.ending_before):
             charges = scheduled_charges.until(contract, end, at)
+            recurring = tuple(each.until(end) for each in recurring)
+            await keep_begun(tx, tenant_id, customer_id, at)
             await _end_balances(tx, tenant_id, contract, end, at)
-        await contracts.set_end(tx, tenant_id, contract.id, change, charges)
+        await contracts.set_end(tx, tenant_id, contract.id, change, charges, recurring)
     return Data(Id(contract.id))
 
 
@@ -171,14 +177,14 @@ async def _one(api: Api, caller: Caller, asked: GetContract, as_of: datetime | N
         contract = await contracts.get(tx, tenant_id, customer_id, str(asked.contract_id))
         if as_of is not None:
             contract = _as_of(contract, as_of)
-        (shown,) = await _shown(api, tx, tenant_id, [contract], asked)
-    return shown
+        ((_, views, its),) = await _shown(api, tx, tenant_id, [contract], asked)
+    return contract, [each for each in views if as_of is None or each.created_at <= as_of], its
 
 
 def _as_of(contract: Contract, instant: datetime) -> Contract:
     """Return the contract as it was at the instant. Raises `NotFoundError` when it was not there yet.
 
-    Its commits and credits have been there from its first day.
+    Its commits and credits have been there from its first day, but for children of recurring ones.
     """
     if instant < contract.created_at:
         raise NotFoundError(f"contract {contract.id} was not there yet")
@@ -211,6 +217,7 @@ async def _shown(
     views = await _views(api, tx, tenant_id, some, asked)
     named = {name for contract in some for each in contract.overrides for name in each.product_ids}
     named |= {each.product_id for contract in some for each in contract.scheduled_charges}
+    named |= {each.product_id for contract in some for each in contract.recurring_balances}
     known = await products.by_ids(tx, tenant_id, sorted(named))
     return [(each, views[each.id], TermViews.of(each, known)) for each in some]
 
@@ -223,7 +230,8 @@ async def _views(
     if not shown:
         return views
     every = await balances.of_customer(tx, tenant_id, shown[0].customer_id, include_archived=True)
-    own = [each for each in every if each.contract_id in views]
+    held = [*every, *children(shown, {each.id for each in every}, api.clock())]
+    own = [each for each in sorted(held, key=commits.order) if each.contract_id in views]
     ledgers, amounts = asked.include_ledgers, asked.include_balance
     seen = await commits.views(
         tx, api.further, tenant_id, own, at=api.clock(), include_ledgers=ledgers, include_balance=amounts

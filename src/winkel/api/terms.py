@@ -31,20 +31,25 @@ class CommitType(Word):
     POSTPAID = "POSTPAID"
 
 
-class TermsIn(Struct, forbid_unknown_fields=True, kw_only=True):
-    """What all commits and credits are made of."""
+class PayingIn(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What all commits and credits say, recurring or not: their name, what they pay for, and in which order."""
 
     product_id: UUID
-    access_schedule: AccessScheduleIn
     applicable_product_ids: list[UUID] = []
     applicable_product_tags: list[fields.Text] = []
     specifiers: list[Specifier] = []
-    custom_fields: fields.CustomFields = {}
     name: str | None = None
     description: str | None = None
     netsuite_sales_order_id: str | None = None
     priority: Decimal | None = None
     rate_type: RateSide = RateSide.LIST_RATE
+
+
+class TermsIn(PayingIn, kw_only=True):
+    """What all commits and credits are made of that do not recur."""
+
+    access_schedule: AccessScheduleIn
+    custom_fields: fields.CustomFields = {}
 
 
 class CreditIn(TermsIn, kw_only=True):
@@ -90,11 +95,15 @@ class Origin(Struct, frozen=True, kw_only=True):
 
 async def known_products(tx: Connection, tenant_id: int, terms: Iterable[TermsIn]) -> dict[str, Product]:
     """Return the products that these terms name, as far as they exist."""
+    return await products.by_ids(tx, tenant_id, sorted(product_ids(terms)))
+
+
+def product_ids(terms: Iterable[PayingIn]) -> set[str]:
+    """Return the ids of the products that these terms name."""
     ids = {str(each.product_id) for each in terms}
     ids |= {str(product) for each in terms for product in each.applicable_product_ids}
-    named = {_canonical(spec).product_id for each in terms for spec in each.specifiers}
-    ids |= {each for each in named if each and _is_id(each)}
-    return await products.by_ids(tx, tenant_id, sorted(ids))
+    named = {canonical(spec).product_id for each in terms for spec in each.specifiers}
+    return ids | {each for each in named if each and _is_id(each)}
 
 
 def commit(asked: CommitIn | CustomerCommitIn, origin: Origin, known: Mapping[str, Product], place: str) -> Balance:
@@ -121,7 +130,7 @@ def credit(asked: CreditIn | CustomerCreditIn, origin: Origin, known: Mapping[st
 
 def _balance(kind: BalanceType, asked: TermsIn, origin: Origin, known: Mapping[str, Product], place: str) -> Balance:
     """Return the balance without what only commits have."""
-    _check_products(asked, known, place)
+    check_products(asked, known, place)
     unit, segments = schedules.segments(asked.access_schedule, f"{place}.access_schedule")
     balance = Balance(
         id=str(uuid.uuid4()),
@@ -138,7 +147,7 @@ def _balance(kind: BalanceType, asked: TermsIn, origin: Origin, known: Mapping[s
         description=asked.description,
         applicable_product_ids=tuple(str(each) for each in asked.applicable_product_ids),
         applicable_product_tags=tuple(asked.applicable_product_tags),
-        specifiers=tuple(_canonical(each) for each in asked.specifiers),
+        specifiers=tuple(canonical(each) for each in asked.specifiers),
         rate_type=asked.rate_type,
         netsuite_sales_order_id=asked.netsuite_sales_order_id,
         custom_fields=asked.custom_fields,
@@ -150,15 +159,16 @@ def _balance(kind: BalanceType, asked: TermsIn, origin: Origin, known: Mapping[s
             salesforce_opportunity_id=asked.salesforce_opportunity_id,
             uniqueness_key=asked.uniqueness_key,
         )
-    return structs.replace(balance, rollover_fraction=_fraction(asked, place))
-
-
-def _fraction(asked: TermsIn, place: str) -> Decimal | None:
     assert isinstance(asked, CreditIn), "terms belong to a contract or to a customer"
-    fraction = fields.number_or_none(asked.rollover_fraction, f"{place}.rollover_fraction")
-    if fraction is not None and fraction > 1:
-        fields.refuse("must lie between 0 and 1", f"{place}.rollover_fraction")
-    return fraction
+    return structs.replace(balance, rollover_fraction=fraction(asked.rollover_fraction, f"{place}.rollover_fraction"))
+
+
+def fraction(asked: Decimal | None, place: str) -> Decimal | None:
+    """Return the fraction. Raises `InvalidError` outside 0…1 (metronome-api.md §9)."""
+    found = fields.number_or_none(asked, place)
+    if found is not None and found > 1:
+        fields.refuse("must lie between 0 and 1", place)
+    return found
 
 
 def _check_postpaid(commit: Balance, place: str) -> None:
@@ -184,7 +194,7 @@ def _check_legacy_amount(asked: CommitIn, segments: Iterable[Segment], place: st
         fields.refuse(f"is {asked.amount}, but the access_schedule sums to {given}", f"{place}.amount")
 
 
-def _check_products(asked: TermsIn, known: Mapping[str, Product], place: str) -> None:
+def check_products(asked: PayingIn, known: Mapping[str, Product], place: str) -> None:
     """Raise `InvalidError` unless all products are there, and the balance's own is a FIXED one."""
     fixed_product(asked.product_id, known, f"{place}.product_id")
     for index, each in enumerate(asked.applicable_product_ids):
@@ -211,7 +221,7 @@ def fixed_product(product_id: UUID, known: Mapping[str, Product], place: str) ->
 def _check_specifier(spec: Specifier, known: Mapping[str, Product], place: str) -> None:
     if spec == Specifier():
         fields.refuse("names no condition", place)
-    if spec.product_id is not None and _canonical(spec).product_id not in known:
+    if spec.product_id is not None and canonical(spec).product_id not in known:
         fields.refuse(f"there is no product {spec.product_id}", f"{place}.product_id")
 
 
@@ -223,7 +233,7 @@ def _is_id(text: str) -> bool:
     return True
 
 
-def _canonical(spec: Specifier) -> Specifier:
+def canonical(spec: Specifier) -> Specifier:
     """Return the specifier with its product id in its one spelling."""
     if spec.product_id is None or not _is_id(spec.product_id):
         return spec

@@ -9,11 +9,13 @@ from msgspec import Struct
 
 from winkel.bill.draft import Draft, Need, drafts, needs
 from winkel.bill.due import due_at, next_look
+from winkel.bill.recurring import begun, children, with_children
 from winkel.model.account import Account
+from winkel.model.commit import Balance
 from winkel.model.invoice import Invoice, InvoiceStatus
 from winkel.model.ledger import LedgerEntry
 from winkel.model.usage import HourUsage
-from winkel.store import accounts, billing, invoices, ledger, shards
+from winkel.store import accounts, balances, billing, contracts, invoices, ledger, shards
 from winkel.store.database import Connection
 from winkel.store.shards import Lender
 
@@ -38,7 +40,7 @@ async def standing(
     The transaction should be a snapshot, so that no invoice is finalized between two of its reads. `further` are the
     databases beside its own that usage is spread over.
     """
-    account = await accounts.load(tx, tenant_id, customer_id)
+    account = with_children(await accounts.load(tx, tenant_id, customer_id), at)
     async with shards.reading(tx, further, tenant_id) as reader:
         metered = await _metered(reader, account.customer.keys, needs(account, at))
     return Standing(account, drafts(account, metered, at))
@@ -55,6 +57,29 @@ async def _metered(reader: shards.Reader, keys: Sequence[str], wanted: Iterable[
     return found
 
 
+async def unkept_children(tx: Connection, tenant_id: int, customer_id: str, at: datetime) -> list[Balance]:
+    """Return the children of a customer's recurring commits and credits that are not kept yet: begun, or the next."""
+    agreed = await contracts.of_customer(tx, tenant_id, customer_id)
+    return children(agreed, await balances.ids(tx, tenant_id, customer_id), at)
+
+
+async def keep_begun(tx: Connection, tenant_id: int, customer_id: str, at: datetime) -> None:
+    """Keep the children that have begun, before terms change from which they follow. The customer is locked."""
+    for child in begun(await unkept_children(tx, tenant_id, customer_id, at), at):
+        await balances.insert(tx, tenant_id, child)
+
+
+async def kept(tx: Connection, tenant_id: int, customer_id: str, balance_id: str, at: datetime) -> Balance:
+    """Return a balance that is about to be changed; a child is kept from then on. The customer is locked.
+
+    Raises `NotFoundError`.
+    """
+    for child in await unkept_children(tx, tenant_id, customer_id, at):
+        if child.id == balance_id:
+            await balances.insert(tx, tenant_id, child)
+    return await balances.get(tx, tenant_id, customer_id, balance_id)
+
+
 async def finalize_due(
     tx: Connection,
     further: Sequence[Lender],
@@ -65,13 +90,16 @@ async def finalize_due(
     until: datetime,
     at: datetime,
 ) -> list[Invoice]:
-    """Make every draft final that is due at `until`, and say when to look at this customer again.
+    """Make every draft final that is due at `until`, keep what has begun, say when to look at this customer again.
 
     `until` is an instant of which it is known that everything that arrived before it has been metered. The customer is
     locked, so two workers never invoice one period twice, and deductions of one balance have one order.
     """
     await billing.lock_customer(tx, tenant_id, customer_id)
     now = await standing(tx, further, tenant_id, customer_id, at)
+    unkept = [each for each in now.account.balances if each.id not in now.account.kept_balances]
+    for child in begun(unkept, at):
+        await balances.insert(tx, tenant_id, child)
     final: list[Invoice] = []
     for draft in now.drafts:
         if due_at(draft, grace) > until:

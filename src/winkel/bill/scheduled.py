@@ -54,8 +54,21 @@ def schedules(account: Account) -> Iterator[InvoiceSchedule]:
 
 
 def _asked(account: Account) -> Iterator[Asked]:
-    """Yield what is on no final invoice: what commits ask for, the oldest first, then what contracts do."""
-    for balance in sorted(account.balances, key=lambda each: (each.created_at, each.id)):
+    """Yield what is on no final invoice: what commits ask for, then contracts, then children of recurring commits.
+
+    Each the oldest first. Children come last: they join an invoice late, and its id follows from its first item.
+    """
+    held = sorted(account.balances, key=lambda each: (each.created_at, each.id))
+    yield from _asked_by_balances(account, [each for each in held if each.recurring_id is None])
+    for contract in account.contracts:
+        for charge in contract.scheduled_charges:
+            for item in _open(account, charge.schedule):
+                yield Asked(item.timestamp, contract.id, item.id, _charge_line(account.products, charge, item))
+    yield from _asked_by_balances(account, [each for each in held if each.recurring_id is not None])
+
+
+def _asked_by_balances(account: Account, some: Iterable[Balance]) -> Iterator[Asked]:
+    for balance in some:
         schedule, contract_id = balance.invoice_schedule, balance.invoice_contract_id or balance.contract_id
         if schedule is None or contract_id is None or balance.archived_at is not None:
             continue
@@ -64,10 +77,6 @@ def _asked(account: Account) -> Iterator[Asked]:
         for item in _open(account, schedule):
             line = _commit_line(account, balance, item, schedule.credit_type_id)
             yield Asked(item.timestamp, contract_id, item.id, line)
-    for contract in account.contracts:
-        for charge in contract.scheduled_charges:
-            for item in _open(account, charge.schedule):
-                yield Asked(item.timestamp, contract.id, item.id, _charge_line(account.products, charge, item))
 
 
 def _open(account: Account, schedule: InvoiceSchedule) -> Iterable[ScheduleItem]:

@@ -25,7 +25,7 @@ class Account(Struct, frozen=True, kw_only=True):
     rates: Mapping[str, tuple[Rate, ...]]
     """By rate card id; a card without rates may be missing."""
     products: Mapping[str, Product]
-    """By id: every product that a rate, a balance or a scheduled charge names."""
+    """By id: every product that a rate, a balance, a scheduled charge or a recurring balance names."""
     metrics: Mapping[str, BillableMetric]
     """By id: every metric that a product names, now or at any other time."""
     balances: tuple[Balance, ...]
@@ -37,3 +37,5 @@ class Account(Struct, frozen=True, kw_only=True):
     invoiced_items: frozenset[str] = frozenset()
     """Ids of invoice schedule items (`LineItem.schedule_item_id`) on those invoices: a commit that is added later for
     the date of a finalized scheduled invoice gets an invoice of its own (metronome-api.md §4.7, guards of edit)."""
+    kept_balances: frozenset[str] = frozenset()
+    """Ids of all balances that are kept, archived ones too: other children of recurring terms are still to be kept."""

@@ -98,3 +98,5 @@ class Balance(Struct, frozen=True, kw_only=True, omit_defaults=True):
     uniqueness_key: str | None = None
     custom_fields: dict[str, str] = {}
     archived_at: datetime | None = None
+    recurring_id: str | None = None
+    """The recurring commit or credit whose child it is (`model/recurring.py`)."""

@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from winkel.model.commit import InvoiceSchedule
 from winkel.model.override import Override, Prioritization
-from winkel.model.period import Frequency, Period, cycle, cycle_at
+from winkel.model.period import AnyFrequency, Frequency, Period, cycle, cycle_at
+from winkel.model.recurring import RecurringBalance
 
 
 class StatementSchedule(Struct, frozen=True):
@@ -66,6 +67,17 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
     end_changes: tuple[EndChange, ...] = ()
     """Every change of `ending_before`, oldest first."""
     archived_at: datetime | None = None
+    recurring_balances: tuple[RecurringBalance, ...] = ()
+    """What it gives anew each period; the balances that follow are beside it, as all are."""
+
+    def recurrence(self, term: RecurringBalance) -> tuple[datetime, AnyFrequency]:
+        """Return the anchor and the frequency by which a recurring balance of this contract is given (§4.7).
+
+        With a frequency of its own they count from its own start; without, they are those of usage statements.
+        """
+        if term.recurrence_frequency is not None:
+            return term.starting_at, term.recurrence_frequency
+        return self.usage_statement_schedule.billing_anchor_date, self.usage_statement_schedule.frequency
 
     def period_at(self, instant: datetime) -> Period | None:
         """Return the billing period in which the instant lies, or None when it lies outside the term."""

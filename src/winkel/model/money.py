@@ -59,13 +59,20 @@ def total(amounts: "list[Decimal] | tuple[Decimal, ...]") -> Decimal:
     return result
 
 
-def divide(a: Decimal, b: Decimal) -> Decimal:
-    """Return `a ÷ b`, half-even at `QUOTIENT_PLACES` decimal places. Raises `DivisionByZero` for b = 0."""
-    return rounded(_DIVIDE.divide(a, b), QUOTIENT_PLACES)
+def divide(a: Decimal, b: Decimal, places: int = QUOTIENT_PLACES, rounding: str = ROUND_HALF_EVEN) -> Decimal:
+    """Return `a ÷ b`, half-even at `QUOTIENT_PLACES` decimal places unless terms of their own say otherwise.
+
+    The quotient is rounded once: what `_DIVIDE` cuts off lies more than a hundred digits behind any place that is asked
+    for. Raises `DivisionByZero` for b = 0.
+    """
+    return rounded(_DIVIDE.divide(a, b), places, rounding)
 
 
 def rounded(amount: Decimal, places: int, rounding: str = ROUND_HALF_EVEN) -> Decimal:
-    """Return the amount at `places` decimal places (half-even unless a product's own rounding says otherwise)."""
+    """Return the amount at `places` decimal places, half-even unless terms of their own say otherwise.
+
+    Places below zero are tens, hundreds …
+    """
     return amount.quantize(Decimal(1).scaleb(-places), rounding=rounding, context=_ROUND)
 
 

@@ -3,6 +3,7 @@
 import calendar
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -21,7 +22,21 @@ class Frequency(Word):
     WEEKLY = "WEEKLY"
 
 
-MONTHS = {Frequency.MONTHLY: 1, Frequency.QUARTERLY: 3, Frequency.ANNUAL: 12}
+class RecurrenceFrequency(Word):
+    """How often a recurring commit or credit is given (metronome-api.md §4.7)."""
+
+    MONTHLY = "MONTHLY"
+    QUARTERLY = "QUARTERLY"
+    ANNUAL = "ANNUAL"
+    WEEKLY = "WEEKLY"
+    DAILY = "DAILY"
+
+
+AnyFrequency: TypeAlias = Frequency | RecurrenceFrequency
+
+MONTHS: dict[str, int] = {Frequency.MONTHLY: 1, Frequency.QUARTERLY: 3, Frequency.ANNUAL: 12}
+DAYS: dict[str, int] = {Frequency.WEEKLY: 7, RecurrenceFrequency.DAILY: 1}
+"""How long a cycle is: months, or days. Every frequency is in one of them."""
 
 
 class Period(Struct, frozen=True, order=True):
@@ -33,6 +48,11 @@ class Period(Struct, frozen=True, order=True):
     def __post_init__(self) -> None:
         if self.end <= self.start:
             raise ValueError(f"a period must end after it starts: {self.start} … {self.end}")
+
+    @property
+    def hours(self) -> int:
+        """How many hours begin in it; terms begin and end on full hours."""
+        return hour_number(self.end) - hour_number(self.start)
 
     def covers(self, instant: datetime) -> bool:
         """Whether the instant lies in the period."""
@@ -72,20 +92,20 @@ def month_start(instant: datetime) -> datetime:
     return instant.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
-def cycle(anchor: datetime, frequency: Frequency, number: int) -> datetime:
+def cycle(anchor: datetime, frequency: AnyFrequency, number: int) -> datetime:
     """Return the start of the cycle that lies `number` cycles after the anchor (before, if negative).
 
     Counted from the anchor, not from the cycle before, so that an anchor on the 31st comes back to the 31st.
     """
-    if frequency is Frequency.WEEKLY:
-        return anchor + timedelta(weeks=number)
+    if frequency in DAYS:
+        return anchor + timedelta(days=DAYS[frequency] * number)
     return add_months(anchor, MONTHS[frequency] * number)
 
 
-def cycle_at(anchor: datetime, frequency: Frequency, instant: datetime) -> int:
+def cycle_at(anchor: datetime, frequency: AnyFrequency, instant: datetime) -> int:
     """Return the number of the cycle in which the instant lies."""
-    if frequency is Frequency.WEEKLY:
-        return (instant - anchor) // timedelta(weeks=1)
+    if frequency in DAYS:
+        return (instant - anchor) // timedelta(days=DAYS[frequency])
     months = (instant.year - anchor.year) * 12 + instant.month - anchor.month
     number = months // MONTHS[frequency]
     while cycle(anchor, frequency, number) > instant:

@@ -29,12 +29,14 @@ async def load(tx: Connection, tenant_id: int, customer_id: str) -> Account:
         entries=await ledger.of_customer(tx, tenant_id, customer_id),
         invoiced=await invoices.ids(tx, tenant_id, customer_id),
         invoiced_items=await invoices.schedule_items(tx, tenant_id, customer_id),
+        kept_balances=await balances.ids(tx, tenant_id, customer_id),
     )
 
 
 def _product_ids(agreed: Iterable[Contract], rates: Iterable[tuple[Rate, ...]], held: Iterable[Balance]) -> list[str]:
-    """Return every product that a rate, a balance or a scheduled charge names."""
+    """Return every product that a rate, a balance, a scheduled charge or a recurring balance names."""
     charged = {charge.product_id for contract in agreed for charge in contract.scheduled_charges}
+    charged |= {term.product_id for contract in agreed for term in contract.recurring_balances}
     return sorted(charged | {rate.product_id for card in rates for rate in card} | {each.product_id for each in held})
 
 

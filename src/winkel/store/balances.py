@@ -55,6 +55,12 @@ async def get(tx: Connection, tenant_id: int, customer_id: str, balance_id: str)
     return msgspec.convert(row, Balance)
 
 
+async def ids(tx: Connection, tenant_id: int, customer_id: str) -> frozenset[str]:
+    """Return the ids of all kept balances of a customer and of its contracts, archived ones too."""
+    rows = await tx.execute(sql.ids, {"tenant_id": tenant_id, "customer_id": customer_id})
+    return frozenset([row["id"] for row in await rows.fetchall()])
+
+
 async def of_customer(
     tx: Connection, tenant_id: int, customer_id: str, include_archived: bool = False
 ) -> tuple[Balance, ...]:

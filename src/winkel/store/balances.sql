@@ -4,12 +4,12 @@ INSERT INTO balance (tenant_id, id, type, customer_id, contract_id, product_id, 
                      name, description, applicable_contract_ids, applicable_product_ids, applicable_product_tags,
                      specifiers, rate_type, invoice_schedule, invoice_contract_id, rollover_fraction,
                      netsuite_sales_order_id, salesforce_opportunity_id, uniqueness_key, custom_fields, created_at,
-                     created_by)
+                     created_by, recurring_id)
 VALUES (%(tenant_id)s, %(id)s, %(type)s, %(customer_id)s, %(contract_id)s, %(product_id)s, %(credit_type_id)s,
         %(segments)s, %(priority)s, %(name)s, %(description)s, %(applicable_contract_ids)s,
         %(applicable_product_ids)s, %(applicable_product_tags)s, %(specifiers)s, %(rate_type)s, %(invoice_schedule)s,
         %(invoice_contract_id)s, %(rollover_fraction)s, %(netsuite_sales_order_id)s, %(salesforce_opportunity_id)s,
-        %(uniqueness_key)s, %(custom_fields)s, %(created_at)s, %(created_by)s)
+        %(uniqueness_key)s, %(custom_fields)s, %(created_at)s, %(created_by)s, %(recurring_id)s)
 
 -- name: find
 -- One balance of a customer, archived or not.
@@ -17,9 +17,13 @@ SELECT id::text, type, customer_id::text, contract_id::text, product_id::text, c
        priority, name, description, applicable_contract_ids, applicable_product_ids, applicable_product_tags,
        specifiers, rate_type, invoice_schedule, invoice_contract_id::text, rollover_fraction,
        netsuite_sales_order_id, salesforce_opportunity_id, uniqueness_key, custom_fields, created_at, created_by,
-       archived_at
+       archived_at, recurring_id::text
 FROM balance
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)s
+
+-- name: ids
+-- The ids of all balances of a customer and of its contracts, archived or not.
+SELECT id::text FROM balance WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
 
 -- name: of_customer
 -- All balances of a customer and of its contracts, oldest first.
@@ -27,7 +31,7 @@ SELECT id::text, type, customer_id::text, contract_id::text, product_id::text, c
        priority, name, description, applicable_contract_ids, applicable_product_ids, applicable_product_tags,
        specifiers, rate_type, invoice_schedule, invoice_contract_id::text, rollover_fraction,
        netsuite_sales_order_id, salesforce_opportunity_id, uniqueness_key, custom_fields, created_at, created_by,
-       archived_at
+       archived_at, recurring_id::text
 FROM balance
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
   AND (%(include_archived)s OR archived_at IS NULL)
@@ -39,7 +43,7 @@ SELECT id::text, type, customer_id::text, contract_id::text, product_id::text, c
        priority, name, description, applicable_contract_ids, applicable_product_ids, applicable_product_tags,
        specifiers, rate_type, invoice_schedule, invoice_contract_id::text, rollover_fraction,
        netsuite_sales_order_id, salesforce_opportunity_id, uniqueness_key, custom_fields, created_at, created_by,
-       archived_at
+       archived_at, recurring_id::text
 FROM balance
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
   AND type = ANY (%(types)s)

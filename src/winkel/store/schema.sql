@@ -426,6 +426,7 @@ CREATE TABLE contract (
     overrides                jsonb NOT NULL DEFAULT '[]',   -- list of model/override.py, Override
     multiplier_override_prioritization text NOT NULL DEFAULT 'LOWEST_MULTIPLIER',
     scheduled_charges        jsonb NOT NULL DEFAULT '[]',   -- list of model/contract.py, ScheduledCharge
+    recurring_balances       jsonb NOT NULL DEFAULT '[]',   -- list of model/recurring.py, RecurringBalance
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
     FOREIGN KEY (tenant_id, rate_card_id) REFERENCES rate_card
@@ -460,6 +461,7 @@ CREATE TABLE balance (
     created_at               timestamptz NOT NULL,
     created_by               text NOT NULL,
     archived_at              timestamptz,
+    recurring_id             uuid,                -- of the contract's recurring commit or credit that gave it
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
     FOREIGN KEY (tenant_id, contract_id) REFERENCES contract,
