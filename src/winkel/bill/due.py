@@ -7,6 +7,9 @@ from winkel.bill.scheduled import schedules
 from winkel.model.account import Account
 from winkel.model.invoice import Invoice, InvoiceType
 
+RETRY = timedelta(minutes=5)
+"""When to try again contracts whose billing failed."""
+
 
 def due_at(invoice: Invoice, grace: timedelta) -> datetime:
     """Return when a draft becomes final (metronome-api.md §4.9).

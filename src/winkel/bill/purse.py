@@ -37,7 +37,7 @@ def purses(account: Account, contract: Contract, period: Period) -> list[Purse]:
     found = [
         (_precedence(account, balance, segment, period.start), Purse(balance, segment))
         for balance in account.balances
-        if _reaches(balance, contract)
+        if reaches(balance, contract)
         for segment in balance.segments
         if period.meet(segment.starting_at, segment.ending_before)
     ]
@@ -65,7 +65,7 @@ def applies(balance: Balance, use: Use) -> bool:
     return True
 
 
-def _reaches(balance: Balance, contract: Contract) -> bool:
+def reaches(balance: Balance, contract: Contract) -> bool:
     """Whether a balance belongs to the contract, or to the customer and not to other contracts only."""
     if balance.archived_at is not None:
         return False

@@ -1,7 +1,7 @@
 """Keeps usage compact, closes billing periods when their time has come, and decides how many meters there should be."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -9,7 +9,8 @@ from time import monotonic
 import psycopg
 import structlog
 
-from winkel.bill.actions import finalize_due
+from winkel.bill.actions import Billed, Failure, finalize_due
+from winkel.bill.due import RETRY
 from winkel.clock import Clock
 from winkel.config import Settings
 from winkel.figures import bill as figures
@@ -39,9 +40,8 @@ WATCH_SECONDS = 2.0
 """How often to look at the whole pipeline, for the figures."""
 SCALE_SECONDS = 2.0
 """How often to look whether there are as many meters as are needed."""
-RETRY = timedelta(minutes=5)
-"""When to try again a customer whose billing failed."""
 PAGE = 500
+"""How many customers who are due are asked for at once."""
 OPEN_DELTAS_MAX = 100_000
 """Open deltas are counted up to this many, for the figures: counting them all would cost what merging does."""
 
@@ -95,40 +95,52 @@ class Worker:
         figures.BILLING.give()
         at = self.clock()
         until = await metered_until([connection, *further], self.events, at)
-        if until is None:
-            return
+        if until is not None:
+            async for _ in self.billed(connection, further, until):
+                pass
+
+    async def billed(
+        self, connection: Connection, further: Sequence[Connection], until: datetime
+    ) -> AsyncIterator[Billed]:
+        """Finalize what is due at `until`; yield what each customer came to that no other worker has.
+
+        `until` must be an instant that `metered_until` has returned.
+        """
         some = True
         while some:
             some = False
             for tenant_id, customer_id in await billing.due(connection, until, PAGE):
-                some |= await self._bill_one(connection, further, tenant_id, customer_id, until)
+                came_to = await self._bill_one(connection, further, tenant_id, customer_id, until)
+                if came_to is not None:
+                    some = True
+                    yield came_to
 
     async def _bill_one(
         self, connection: Connection, further: Sequence[Connection], tenant_id: int, customer_id: str, until: datetime
-    ) -> bool:
-        """Bill one customer in one transaction, or write down why not; False: another worker is at it."""
+    ) -> Billed | None:
+        """Bill one customer in one transaction, or write down why not; None: another worker is at it."""
         grace = timedelta(hours=self.settings.grace_hours)
         try:
             async with connection.transaction():
                 if not await billing.take(connection, tenant_id, customer_id, until):
-                    return False
+                    return None
                 lenders = [Held(each) for each in further]
-                final = await finalize_due(
+                came_to = await finalize_due(
                     connection, lenders, tenant_id, customer_id, grace=grace, until=until, at=self.clock()
                 )
-            figures.FINALIZED.inc(len(final))
-            for invoice in final:
-                log.info("invoice finalized", tenant=tenant_id, customer=customer_id, invoice=invoice.id)
         except (psycopg.OperationalError, UnavailableError):
             raise
         except Exception as error:
             log.exception("billing failed", tenant=tenant_id, customer=customer_id)
-            figures.FAILURES.inc()
-            problem = f"{type(error).__name__}: {error}"
-            await billing.set_due(connection, tenant_id, customer_id, until + RETRY, problem)
+            came_to = Billed([], [Failure((), f"{type(error).__name__}: {error}")])
+            await billing.set_due(connection, tenant_id, customer_id, until + RETRY, str(came_to.failures[0]))
         finally:
             figures.BILLING.give()
-        return True
+        figures.FINALIZED.inc(len(came_to.invoices))
+        figures.FAILURES.inc(len(came_to.failures))
+        for invoice in came_to.invoices:
+            log.info("invoice finalized", tenant=tenant_id, customer=customer_id, invoice=invoice.id)
+        return came_to
 
     async def trim(self, connection: Connection, *further: Connection) -> None:
         """Drop records of the log that were metered and are older than the retention."""

@@ -2,10 +2,22 @@
 
 from datetime import datetime
 
+import msgspec
+from msgspec import Struct
+
 from winkel.store.database import Connection
 from winkel.store.sql import Queries
 
 sql = Queries(__name__)
+
+
+class Problem(Struct, frozen=True):
+    """Why the last look at a customer failed: one line for each group of contracts that could not be billed."""
+
+    tenant: str
+    customer_id: str
+    customer: str
+    problem: str
 
 
 async def lock_customer(tx: Connection, tenant_id: int, customer_id: str) -> None:
@@ -17,6 +29,23 @@ async def due(connection: Connection, at: datetime, limit: int) -> list[tuple[in
     """Return (tenant id, customer id) of those to look at, the longest waiting first; for the owner's connection."""
     rows = await connection.execute(sql.due, {"at": at, "limit": limit})
     return [(row["tenant_id"], row["customer_id"]) for row in await rows.fetchall()]
+
+
+async def count_due(connection: Connection, at: datetime) -> int:
+    """Return how many customers are to be looked at; for the owner's connection."""
+    row = await (await connection.execute(sql.count_due, {"at": at})).fetchone()
+    assert row is not None, "count always gives a row"
+    return int(row["count"])
+
+
+async def retry_now(connection: Connection, at: datetime) -> None:
+    """Let the customers whose last look failed be due at `at`, not later; for the owner's connection."""
+    await connection.execute(sql.retry_now, {"at": at})
+
+
+async def problems(connection: Connection) -> list[Problem]:
+    """Return whose last look failed, in all tenants; for the owner's connection."""
+    return msgspec.convert(await (await connection.execute(sql.problems)).fetchall(), list[Problem])
 
 
 async def take(tx: Connection, tenant_id: int, customer_id: str, at: datetime) -> bool:
