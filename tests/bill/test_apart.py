@@ -82,6 +82,13 @@ def test_a_common_balance_keeps_contracts_together() -> None:
     assert parts(account(("b", "d"), ("d", "c"))) == ["a", "bcd"]
 
 
+def test_a_balance_is_tied_to_the_contract_on_which_it_is_invoiced() -> None:
+    """Even if it may not pay for that one."""
+    linked = account(("a",))
+    invoiced = structs.replace(linked.balances[0], invoice_contract_id="c")
+    assert parts(structs.replace(linked, balances=(invoiced,))) == ["ac", "b", "d"]
+
+
 def test_a_balance_of_the_customer_keeps_all_together_unless_it_is_archived() -> None:
     """A balance that names no contract may pay for all."""
     linked = account(())

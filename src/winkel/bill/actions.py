@@ -1,11 +1,11 @@
 """What people and workers ask of billing: the drafts of a customer, and making them final."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import msgspec
-import psycopg
 import structlog
 from msgspec import Struct
 
@@ -13,13 +13,14 @@ from winkel.bill.apart import apart
 from winkel.bill.draft import Draft, Need, drafts, needs
 from winkel.bill.due import RETRY, due_at, next_look
 from winkel.model.account import Account
-from winkel.model.errors import UnavailableError
 from winkel.model.invoice import Invoice, InvoiceStatus
 from winkel.model.ledger import LedgerEntry
 from winkel.model.usage import HourUsage
 from winkel.store import accounts, billing, invoices, ledger, shards
+from winkel.store.billing import Look
 from winkel.store.database import Connection
 from winkel.store.shards import Lender
+from winkel.store.sql import grouped
 
 log = structlog.get_logger(__name__)
 
@@ -49,9 +50,29 @@ class Failure(Struct, frozen=True):
 class Billed(Struct, frozen=True):
     """What billing a customer came to."""
 
+    customer_id: str
     invoices: list[Invoice]
     """Those that were finalized."""
     failures: list[Failure]
+
+
+class _Part(Struct):
+    """Contracts of a customer that are billed together, and how far that is."""
+
+    account: Account
+    needs: list[Need] = []
+    drafts: list[Draft] = []
+    failure: Failure | None = None
+
+    @contextmanager
+    def trying(self) -> Iterator[None]:
+        """Note what goes wrong, so that it stops no other part."""
+        try:
+            yield
+        except Exception as error:
+            ids = tuple(each.id for each in self.account.contracts)
+            log.exception("billing failed", customer=self.account.customer.id, contracts=ids)
+            self.failure = Failure(ids, f"{type(error).__name__}: {error}")
 
 
 async def standing(
@@ -63,26 +84,28 @@ async def standing(
     databases beside its own that usage is spread over.
     """
     account = await accounts.load(tx, tenant_id, customer_id)
-    return Standing(account, await _drafts(tx, further, tenant_id, account, at))
-
-
-async def _drafts(
-    tx: Connection, further: Sequence[Lender], tenant_id: int, account: Account, at: datetime
-) -> list[Draft]:
-    """Return every draft of an account, rated now."""
     async with shards.reading(tx, further, tenant_id) as reader:
-        metered = await _metered(reader, account.customer.keys, needs(account, at))
-    return drafts(account, metered, at)
+        (metered,) = await _metered(reader, [(account, needs(account, at))])
+    return Standing(account, drafts(account, metered, at))
 
 
-async def _metered(reader: shards.Reader, keys: Sequence[str], wanted: Iterable[Need]) -> dict[str, list[HourUsage]]:
-    """Return the usage that was asked for, under the keys by which it was asked for."""
-    found: dict[str, list[HourUsage]] = defaultdict(list)
-    for need in wanted:
-        hours = await reader.hours(
-            keys, [need.metric_id], {need.metric_id: need.group_key}, need.start_hour, need.end_hour
-        )
-        found[need.key] += hours[need.metric_id]
+async def _metered(
+    reader: shards.Reader, wanted: Sequence[tuple[Account, Iterable[Need]]]
+) -> list[dict[str, list[HourUsage]]]:
+    """Return the usage that each account was asked for, under the keys by which it was; like questions are one."""
+    asked: dict[tuple[int, int, int], list[tuple[int, Need]]] = defaultdict(list)
+    for number, (_, some) in enumerate(wanted):
+        for need in some:
+            asked[need.start_hour, need.end_hour, need.group_key].append((number, need))
+    found: list[dict[str, list[HourUsage]]] = [defaultdict(list) for _ in wanted]
+    for (start, end, group_key), some_needs in asked.items():
+        keys = sorted({key for number, _ in some_needs for key in wanted[number][0].customer.keys})
+        metric_ids = sorted({need.metric_id for _, need in some_needs})
+        hours = await reader.hours(keys, metric_ids, dict.fromkeys(metric_ids, group_key), start, end)
+        rows = grouped(((each.customer_key, metric_id), each) for metric_id in hours for each in hours[metric_id])
+        for number, need in some_needs:
+            for key in wanted[number][0].customer.keys:
+                found[number][need.key] += rows.get((key, need.metric_id), ())
     return found
 
 
@@ -90,56 +113,56 @@ async def finalize_due(
     tx: Connection,
     further: Sequence[Lender],
     tenant_id: int,
-    customer_id: str,
+    customer_ids: Sequence[str],
     *,
     grace: timedelta,
     until: datetime,
     at: datetime,
-) -> Billed:
-    """Make every draft final that is due at `until`, and say when to look at this customer again.
+) -> list[Billed]:
+    """Make every draft of these customers final that is due at `until`, and say when to look at them again.
 
-    `until` is an instant of which it is known that everything that arrived before it has been metered. The customer is
-    locked, so two workers never invoice one period twice, and deductions of one balance have one order. Contracts that
-    can't be billed hold back only those that share a balance with them (`apart`); they are tried again after `RETRY`.
+    They must be taken (`billing.take`), so two workers never invoice one period twice, and deductions of one balance
+    have one order. `until` is an instant of which it is known that everything that arrived before it has been metered.
+    Contracts that can't be rated hold back only those that share a balance with them (`apart`); they are tried again
+    after `RETRY`. What can't be written raises, and then nothing is.
     """
-    await billing.lock_customer(tx, tenant_id, customer_id)
-    account = await accounts.load(tx, tenant_id, customer_id)
+    known = await accounts.load_some(tx, tenant_id, customer_ids)
+    parts = {customer_id: [_Part(each) for each in apart(account)] for customer_id, account in known.items()}
+    async with shards.reading(tx, further, tenant_id) as reader:
+        await _rate(reader, [part for some in parts.values() for part in some], at)
     final: list[Invoice] = []
-    still: list[Invoice] = []
-    failures: list[Failure] = []
-    for part in apart(account):
-        try:
-            async with tx.transaction():
-                found = await _drafts(tx, further, tenant_id, part, at)
-                made = await _keep(tx, tenant_id, found, grace=grace, until=until, at=at)
-        except (psycopg.OperationalError, UnavailableError):
-            raise
-        except Exception as error:
-            ids = tuple(each.id for each in part.contracts)
-            log.exception("billing failed", tenant=tenant_id, customer=customer_id, contracts=ids)
-            failures.append(Failure(ids, f"{type(error).__name__}: {error}"))
-        else:
-            final += made
-            still += [each.invoice for each in found if due_at(each.invoice, grace) > until]
-    again = next_look(account, still, grace, at)
-    if failures:
-        again = min(until + RETRY, again or until + RETRY)
-    await billing.set_due(tx, tenant_id, customer_id, again, "\n".join(map(str, failures)) or None)
-    return Billed(final, failures)
+    entries: list[LedgerEntry] = []
+    looks, came_to = [], []
+    for customer_id, some in parts.items():
+        due = [draft for part in some for draft in part.drafts if due_at(draft.invoice, grace) <= until]
+        still = [each.invoice for part in some for each in part.drafts if due_at(each.invoice, grace) > until]
+        made = [_final(draft.invoice, grace, at) for draft in due]
+        failures = [part.failure for part in some if part.failure is not None]
+        final += made
+        entries += [entry for draft in due for entry in draft.entries]
+        again = next_look(known[customer_id], still, grace, at)
+        if failures:
+            again = min(until + RETRY, again or until + RETRY)
+        looks.append(Look(customer_id, again, "\n".join(map(str, failures)) or None))
+        came_to.append(Billed(customer_id, made, failures))
+    await invoices.insert(tx, tenant_id, final)
+    await ledger.post(tx, tenant_id, entries)
+    await billing.set_due(tx, tenant_id, looks)
+    return came_to
 
 
-async def _keep(
-    tx: Connection, tenant_id: int, found: Iterable[Draft], *, grace: timedelta, until: datetime, at: datetime
-) -> list[Invoice]:
-    """Keep those of the drafts that are due as final invoices, with what they take from balances; return them."""
-    final = []
-    for draft in found:
-        due = due_at(draft.invoice, grace)
-        if due <= until:
-            invoice = msgspec.structs.replace(
-                draft.invoice, status=InvoiceStatus.FINALIZED, created_at=at, issued_at=due
-            )
-            await invoices.insert(tx, tenant_id, invoice)
-            await ledger.post(tx, tenant_id, draft.entries)
-            final.append(invoice)
-    return final
+async def _rate(reader: shards.Reader, parts: Sequence[_Part], at: datetime) -> None:
+    """Draft every part, or note why it can't be."""
+    for part in parts:
+        with part.trying():
+            part.needs = needs(part.account, at)
+    sound = [part for part in parts if part.failure is None]
+    usage = await _metered(reader, [(part.account, part.needs) for part in sound])
+    for part, metered in zip(sound, usage, strict=True):
+        with part.trying():
+            part.drafts = drafts(part.account, metered, at)
+
+
+def _final(draft: Invoice, grace: timedelta, at: datetime) -> Invoice:
+    """Return a draft as the final invoice that it becomes."""
+    return msgspec.structs.replace(draft, status=InvoiceStatus.FINALIZED, created_at=at, issued_at=due_at(draft, grace))

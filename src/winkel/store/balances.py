@@ -1,5 +1,6 @@
 """Prepaid commits and credits, of customers and of contracts. What is left of them is in `store/ledger.py`."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -9,7 +10,7 @@ from psycopg.types.json import Jsonb
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.errors import NotFoundError
 from winkel.store.database import Connection
-from winkel.store.sql import Queries
+from winkel.store.sql import Queries, grouped
 
 sql = Queries(__name__)
 
@@ -59,8 +60,16 @@ async def of_customer(
     tx: Connection, tenant_id: int, customer_id: str, include_archived: bool = False
 ) -> tuple[Balance, ...]:
     """Return the balances of a customer and of its contracts, oldest first."""
-    values = {"tenant_id": tenant_id, "customer_id": customer_id, "include_archived": include_archived}
-    return msgspec.convert(await (await tx.execute(sql.of_customer, values)).fetchall(), tuple[Balance, ...])
+    return (await of_customers(tx, tenant_id, [customer_id], include_archived)).get(customer_id, ())
+
+
+async def of_customers(
+    tx: Connection, tenant_id: int, customer_ids: Sequence[str], include_archived: bool = False
+) -> dict[str, tuple[Balance, ...]]:
+    """Return the balances of customers and of their contracts, oldest first, by customer; who has none is left out."""
+    values = {"tenant_id": tenant_id, "customer_ids": list(customer_ids), "include_archived": include_archived}
+    rows = await (await tx.execute(sql.of_customers, values)).fetchall()
+    return grouped((each.customer_id, each) for each in msgspec.convert(rows, list[Balance]))
 
 
 async def page(
