@@ -7,8 +7,8 @@ from decimal import Decimal
 from winkel.model.contract import Contract, StatementSchedule
 from winkel.model.credit_type import USD
 from winkel.model.customer import Customer
-from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType, TierPart
-from winkel.model.money import multiply, negated, total
+from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType, TierPart, asked_for
+from winkel.model.money import multiply, negated
 from winkel.model.period import Frequency
 from winkel.paper.page import Page, page
 
@@ -50,8 +50,8 @@ def usage(
     )
 
 
-def applied(line: LineItem, name: str = "Welcome credit") -> LineItem:
-    """Return the line that takes off what a balance pays of another one."""
+def applied(line: LineItem, name: str = "Welcome credit", balance_type: str = "CREDIT") -> LineItem:
+    """Return the line that takes off what a balance pays of another one, or tells what a postpaid commit counts."""
     return LineItem(
         type=LineType.APPLIED,
         name=f"{name} applied",
@@ -60,6 +60,7 @@ def applied(line: LineItem, name: str = "Welcome credit") -> LineItem:
         product_id="fixed",
         starting_at=line.starting_at,
         ending_before=line.ending_before,
+        balance_type=balance_type,
     )
 
 
@@ -98,7 +99,7 @@ def sample(
         status=status,
         credit_type_id=USD.id,
         line_items=tuple(lines),
-        total=total([line.total for line in lines]),
+        total=asked_for(lines),
         start=START if kind is InvoiceType.USAGE else None,
         end=END if kind is InvoiceType.USAGE else None,
         issued_at=datetime(2026, 2, 2, tzinfo=UTC),

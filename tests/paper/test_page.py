@@ -46,6 +46,15 @@ def test_lines_are_together_by_product_with_what_balances_pay() -> None:
     assert made.sums[1].amount.shown == "−100.00"
 
 
+def test_what_a_postpaid_commit_counts_is_told_and_not_taken_off() -> None:
+    """It stands in parentheses, and no sum changes."""
+    line = usage("Tokens", "3", "100")
+    made = sample([line, applied(line, "Promise", "POSTPAID")])
+    assert [row.amount.shown for row in made.sections[0].rows] == ["3.00", "(−3.00)"]
+    assert (made.sections[0].subtotal, made.total, made.sums) == (Amount("3.00"), Amount("3.00"), [])
+    assert "parentheses" in made.notes[0]
+
+
 def test_tiers_say_their_bounds() -> None:
     """The lower bound is exclusive, the upper one inclusive."""
     tiers = [

@@ -18,6 +18,8 @@ def invoice(draft: Invoice) -> list[str]:
         count = ""
         if item.quantity is not None and item.unit_price is not None:
             count = f"{number(item.quantity)} × {money(item.unit_price, item.credit_type_id)}"
+            if item.product_type == "COMPOSITE":
+                count = f"{money(item.quantity, item.credit_type_id)} × {number(item.unit_price.scaleb(2))}%"
         note = f"  ← {item.segment_id}" if item.segment_id and item.type is not LineType.APPLIED else ""
         lines.append(
             f"  {label(item, draft):<52} {count:>28} {money(item.total, item.credit_type_id):>14}{note}".rstrip()

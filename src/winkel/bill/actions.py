@@ -134,9 +134,9 @@ async def finalize_due(
     entries: list[LedgerEntry] = []
     looks, came_to = [], []
     for customer_id, some in parts.items():
-        due = [draft for part in some for draft in part.drafts if due_at(draft.invoice, grace) <= until]
-        still = [each.invoice for part in some for each in part.drafts if due_at(each.invoice, grace) > until]
-        made = [_final(draft.invoice, grace, at) for draft in due]
+        due = [draft for part in some for draft in part.drafts if due_at(draft, grace) <= until]
+        still = [draft for part in some for draft in part.drafts if due_at(draft, grace) > until]
+        made = [_final(draft, grace, at) for draft in due]
         failures = [part.failure for part in some if part.failure is not None]
         final += made
         entries += [entry for draft in due for entry in draft.entries]
@@ -163,6 +163,8 @@ async def _rate(reader: shards.Reader, parts: Sequence[_Part], at: datetime) -> 
             part.drafts = drafts(part.account, metered, at)
 
 
-def _final(draft: Invoice, grace: timedelta, at: datetime) -> Invoice:
+def _final(draft: Draft, grace: timedelta, at: datetime) -> Invoice:
     """Return a draft as the final invoice that it becomes."""
-    return msgspec.structs.replace(draft, status=InvoiceStatus.FINALIZED, created_at=at, issued_at=due_at(draft, grace))
+    return msgspec.structs.replace(
+        draft.invoice, status=InvoiceStatus.FINALIZED, created_at=at, issued_at=due_at(draft, grace)
+    )

@@ -15,14 +15,15 @@ from msgspec import Struct
 from winkel.model.contract import Contract
 from winkel.model.credit_type import code, in_currency, payable
 from winkel.model.customer import Customer
-from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType, TierPart
-from winkel.model.money import add, plain, total
+from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType, TierPart, asked_for
+from winkel.model.money import add, plain
 
 _TITLES = {InvoiceType.USAGE: "Usage invoice", InvoiceType.SCHEDULED: "Scheduled invoice"}
 _ROUNDED = (
     "Amounts are exact and are not rounded line by line. To be shown they are rounded to two decimals, half to even; "
     "where that changes an amount, the exact one stands below it. Subtotals and the total are exact sums, rounded once."
 )
+_COUNTED = "Amounts in parentheses count towards a postpaid commit; they are not taken off what is to be paid."
 _DRAFT = "This is a draft: it follows usage until the invoice is issued. Please do not pay it."
 _VOID = "This invoice was voided. Please do not pay it."
 DUE_DAYS_MAX = 3660
@@ -94,6 +95,7 @@ def page(invoice: Invoice, customer: Customer, contract: Contract, seller: str) 
     """Return an invoice in words. `invoice.issued_at` must be set: for a draft, when it will be issued."""
     assert invoice.issued_at is not None, "an invoice on paper has a date"
     rounding = any(_amount(line.total, invoice).exact for line in invoice.line_items)
+    counted = any(map(_only_counted, invoice.line_items))
     status = {InvoiceStatus.DRAFT: _DRAFT, InvoiceStatus.VOID: _VOID}.get(invoice.status)
     return Page(
         title=_TITLES[invoice.type],
@@ -105,7 +107,7 @@ def page(invoice: Invoice, customer: Customer, contract: Contract, seller: str) 
         sections=list(_sections(invoice)),
         sums=_sums(invoice),
         total=_amount(invoice.total, invoice),
-        notes=[*([status] if status else []), *([_ROUNDED] if rounding else [])],
+        notes=[*([status] if status else []), *([_COUNTED] if counted else []), *([_ROUNDED] if rounding else [])],
         foot=f"Invoice {invoice.id}",
         dated=invoice.issued_at,
     )
@@ -137,7 +139,7 @@ def span(start: datetime, end: datetime) -> str:
 
 
 def _sections(invoice: Invoice) -> Iterator[Section]:
-    """Yield the lines by product, in their order; what a balance pays stays with the line that it pays for."""
+    """Yield the lines by product, in their order; what a balance pays or counts stays with its line."""
     owners: list[str | None] = []
     for line in invoice.line_items:
         owners.append(owners[-1] if line.type is LineType.APPLIED and owners else line.product_id)
@@ -145,12 +147,14 @@ def _sections(invoice: Invoice) -> Iterator[Section]:
     for _, pairs in together:
         lines = [line for _, line in pairs]
         rows = [_row(line, lines[0].name, invoice) for line in lines]
-        yield Section(lines[0].name, rows, _amount(total([line.total for line in lines]), invoice))
+        yield Section(lines[0].name, rows, _amount(asked_for(lines), invoice))
 
 
 def _row(line: LineItem, heading: str, invoice: Invoice) -> Row:
     """Return a line under the heading of its product."""
-    period = ""
+    amount, period = _amount(line.total, invoice), ""
+    if _only_counted(line):
+        amount = Amount(f"({amount.shown})", amount.exact)
     if line.starting_at and line.ending_before and line.type is not LineType.APPLIED:
         period = span(line.starting_at, line.ending_before)
     return Row(
@@ -158,7 +162,7 @@ def _row(line: LineItem, heading: str, invoice: Invoice) -> Row:
         period=period,
         quantity="" if line.quantity is None else number(line.quantity),
         unit_price="" if line.unit_price is None else _price(line.unit_price, invoice.credit_type_id),
-        amount=_amount(line.total, invoice),
+        amount=amount,
         applied=line.type is LineType.APPLIED,
     )
 
@@ -186,14 +190,19 @@ def _tier(tier: TierPart) -> str:
 
 def _sums(invoice: Invoice) -> list[Sum]:
     """Return charges and applied balances apart, where there are both."""
-    applied = [line.total for line in invoice.line_items if line.type is LineType.APPLIED]
+    applied = [line for line in invoice.line_items if line.type is LineType.APPLIED and not _only_counted(line)]
     if not applied:
         return []
-    charges = [line.total for line in invoice.line_items if line.type is not LineType.APPLIED]
+    charges = [line for line in invoice.line_items if line.type is not LineType.APPLIED]
     return [
-        Sum("Charges", _amount(total(charges), invoice)),
-        Sum("Paid from commits and credits", _amount(total(applied), invoice)),
+        Sum("Charges", _amount(asked_for(charges), invoice)),
+        Sum("Paid from commits and credits", _amount(asked_for(applied), invoice)),
     ]
+
+
+def _only_counted(line: LineItem) -> bool:
+    """Whether a line tells what a postpaid commit counts: no total takes it off (metronome-api.md §4.9)."""
+    return line.type is LineType.APPLIED and not asked_for([line]) and bool(line.total)
 
 
 def _amount(amount: Decimal, invoice: Invoice) -> Amount:
