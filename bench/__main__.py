@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.progress import Progress
 
-from bench import baseline, dedupe, fleet, freshness, machine, micro, page, soak, start, sustained
+from bench import baseline, bill, dedupe, fleet, freshness, machine, micro, page, soak, start, sustained
 from bench.bench import Bench, folder, progress
 from bench.peers import run as peers
 from bench.report import Report
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[Bench], None]] = {
     "dedupe": dedupe.run,
     "fleet": fleet.run,
     "peers": peers.run,
+    "bill": bill.run,
     "soak": soak.embedded,
     "kafka": soak.kafka,
 }

@@ -1,8 +1,11 @@
 """Invoices over the API: drafts rated when asked for, finalized when their time has come."""
 
+import io
+import uuid
 from fractions import Fraction
 
 import pytest
+from pypdf import PdfReader
 
 from api import billing, seed
 
@@ -103,6 +106,26 @@ async def test_an_invoice_waits_for_the_meter(acme, sdk, app_client, api, clock,
     assert (final["status"], final["total"]) == ("FINALIZED", 607)
 
 
+async def test_an_invoice_as_pdf(acme, sdk, app_client, api, clock, database_url) -> None:
+    """A draft is marked as one; final, it is the same bytes each time. The seller is the tenant."""
+
+    async def text(invoice: str) -> tuple[bytes, str]:
+        content = await (await sdk.v1.customers.invoices.retrieve_pdf(customer_id=acme, invoice_id=invoice)).read()
+        return content, PdfReader(io.BytesIO(content)).pages[0].extract_text()
+
+    (draft,) = await billing.invoices_of(app_client, acme, type="usage")
+    _, shown = await text(draft["id"])
+    assert all(each in shown for each in ("DRAFT", "Acme", "6.00", "Prepaid applied", app_client.tenant.name))
+    clock.move(days=18)
+    await billing.bill(api, database_url)
+    content, shown = await text(draft["id"])
+    assert "DRAFT" not in shown
+    clock.move(days=1)
+    assert (await text(draft["id"]))[0] == content
+    missing = await app_client.get(f"/v1/customers/{acme}/invoices/{uuid.uuid4()}/pdf")
+    assert missing.status_code == 404
+
+
 async def test_billing_twice_changes_nothing(acme, app_client, api, clock, database_url) -> None:
     """A second round, or a second worker, finds nothing to do."""
     clock.move(days=30)
@@ -152,6 +175,52 @@ async def test_a_bad_contract_never_stops_the_others(acme, sdk, app_client, api,
     assert row["customer_id"] == broken
     assert row["problem"]
     assert len(await billing.invoices_of(app_client, acme, status="FINALIZED")) == 2
+
+
+async def broken_card(sdk, owner):
+    """Make a rate card whose product has a metric that does not exist; return it, and a function that mends it."""
+    card, product = await billing.priced_card(sdk)
+    row = await (await owner.execute("SELECT initial FROM product WHERE id = %s", (product,))).fetchone()
+    change = "UPDATE product SET initial = jsonb_set(initial, '{billable_metric_id}', to_jsonb(%s::text)) WHERE id = %s"
+    await owner.execute(change, (str(uuid.uuid4()), product))
+    return card, lambda: owner.execute(change, (row["initial"]["billable_metric_id"], product))
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["apart", "linked by a credit"])
+async def test_a_bad_contract_holds_back_those_that_share_a_balance_with_it(
+    acme, sdk, app_client, api, clock, database_url, owner, linked: bool
+) -> None:
+    """The customer's other contract is billed on time, unless one balance may pay for both; mended, all is billed."""
+    card, mend = await broken_card(sdk, owner)
+    bad = await sdk.v1.contracts.create(customer_id=acme, starting_at=seed.at(2026), rate_card_id=card)
+    if linked:
+        await sdk.v1.customers.credits.create(
+            customer_id=acme,
+            product_id=await seed.fixed_product(sdk),
+            priority=1,
+            access_schedule={
+                "schedule_items": [{"amount": 50, "starting_at": seed.at(2026), "ending_before": seed.at(2027)}]
+            },
+        )
+    clock.move(days=18)
+    await billing.bill(api, database_url)
+    final = {"customer_id": acme, "tenant_id": app_client.tenant.id}
+    count = "SELECT count(*) AS n FROM invoice WHERE customer_id = %(customer_id)s AND tenant_id = %(tenant_id)s"
+
+    async def made() -> int:
+        return (await (await owner.execute(count, final)).fetchone())["n"]
+
+    row = await (await owner.execute("SELECT problem FROM billing_due WHERE problem <> ''")).fetchone()
+    assert bad.data.id in row["problem"]
+    assert await made() == (0 if linked else 2)
+    await mend()
+    await billing.bill(api, database_url)
+    assert await made() == (0 if linked else 2), "it is tried again later, not at once"
+    clock.move(minutes=6)
+    await billing.bill(api, database_url)
+    invoices = await billing.invoices_of(app_client, acme, status="FINALIZED", type="USAGE")
+    assert await made() == 3
+    assert sorted(each["total"] for each in invoices) == ([0, 550] if linked else [0, 600])
 
 
 async def test_amounts_keep_every_digit(sdk, app_client, api, database_url) -> None:

@@ -79,6 +79,7 @@ ROUTES: dict[str, Any] = {
     "GET /v1/customers/{customer_id}/billable-metrics": {},
     "GET /v1/customers/{customer_id}/invoices": {},
     "GET /v1/customers/{customer_id}/invoices/{invoice_id}": {},
+    "GET /v1/customers/{customer_id}/invoices/{invoice_id}/pdf": {},
     # billable metrics
     "POST /v1/billable-metrics/create": {"name": "Own", "aggregation_type": "COUNT"},
     "GET /v1/billable-metrics/{billable_metric_id}": {},

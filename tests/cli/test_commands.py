@@ -231,3 +231,17 @@ def test_roles_run_one_by_one(database_url: str, folder: Path) -> None:
             role.terminate()
         codes = [(role.wait(20), role.communicate()[1]) for role in roles]
     assert [code for code, _ in codes] == [0, 0, 0], codes
+
+
+def test_an_invoice_is_written_as_pdf(winkel: Running, folder: Path) -> None:
+    """The newest draft by default, under its id or a name of one's own; without one it is a sentence."""
+    made = httpx.post(winkel.url + "/v1/customers", json={"name": "Paper"}, headers=winkel.headers).json()["data"]["id"]
+    none = cli("invoices", "pdf", "--customer", "Paper", winkel=winkel)
+    assert (none.returncode, "no draft invoice" in none.stderr) == (1, True)
+    contract = {"customer_id": made, "starting_at": datetime.now(UTC).date().isoformat() + "T00:00:00Z"}
+    httpx.post(winkel.url + "/v1/contracts/create", json=contract, headers=winkel.headers).raise_for_status()
+    done = cli("invoices", "pdf", "--customer", "Paper", "--out", str(folder / "paper.pdf"), winkel=winkel)
+    assert done.stdout.strip() == str(folder / "paper.pdf"), done.stderr
+    assert (folder / "paper.pdf").read_bytes().startswith(b"%PDF-")
+    wrong = cli("invoices", "pdf", made, "--customer", "Paper", winkel=winkel)
+    assert (wrong.returncode, "404" in wrong.stderr) == (1, True)

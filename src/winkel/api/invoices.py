@@ -1,11 +1,12 @@
 """GET /v1/customers/{id}/invoices: drafts rated now, and what was finalized (metronome-api.md §4.9)."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from litestar import Request, get
+from litestar import Request, Response, get
 from msgspec import Struct
 
 from winkel.api import pages
@@ -22,7 +23,9 @@ from winkel.model.errors import NotFoundError
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
 from winkel.model.tenant import Caller
 from winkel.model.word import Word
-from winkel.store import balances, customers, invoices
+from winkel.paper.page import page
+from winkel.paper.typeset import pdf
+from winkel.store import balances, contracts, customers, invoices, tenants
 from winkel.store.database import Connection
 from winkel.store.invoices import Filter
 
@@ -100,6 +103,20 @@ async def retrieve_invoice(
     return Data(invoice_view(invoice, customer, held, skip_zero=asked.skip_zero_qty_line_items))
 
 
+@get("/v1/customers/{customer_id:str}/invoices/{invoice_id:str}/pdf", guards=[reader])
+async def retrieve_invoice_pdf(api: Api, caller: Caller, customer_id: str, invoice_id: str) -> Response[bytes]:
+    """Return one invoice as PDF; a draft is rated now, and marked as one. The seller is the tenant."""
+    key, wanted = id_of(customer_id, "customer_id"), id_of(invoice_id, "invoice_id")
+    async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
+        customer = await customers.get(tx, caller.tenant_id, key)
+        invoice = await _kept_or_draft(tx, caller.tenant_id, key, wanted, api)
+        contract = await contracts.get(tx, caller.tenant_id, key, invoice.contract_id)
+        seller = await tenants.get(tx, caller.tenant_id)
+    content = await asyncio.to_thread(pdf, page(invoice, customer, contract, seller.name))
+    named = {"content-disposition": f'inline; filename="invoice-{invoice.id}.pdf"'}
+    return Response(content, media_type="application/pdf", headers=named)
+
+
 async def _kept_or_draft(tx: Connection, tenant_id: int, customer_id: str, invoice_id: str, api: Api) -> Invoice:
     """Return the invoice as it was finalized, or else as it would be if its period ended now."""
     try:
@@ -137,4 +154,4 @@ def _passes(invoice: Invoice, wanted: Filter, after: tuple[datetime, str] | None
     )
 
 
-routes = [list_invoices, retrieve_invoice]
+routes = [list_invoices, retrieve_invoice, retrieve_invoice_pdf]

@@ -175,13 +175,8 @@ def _recurring(asked: RecurringIn, unit: str, place: str) -> Iterator[tuple[date
     if asked.amount_distribution is Distribution.EACH:
         return zip(dates, [charge] * len(dates), strict=True)
     rounded = asked.amount_distribution is Distribution.DIVIDED_ROUNDED
-    parts = split(charge.amount, len(dates), _places(unit) if rounded else None, place)
+    parts = split(charge.amount, len(dates), credit_type.coin_places(unit) if rounded else None, place)
     return zip(dates, [Charge(part, part, ONE) for part in parts], strict=True)
-
-
-def _places(unit: str) -> int:
-    """Return the decimal places of the smallest coin: dollars are kept in cents (metronome-api.md §1)."""
-    return 0 if unit == credit_type.USD.id else 2
 
 
 def split(amount: Decimal, count: int, places: int | None, place: str) -> list[Decimal]:

@@ -1,14 +1,17 @@
 """What people and workers ask of billing: the drafts of a customer, and making them final."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import msgspec
+import structlog
 from msgspec import Struct
 
+from winkel.bill.apart import apart
 from winkel.bill.draft import Draft, Need, drafts, needs
-from winkel.bill.due import due_at, next_look
+from winkel.bill.due import RETRY, due_at, next_look
 from winkel.bill.recurring import begun, children, with_children
 from winkel.model.account import Account
 from winkel.model.commit import Balance
@@ -16,8 +19,12 @@ from winkel.model.invoice import Invoice, InvoiceStatus
 from winkel.model.ledger import LedgerEntry
 from winkel.model.usage import HourUsage
 from winkel.store import accounts, balances, billing, contracts, invoices, ledger, shards
+from winkel.store.billing import Look
 from winkel.store.database import Connection
 from winkel.store.shards import Lender
+from winkel.store.sql import grouped
+
+log = structlog.get_logger(__name__)
 
 
 class Standing(Struct, frozen=True):
@@ -32,6 +39,44 @@ class Standing(Struct, frozen=True):
         return [entry for draft in self.drafts for entry in draft.entries]
 
 
+class Failure(Struct, frozen=True):
+    """Contracts of a customer that could not be billed, and why; no contract is named when it was the whole account."""
+
+    contract_ids: tuple[str, ...]
+    problem: str
+
+    def __str__(self) -> str:
+        return f"contract {', '.join(self.contract_ids)}: {self.problem}" if self.contract_ids else self.problem
+
+
+class Billed(Struct, frozen=True):
+    """What billing a customer came to."""
+
+    customer_id: str
+    invoices: list[Invoice]
+    """Those that were finalized."""
+    failures: list[Failure]
+
+
+class _Part(Struct):
+    """Contracts of a customer that are billed together, and how far that is."""
+
+    account: Account
+    needs: list[Need] = []
+    drafts: list[Draft] = []
+    failure: Failure | None = None
+
+    @contextmanager
+    def trying(self) -> Iterator[None]:
+        """Note what goes wrong, so that it stops no other part."""
+        try:
+            yield
+        except Exception as error:
+            ids = tuple(each.id for each in self.account.contracts)
+            log.exception("billing failed", customer=self.account.customer.id, contracts=ids)
+            self.failure = Failure(ids, f"{type(error).__name__}: {error}")
+
+
 async def standing(
     tx: Connection, further: Sequence[Lender], tenant_id: int, customer_id: str, at: datetime
 ) -> Standing:
@@ -42,25 +87,35 @@ async def standing(
     """
     account = with_children(await accounts.load(tx, tenant_id, customer_id), at)
     async with shards.reading(tx, further, tenant_id) as reader:
-        metered = await _metered(reader, account.customer.keys, needs(account, at))
+        (metered,) = await _metered(reader, [(account, needs(account, at))])
     return Standing(account, drafts(account, metered, at))
 
 
-async def _metered(reader: shards.Reader, keys: Sequence[str], wanted: Iterable[Need]) -> dict[str, list[HourUsage]]:
-    """Return the usage that was asked for, under the keys by which it was asked for."""
-    found: dict[str, list[HourUsage]] = defaultdict(list)
-    for need in wanted:
-        hours = await reader.hours(
-            keys, [need.metric_id], {need.metric_id: need.group_key}, need.start_hour, need.end_hour
-        )
-        found[need.key] += hours[need.metric_id]
+async def _metered(
+    reader: shards.Reader, wanted: Sequence[tuple[Account, Iterable[Need]]]
+) -> list[dict[str, list[HourUsage]]]:
+    """Return the usage that each account was asked for, under the keys by which it was; like questions are one."""
+    asked: dict[tuple[int, int, int], list[tuple[int, Need]]] = defaultdict(list)
+    for number, (_, some) in enumerate(wanted):
+        for need in some:
+            asked[need.start_hour, need.end_hour, need.group_key].append((number, need))
+    found: list[dict[str, list[HourUsage]]] = [defaultdict(list) for _ in wanted]
+    for (start, end, group_key), some_needs in asked.items():
+        keys = sorted({key for number, _ in some_needs for key in wanted[number][0].customer.keys})
+        metric_ids = sorted({need.metric_id for _, need in some_needs})
+        hours = await reader.hours(keys, metric_ids, dict.fromkeys(metric_ids, group_key), start, end)
+        rows = grouped(((each.customer_key, metric_id), each) for metric_id in hours for each in hours[metric_id])
+        for number, need in some_needs:
+            for key in wanted[number][0].customer.keys:
+                found[number][need.key] += rows.get((key, need.metric_id), ())
     return found
 
 
 async def unkept_children(tx: Connection, tenant_id: int, customer_id: str, at: datetime) -> list[Balance]:
     """Return the children of a customer's recurring commits and credits that are not kept yet: begun, or the next."""
     agreed = await contracts.of_customer(tx, tenant_id, customer_id)
-    return children(agreed, await balances.ids(tx, tenant_id, customer_id), at)
+    known = await balances.ids(tx, tenant_id, [customer_id])
+    return children(agreed, known.get(customer_id, frozenset()), at)
 
 
 async def keep_begun(tx: Connection, tenant_id: int, customer_id: str, at: datetime) -> None:
@@ -84,33 +139,67 @@ async def finalize_due(
     tx: Connection,
     further: Sequence[Lender],
     tenant_id: int,
-    customer_id: str,
+    customer_ids: Sequence[str],
     *,
     grace: timedelta,
     until: datetime,
     at: datetime,
-) -> list[Invoice]:
-    """Make every draft final that is due at `until`, keep what has begun, say when to look at this customer again.
+) -> list[Billed]:
+    """Make every draft of these customers final that is due at `until`, keep what has begun, say when to look again.
 
-    `until` is an instant of which it is known that everything that arrived before it has been metered. The customer is
-    locked, so two workers never invoice one period twice, and deductions of one balance have one order.
+    They must be taken (`billing.take`), so two workers never invoice one period twice, and deductions of one balance
+    have one order. `until` is an instant of which it is known that everything that arrived before it has been metered.
+    Contracts that can't be rated hold back only those that share a balance with them (`apart`); they are tried again
+    after `RETRY`. What can't be written raises, and then nothing is.
     """
-    await billing.lock_customer(tx, tenant_id, customer_id)
-    now = await standing(tx, further, tenant_id, customer_id, at)
-    unkept = [each for each in now.account.balances if each.id not in now.account.kept_balances]
-    for child in begun(unkept, at):
-        await balances.insert(tx, tenant_id, child)
+    read = await accounts.load_some(tx, tenant_id, customer_ids)
+    known = {customer_id: with_children(account, at) for customer_id, account in read.items()}
+    parts = {customer_id: [_Part(each) for each in apart(account)] for customer_id, account in known.items()}
+    async with shards.reading(tx, further, tenant_id) as reader:
+        await _rate(reader, [part for some in parts.values() for part in some], at)
+    for account in known.values():
+        await _keep(tx, tenant_id, account, at)
     final: list[Invoice] = []
-    for draft in now.drafts:
-        if due_at(draft, grace) > until:
-            continue
-        invoice = msgspec.structs.replace(
-            draft.invoice, status=InvoiceStatus.FINALIZED, created_at=at, issued_at=due_at(draft, grace)
-        )
-        await invoices.insert(tx, tenant_id, invoice)
-        await ledger.post(tx, tenant_id, draft.entries)
-        final.append(invoice)
-    made = {invoice.id for invoice in final}
-    still = [draft for draft in now.drafts if draft.invoice.id not in made]
-    await billing.set_due(tx, tenant_id, customer_id, next_look(now.account, still, grace, at))
-    return final
+    entries: list[LedgerEntry] = []
+    looks, came_to = [], []
+    for customer_id, some in parts.items():
+        due = [draft for part in some for draft in part.drafts if due_at(draft, grace) <= until]
+        still = [draft for part in some for draft in part.drafts if due_at(draft, grace) > until]
+        made = [_final(draft, grace, at) for draft in due]
+        failures = [part.failure for part in some if part.failure is not None]
+        final += made
+        entries += [entry for draft in due for entry in draft.entries]
+        again = next_look(known[customer_id], still, grace, at)
+        if failures:
+            again = min(until + RETRY, again or until + RETRY)
+        looks.append(Look(customer_id, again, "\n".join(map(str, failures)) or None))
+        came_to.append(Billed(customer_id, made, failures))
+    await invoices.insert(tx, tenant_id, final)
+    await ledger.post(tx, tenant_id, entries)
+    await billing.set_due(tx, tenant_id, looks)
+    return came_to
+
+
+async def _keep(tx: Connection, tenant_id: int, account: Account, at: datetime) -> None:
+    """Keep the children of an account that have begun."""
+    for child in begun([each for each in account.balances if each.id not in account.kept_balances], at):
+        await balances.insert(tx, tenant_id, child)
+
+
+async def _rate(reader: shards.Reader, parts: Sequence[_Part], at: datetime) -> None:
+    """Draft every part, or note why it can't be."""
+    for part in parts:
+        with part.trying():
+            part.needs = needs(part.account, at)
+    sound = [part for part in parts if part.failure is None]
+    usage = await _metered(reader, [(part.account, part.needs) for part in sound])
+    for part, metered in zip(sound, usage, strict=True):
+        with part.trying():
+            part.drafts = drafts(part.account, metered, at)
+
+
+def _final(draft: Draft, grace: timedelta, at: datetime) -> Invoice:
+    """Return a draft as the final invoice that it becomes."""
+    return msgspec.structs.replace(
+        draft.invoice, status=InvoiceStatus.FINALIZED, created_at=at, issued_at=due_at(draft, grace)
+    )

@@ -8,6 +8,9 @@ from winkel.bill.recurring import next_start
 from winkel.bill.scheduled import schedules
 from winkel.model.account import Account
 
+RETRY = timedelta(minutes=5)
+"""When to try again contracts whose billing failed."""
+
 
 def due_at(draft: Draft, grace: timedelta) -> datetime:
     """Return when a draft becomes final (metronome-api.md §4.9).

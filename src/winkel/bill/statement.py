@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -18,12 +19,16 @@ from winkel.model.metric import BillableMetric
 from winkel.model.period import Period, billing_periods, hour_number
 from winkel.model.product import Product, ProductState, ProductType
 from winkel.model.rate_card import Rate
+from winkel.model.same import Same
 from winkel.model.usage import HourUsage, Quantity
 from winkel.rate.composite import Spend, composite, names
 from winkel.rate.override import Agreed, may_entitle, overridden
 from winkel.rate.rate import Charge, Combination, kept, rate, schedules
 from winkel.rate.schedule import Spans, terms
 from winkel.rate.use import Use
+
+Rates: TypeAlias = tuple[Rate, ...]
+"""The rates of one product on one card, in the order in which they were added."""
 
 
 class Need(Struct, frozen=True, order=True):
@@ -93,13 +98,25 @@ def statements(account: Account, at: datetime) -> list[Statement]:
     return sorted(found, key=lambda each: (each.period.end, each.contract.created_at, each.contract.id))
 
 
-def on_card(account: Account, contract: Contract, kind: ProductType) -> list[tuple[Product, list[Rate]]]:
+@lru_cache(maxsize=32)
+def _by_product(card: Same[tuple[Rate, ...]]) -> dict[str, Rates]:
+    """Return the rates of a card by product, in the order they were added; customers read together share it."""
+    found: dict[str, list[Rate]] = defaultdict(list)
+    for each in sorted(card.it, key=lambda rate: rate.number):
+        found[each.product_id].append(each)
+    return {product_id: tuple(rates) for product_id, rates in found.items()}
+
+
+@lru_cache(maxsize=1024)
+def _schedules(rates: Same[Rates], period: Period) -> dict[Combination, Spans[Rate]]:
+    return schedules(rates.it, period)
+
+
+def on_card(account: Account, contract: Contract, kind: ProductType) -> list[tuple[Product, Rates]]:
     """Return the products of a kind on the contract's rate card with their rates, in the order they were added."""
     card = account.rates.get(contract.rate_card_id, ()) if contract.rate_card_id else ()
-    found: dict[str, list[Rate]] = defaultdict(list)
-    for each in sorted(card, key=lambda rate: rate.number):
-        found[each.product_id].append(each)
-    products = ((account.products[product_id], rates) for product_id, rates in found.items())
+    by_product = _by_product(Same(card))
+    products = ((account.products[product_id], rates) for product_id, rates in by_product.items())
     return [(product, rates) for product, rates in products if product.type is kind]
 
 
@@ -118,9 +135,9 @@ def needs(account: Account, at: datetime) -> list[Need]:
     return [Need(*key, low, high) for key in sorted(spans) for low, high in _merged(spans[key])]
 
 
-def _billed_rates(statement: Statement, product: Product, rates: Sequence[Rate]) -> dict[Combination, Spans[Rate]]:
+def _billed_rates(statement: Statement, product: Product, rates: Rates) -> dict[Combination, Spans[Rate]]:
     """Return when which rate of a product holds; nothing when the customer cannot be entitled to any of it."""
-    found = schedules(rates, statement.period)
+    found = _schedules(Same(rates), statement.period)
     entitled = any(rate.entitled for spans in found.values() for _, rate in spans)
     return found if entitled or may_entitle(statement.contract, product, statement.period) else {}
 

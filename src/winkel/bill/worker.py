@@ -1,7 +1,7 @@
 """Keeps usage compact, closes billing periods when their time has come, and decides how many meters there should be."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -9,7 +9,8 @@ from time import monotonic
 import psycopg
 import structlog
 
-from winkel.bill.actions import finalize_due
+from winkel.bill.actions import Billed, Failure, finalize_due
+from winkel.bill.due import RETRY
 from winkel.clock import Clock
 from winkel.config import Settings
 from winkel.figures import bill as figures
@@ -19,8 +20,10 @@ from winkel.letters.worker import Publisher, relay
 from winkel.log.log import Log
 from winkel.model.errors import UnavailableError
 from winkel.store import billing, shards, usage, vitals
+from winkel.store.billing import Look
 from winkel.store.database import Connection
 from winkel.store.shards import Held
+from winkel.store.sql import grouped
 from winkel.waiting import wait
 
 log = structlog.get_logger(__name__)
@@ -39,9 +42,11 @@ WATCH_SECONDS = 2.0
 """How often to look at the whole pipeline, for the figures."""
 SCALE_SECONDS = 2.0
 """How often to look whether there are as many meters as are needed."""
-RETRY = timedelta(minutes=5)
-"""When to try again a customer whose billing failed."""
 PAGE = 500
+"""How many customers who are due are asked for at once."""
+BUNCH = 50
+"""How many customers of a tenant are billed in one transaction: statements, and what they share, cost once. With more,
+more usage is in memory, and who changes a contract waits longer."""
 OPEN_DELTAS_MAX = 100_000
 """Open deltas are counted up to this many, for the figures: counting them all would cost what merging does."""
 
@@ -95,40 +100,71 @@ class Worker:
         figures.BILLING.give()
         at = self.clock()
         until = await metered_until([connection, *further], self.events, at)
-        if until is None:
-            return
+        if until is not None:
+            async for _ in self.billed(connection, further, until):
+                pass
+
+    async def billed(
+        self, connection: Connection, further: Sequence[Connection], until: datetime
+    ) -> AsyncIterator[Billed]:
+        """Finalize what is due at `until`; yield what each customer came to that no other worker has.
+
+        `until` must be an instant that `metered_until` has returned.
+        """
         some = True
         while some:
             some = False
-            for tenant_id, customer_id in await billing.due(connection, until, PAGE):
-                some |= await self._bill_one(connection, further, tenant_id, customer_id, until)
+            for tenant_id, customer_ids in _bunches(await billing.due(connection, until, PAGE)):
+                for came_to in await self._bill_some(connection, further, tenant_id, customer_ids, until):
+                    some = True
+                    yield came_to
 
-    async def _bill_one(
-        self, connection: Connection, further: Sequence[Connection], tenant_id: int, customer_id: str, until: datetime
-    ) -> bool:
-        """Bill one customer in one transaction, or write down why not; False: another worker is at it."""
+    async def _bill_some(
+        self,
+        connection: Connection,
+        further: Sequence[Connection],
+        tenant_id: int,
+        customer_ids: Sequence[str],
+        until: datetime,
+    ) -> list[Billed]:
+        """Bill those customers that no other worker has, in one transaction; when that fails, each in one of its own.
+
+        One that fails alone is written down, with the reason.
+        """
         grace = timedelta(hours=self.settings.grace_hours)
         try:
             async with connection.transaction():
-                if not await billing.take(connection, tenant_id, customer_id, until):
-                    return False
-                lenders = [Held(each) for each in further]
-                final = await finalize_due(
-                    connection, lenders, tenant_id, customer_id, grace=grace, until=until, at=self.clock()
+                taken = await billing.take(connection, tenant_id, customer_ids, until)
+                if not taken:
+                    return []
+                came_to = await finalize_due(
+                    connection,
+                    [Held(each) for each in further],
+                    tenant_id,
+                    taken,
+                    grace=grace,
+                    until=until,
+                    at=self.clock(),
                 )
-            figures.FINALIZED.inc(len(final))
-            for invoice in final:
-                log.info("invoice finalized", tenant=tenant_id, customer=customer_id, invoice=invoice.id)
         except (psycopg.OperationalError, UnavailableError):
             raise
         except Exception as error:
+            if len(customer_ids) > 1:
+                alone = [await self._bill_some(connection, further, tenant_id, [each], until) for each in customer_ids]
+                return [each for some in alone for each in some]
+            (customer_id,) = customer_ids
             log.exception("billing failed", tenant=tenant_id, customer=customer_id)
-            figures.FAILURES.inc()
-            problem = f"{type(error).__name__}: {error}"
-            await billing.set_due(connection, tenant_id, customer_id, until + RETRY, problem)
+            came_to = [Billed(customer_id, [], [Failure((), f"{type(error).__name__}: {error}")])]
+            look = Look(customer_id, until + RETRY, str(came_to[0].failures[0]))
+            await billing.set_due(connection, tenant_id, [look])
         finally:
             figures.BILLING.give()
-        return True
+        for each in came_to:
+            figures.FINALIZED.inc(len(each.invoices))
+            figures.FAILURES.inc(len(each.failures))
+            for invoice in each.invoices:
+                log.info("invoice finalized", tenant=tenant_id, customer=each.customer_id, invoice=invoice.id)
+        return came_to
 
     async def trim(self, connection: Connection, *further: Connection) -> None:
         """Drop records of the log that were metered and are older than the retention."""
@@ -141,6 +177,13 @@ class Worker:
     async def watch(self, *databases: Connection) -> None:
         """Look at the whole pipeline, so that /metrics can tell of it."""
         PIPELINE.show(await overview(databases, self.events))
+
+
+def _bunches(due: Iterable[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
+    """Yield customers to be billed together, by tenant."""
+    for tenant_id, customer_ids in grouped(due).items():
+        for first in range(0, len(customer_ids), BUNCH):
+            yield tenant_id, list(customer_ids[first : first + BUNCH])
 
 
 async def publish(events: Log, *databases: Connection) -> None:

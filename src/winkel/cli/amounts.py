@@ -1,9 +1,10 @@
 """Amounts and quantities for people: exact, and easy to read."""
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 
+from winkel.model import credit_type as units
 from winkel.model.credit_type import USD
-from winkel.model.money import plain, rounded
+from winkel.model.money import plain
 
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 
@@ -13,22 +14,19 @@ def amount(value: Decimal | int, credit_type: dict[str, str]) -> str:
 
     An exact $0.123456 is shown in full; nothing is hidden by rounding.
     """
-    number = Decimal(value)
-    if credit_type["id"] == USD.id:
-        number, name = plain(number.scaleb(-2)), "USD"
-    else:
-        number, name = plain(number), credit_type["name"]
+    number = units.in_currency(Decimal(value), credit_type["id"])
+    name = "USD" if credit_type["id"] == USD.id else credit_type["name"]
     exponent = number.as_tuple().exponent
     assert isinstance(exponent, int), "finite"
-    text = f"{abs(number):,.{max(2, -exponent)}f}"
+    text = f"{number:,.{max(2, -exponent)}f}".removeprefix("-")
     sign = "−" if number < 0 else ""
     return f"{sign}{SYMBOLS[name]}{text}" if name in SYMBOLS else f"{sign}{text} {name}"
 
 
 def payable(value: Decimal | int) -> str:
-    """Return an amount in cents of USD as dollars and whole cents, half-even: what would be collected."""
-    cents = rounded(Decimal(value), 0, ROUND_HALF_EVEN)
-    return f"${cents.scaleb(-2):,.2f}" if cents >= 0 else f"−${-cents.scaleb(-2):,.2f}"
+    """Return an amount in cents of USD as dollars and whole cents: what would be collected."""
+    dollars = units.payable(Decimal(value), USD.id)
+    return f"${dollars:,.2f}" if dollars >= 0 else f"−${dollars:,.2f}".replace("-", "")
 
 
 def quantity(value: Decimal | int | None) -> str:

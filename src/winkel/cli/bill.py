@@ -1,23 +1,51 @@
-"""winkel bill: usage to invoices, as a role of its own, for clusters."""
+"""winkel bill: usage to invoices, as a role of its own, for clusters; and once, as a run that ends."""
 
 import typer
 
-from winkel.cli.options import DatabaseUrl, MetricsHost, MetricsPort, needed
+from winkel.cli.options import DATA, Data, DatabaseUrl, MetricsHost, MetricsPort, needed
 from winkel.cli.terminal import sentences
 
+app = typer.Typer(invoke_without_command=True)
 
+
+@app.callback()
 def bill(
+    context: typer.Context,
     database_url: DatabaseUrl = "",
     metrics_port: MetricsPort = None,
     metrics_host: MetricsHost = "0.0.0.0",  # noqa: S104 (for clusters)
 ) -> None:
-    """Run the role that merges usage and finalizes invoices.
+    """Run the role that merges usage and finalizes invoices; `run` does it once.
 
     **Example**: `WINKEL_DATABASE_URL=postgresql://db/winkel winkel bill`
     """
+    if context.invoked_subcommand is not None:
+        return
     with sentences():
         from winkel.cli import roles
 
         address = needed(database_url)
         with roles.metrics(metrics_host, metrics_port) as listener:
             raise typer.Exit(roles.run("bill", address, metrics=listener))
+
+
+@app.command()
+def run(database_url: DatabaseUrl = "", data: Data = DATA) -> None:
+    """Finalize every invoice that is due now, once, and end.
+
+    Contracts that cannot be billed stop no others: they are listed at the end with the reason, and the exit code is 1.
+    The run may be ended at any moment and started again, and it may work beside the role `winkel bill` or another run:
+    it goes on where things stand, and no invoice is made twice.
+
+    **Example**: `winkel bill run`
+    """
+    with sentences():
+        import asyncio
+
+        from winkel.cli.billing_run import report, run_once
+        from winkel.cli.datafolder import database_url as choose
+
+        problems = asyncio.run(run_once(choose(database_url, data)))
+        if problems:
+            report(problems)
+            raise typer.Exit(1)

@@ -43,6 +43,13 @@ class Client:
         content = _encoder.encode(body)
         return self._json(self.send("POST", path, query=query, content=content, kind="application/json"))
 
+    def download(self, path: str) -> bytes:
+        """Return the answer of a GET that is no JSON, as it is."""
+        answer = self.send("GET", path)
+        if not answer.is_success:
+            raise ValueError(refusal(answer))
+        return answer.content
+
     def send(
         self,
         method: str,

@@ -1,6 +1,7 @@
 """winkel invoices: drafts as they stand at this moment, and what was finalized."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +12,10 @@ from winkel.cli.terminal import console, sentences, table
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from winkel.cli.client import Client
+
 app = typer.Typer(invoke_without_command=True)
+Chosen = Annotated[str, typer.Argument(help="Its id; default: the newest draft.", show_default=False)]
 
 
 class Status(StrEnum):
@@ -52,7 +56,7 @@ def invoices(
 @app.command()
 def show(
     customer: Customer,
-    invoice: Annotated[str, typer.Argument(help="Its id; default: the newest draft.", show_default=False)] = "",
+    invoice: Chosen = "",
     url: Url = URL,
     token: Token = "",
     json: Json = False,
@@ -66,15 +70,45 @@ def show(
 
         with Client(url, token) as client:
             who = client.customer(customer)
-            path = f"/v1/customers/{who['id']}/invoices"
-            if invoice:
-                found = client.get(f"{path}/{invoice}")["data"]
-            else:
-                drafts = list(client.pages(path, status="DRAFT", sort="date_desc"))
-                if not drafts:
-                    raise ValueError(f"{who['name']} has no draft invoice; `winkel invoices` lists all that there are")
-                found = drafts[0]
+            found = _chosen(client, who, invoice)
         typer.echo(json_text(found)) if json else console().print(invoice_table(who["name"], found))
+
+
+@app.command()
+def pdf(
+    customer: Customer,
+    invoice: Chosen = "",
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; default: invoice-<id>.pdf in this folder.", dir_okay=False)
+    ] = None,
+    url: Url = URL,
+    token: Token = "",
+) -> None:
+    """Write one invoice as PDF; a draft is marked as one.
+
+    **Example**: `winkel invoices pdf --customer acme --out acme.pdf`
+    """
+    with sentences():
+        from winkel.cli.client import Client
+
+        with Client(url, token) as client:
+            who = client.customer(customer)
+            wanted = invoice or _chosen(client, who, invoice)["id"]
+            content = client.download(f"/v1/customers/{who['id']}/invoices/{wanted}/pdf")
+        path = out or Path(f"invoice-{wanted}.pdf")
+        path.write_bytes(content)
+        typer.echo(path)
+
+
+def _chosen(client: "Client", customer: dict[str, Any], invoice: str) -> dict[str, Any]:
+    """Return the invoice with this id, or the newest draft. Raises `ValueError` when there is none."""
+    path = f"/v1/customers/{customer['id']}/invoices"
+    if invoice:
+        return dict(client.get(f"{path}/{invoice}")["data"])
+    drafts = list(client.pages(path, status="DRAFT", sort="date_desc"))
+    if not drafts:
+        raise ValueError(f"{customer['name']} has no draft invoice; `winkel invoices` lists all that there are")
+    return dict(drafts[0])
 
 
 def invoice_table(name: str, invoice: dict[str, Any]) -> "Table":

@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from winkel.cli import dead_letters, events, fleet, invoices, tenant, token
-from winkel.cli.bill import bill
+from winkel.cli import bill, dead_letters, events, fleet, invoices, tenant, token
 from winkel.cli.demo.command import demo
 from winkel.cli.doctor import doctor
 from winkel.cli.gateway import gateway
@@ -41,7 +40,7 @@ app.add_typer(token.app, name="token", rich_help_panel=ADMIN)
 app.add_typer(tenant.app, name="tenant", rich_help_panel=ADMIN)
 app.command(rich_help_panel=ROLES)(gateway)
 app.command(rich_help_panel=ROLES)(meter)
-app.command(rich_help_panel=ROLES)(bill)
+app.add_typer(bill.app, name="bill", rich_help_panel=ROLES)
 app.command(rich_help_panel=ROLES)(migrate)
 
 

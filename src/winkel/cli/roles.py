@@ -6,8 +6,8 @@ import importlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from winkel.model.errors import WinkelError
 
 if TYPE_CHECKING:
     from granian.server.embed import Server
+
+    from winkel.log.log import Log
 
 _NEEDS = {
     "gateway": ("granian.server.embed", "winkel.api.app", "winkel.fleet.actions"),
@@ -165,6 +167,14 @@ async def bill(database_url: str, settings: Settings, stop: asyncio.Event) -> No
     """Merge usage, finalize invoices that are due, and let go of events that are no longer needed."""
     from winkel.bill import worker
     from winkel.clock import now
+
+    async with log_to_bill(database_url, settings, stop) as event_log:
+        await worker.run(database_url, event_log, settings=settings, clock=now, stop=stop)
+
+
+@asynccontextmanager
+async def log_to_bill(database_url: str, settings: Settings, stop: asyncio.Event) -> AsyncIterator["Log"]:
+    """Lend the log, once nothing is unfinished in the one that was in use before: a bill needs all of both."""
     from winkel.fleet.actions import open_before, open_log, settled
 
     before = await open_before(database_url, settings)
@@ -175,7 +185,7 @@ async def bill(database_url: str, settings: Settings, stop: asyncio.Event) -> No
             await before.close()
     event_log = await open_log(database_url, settings)
     try:
-        await worker.run(database_url, event_log, settings=settings, clock=now, stop=stop)
+        yield event_log
     finally:
         await event_log.close()
 

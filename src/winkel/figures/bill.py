@@ -18,7 +18,7 @@ COMPACTION_SECONDS = Histogram(
 )
 FINALIZED = Counter("winkel_bill_invoices_finalized_total", "Invoices that were finalized.", registry=REGISTRY)
 FAILURES = Counter(
-    "winkel_bill_failures_total", "Times that billing a customer failed; it is tried again.", registry=REGISTRY
+    "winkel_bill_failures_total", "Times that billing contracts failed; it is tried again.", registry=REGISTRY
 )
 
 COMPACTING = Sign("usage is being merged", within=120.0)

@@ -23,11 +23,11 @@ class Account(Struct, frozen=True, kw_only=True):
     contracts: tuple[Contract, ...]
     """Live ones, oldest first; an archived one gives no invoice even if it is here."""
     rates: Mapping[str, tuple[Rate, ...]]
-    """By rate card id; a card without rates may be missing."""
+    """By rate card id; a card without rates may be missing, and cards of others may be there."""
     products: Mapping[str, Product]
     """By id: every product that a rate, a balance, a scheduled charge or a recurring balance names."""
     metrics: Mapping[str, BillableMetric]
-    """By id: every metric that a product names, now or at any other time."""
+    """By id: every metric that a product names, now or at any other time; others may be there."""
     balances: tuple[Balance, ...]
     """Of the customer and of its contracts, without archived ones."""
     entries: tuple[LedgerEntry, ...]

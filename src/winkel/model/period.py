@@ -3,6 +3,7 @@
 import calendar
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -66,7 +67,8 @@ class Period(Struct, frozen=True, order=True):
 
 def hour_number(instant: datetime) -> int:
     """Return the number of whole hours since 1970, the key under which usage is kept."""
-    return (instant - EPOCH) // HOUR
+    since = instant - EPOCH
+    return since.days * 24 + since.seconds // 3600
 
 
 def hour_start(number: int) -> datetime:
@@ -92,6 +94,7 @@ def month_start(instant: datetime) -> datetime:
     return instant.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
+@lru_cache(maxsize=4096)
 def cycle(anchor: datetime, frequency: AnyFrequency, number: int) -> datetime:
     """Return the start of the cycle that lies `number` cycles after the anchor (before, if negative).
 

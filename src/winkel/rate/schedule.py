@@ -37,6 +37,8 @@ def joined(pieces: Iterable[tuple[Period, Held | None]], same: Callable[[Held, H
 
 def terms(product: Product, period: Period) -> Spans[ProductState]:
     """Return the terms of the product over the period, a new span wherever they change what is billed or shown."""
+    if not product.updates:
+        return [(period, product.initial)]
     pieces = cut(period, (update.starting_at for update in product.updates))
     return joined(((piece, product.at(piece.start)) for piece in pieces), lambda a, b: _billed(a) == _billed(b))
 

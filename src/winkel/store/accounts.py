@@ -1,6 +1,6 @@
 """An account: everything besides usage on which the invoices of one customer depend."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from winkel.model.account import Account
 from winkel.model.commit import Balance
@@ -13,31 +13,51 @@ from winkel.store.database import Connection
 
 async def load(tx: Connection, tenant_id: int, customer_id: str) -> Account:
     """Return the account of a customer as it stands. Raises `NotFoundError`."""
-    customer = await customers.get(tx, tenant_id, customer_id)
-    agreed = await contracts.of_customer(tx, tenant_id, customer_id)
-    cards = sorted({each.rate_card_id for each in agreed if each.rate_card_id})
-    rates = await rate_cards.rates(tx, tenant_id, cards)
-    held = await balances.of_customer(tx, tenant_id, customer_id)
-    sold = await products.by_ids(tx, tenant_id, _product_ids(agreed, rates.values(), held))
-    return Account(
-        customer=customer,
-        contracts=agreed,
-        rates=rates,
-        products=sold,
-        metrics=await metrics.by_ids(tx, tenant_id, _metric_ids(sold.values())),
-        balances=held,
-        entries=await ledger.of_customer(tx, tenant_id, customer_id),
-        invoiced=await invoices.ids(tx, tenant_id, customer_id),
-        invoiced_items=await invoices.schedule_items(tx, tenant_id, customer_id),
-        kept_balances=await balances.ids(tx, tenant_id, customer_id),
-    )
+    found = await load_some(tx, tenant_id, [customer_id])
+    if customer_id not in found:
+        raise customers.missing(customer_id)
+    return found[customer_id]
 
 
-def _product_ids(agreed: Iterable[Contract], rates: Iterable[tuple[Rate, ...]], held: Iterable[Balance]) -> list[str]:
-    """Return every product that a rate, a balance, a scheduled charge or a recurring balance names."""
-    charged = {charge.product_id for contract in agreed for charge in contract.scheduled_charges}
-    charged |= {term.product_id for contract in agreed for term in contract.recurring_balances}
-    return sorted(charged | {rate.product_id for card in rates for rate in card} | {each.product_id for each in held})
+async def load_some(tx: Connection, tenant_id: int, customer_ids: Sequence[str]) -> dict[str, Account]:
+    """Return the accounts of those of these customers that exist, by id; what they share is read once."""
+    who = await customers.by_ids(tx, tenant_id, customer_ids)
+    agreed = await contracts.of_customers(tx, tenant_id, customer_ids)
+    cards = {each.rate_card_id for some in agreed.values() for each in some if each.rate_card_id}
+    rates = await rate_cards.rates(tx, tenant_id, sorted(cards))
+    held = await balances.of_customers(tx, tenant_id, customer_ids)
+    entries = await ledger.of_customers(tx, tenant_id, customer_ids)
+    invoiced = await invoices.ids(tx, tenant_id, customer_ids)
+    items = await invoices.schedule_items(tx, tenant_id, customer_ids)
+    kept = await balances.ids(tx, tenant_id, customer_ids)
+    named = {each: _product_ids(agreed.get(each, ()), rates, held.get(each, ())) for each in who}
+    sold = await products.by_ids(tx, tenant_id, sorted(set().union(*named.values())))
+    measured = await metrics.by_ids(tx, tenant_id, _metric_ids(sold.values()))
+    return {
+        each: Account(
+            customer=customer,
+            contracts=agreed.get(each, ()),
+            rates=rates,
+            products={name: sold[name] for name in sorted(named[each]) if name in sold},
+            metrics=measured,
+            balances=held.get(each, ()),
+            entries=entries.get(each, ()),
+            invoiced=invoiced.get(each, frozenset()),
+            invoiced_items=items.get(each, frozenset()),
+            kept_balances=kept.get(each, frozenset()),
+        )
+        for each, customer in who.items()
+    }
+
+
+def _product_ids(agreed: Iterable[Contract], rates: Mapping[str, Iterable[Rate]], held: Iterable[Balance]) -> set[str]:
+    """Return every product that a rate, a balance, a scheduled charge or a recurring balance of one customer names."""
+    found = {each.product_id for each in held}
+    for contract in agreed:
+        found |= {charge.product_id for charge in contract.scheduled_charges}
+        found |= {term.product_id for term in contract.recurring_balances}
+        found |= {rate.product_id for rate in rates.get(contract.rate_card_id or "", ())}
+    return found
 
 
 def _metric_ids(sold: Iterable[Product]) -> list[str]:

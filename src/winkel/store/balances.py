@@ -1,5 +1,6 @@
 """Prepaid commits and credits, of customers and of contracts. What is left of them is in `store/ledger.py`."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -9,7 +10,7 @@ from psycopg.types.json import Jsonb
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.errors import NotFoundError
 from winkel.store.database import Connection
-from winkel.store.sql import Queries
+from winkel.store.sql import Queries, grouped
 
 sql = Queries(__name__)
 
@@ -55,18 +56,27 @@ async def get(tx: Connection, tenant_id: int, customer_id: str, balance_id: str)
     return msgspec.convert(row, Balance)
 
 
-async def ids(tx: Connection, tenant_id: int, customer_id: str) -> frozenset[str]:
-    """Return the ids of all kept balances of a customer and of its contracts, archived ones too."""
-    rows = await tx.execute(sql.ids, {"tenant_id": tenant_id, "customer_id": customer_id})
-    return frozenset([row["id"] for row in await rows.fetchall()])
+async def ids(tx: Connection, tenant_id: int, customer_ids: Sequence[str]) -> dict[str, frozenset[str]]:
+    """Return the ids of all kept balances of some customers and of their contracts by customer, archived ones too."""
+    rows = await tx.execute(sql.ids, {"tenant_id": tenant_id, "customer_ids": list(customer_ids)})
+    found = grouped((row["customer_id"], row["id"]) for row in await rows.fetchall())
+    return {customer_id: frozenset(some) for customer_id, some in found.items()}
 
 
 async def of_customer(
     tx: Connection, tenant_id: int, customer_id: str, include_archived: bool = False
 ) -> tuple[Balance, ...]:
     """Return the balances of a customer and of its contracts, oldest first."""
-    values = {"tenant_id": tenant_id, "customer_id": customer_id, "include_archived": include_archived}
-    return msgspec.convert(await (await tx.execute(sql.of_customer, values)).fetchall(), tuple[Balance, ...])
+    return (await of_customers(tx, tenant_id, [customer_id], include_archived)).get(customer_id, ())
+
+
+async def of_customers(
+    tx: Connection, tenant_id: int, customer_ids: Sequence[str], include_archived: bool = False
+) -> dict[str, tuple[Balance, ...]]:
+    """Return the balances of customers and of their contracts, oldest first, by customer; who has none is left out."""
+    values = {"tenant_id": tenant_id, "customer_ids": list(customer_ids), "include_archived": include_archived}
+    rows = await (await tx.execute(sql.of_customers, values)).fetchall()
+    return grouped((each.customer_id, each) for each in msgspec.convert(rows, list[Balance]))
 
 
 async def page(

@@ -22,18 +22,19 @@ FROM balance
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)s
 
 -- name: ids
--- The ids of all balances of a customer and of its contracts, archived or not.
-SELECT id::text FROM balance WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
+-- The ids of all balances of some customers and of their contracts, archived or not.
+SELECT customer_id::text, id::text FROM balance
+WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
 
--- name: of_customer
--- All balances of a customer and of its contracts, oldest first.
+-- name: of_customers
+-- All balances of some customers and of their contracts, oldest first.
 SELECT id::text, type, customer_id::text, contract_id::text, product_id::text, credit_type_id::text, segments,
        priority, name, description, applicable_contract_ids, applicable_product_ids, applicable_product_tags,
        specifiers, rate_type, invoice_schedule, invoice_contract_id::text, rollover_fraction,
        netsuite_sales_order_id, salesforce_opportunity_id, uniqueness_key, custom_fields, created_at, created_by,
        archived_at, recurring_id::text
 FROM balance
-WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
+WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
   AND (%(include_archived)s OR archived_at IS NULL)
 ORDER BY created_at, id
 

@@ -11,7 +11,7 @@ from winkel.model.contract import Contract, EndChange, ScheduledCharge
 from winkel.model.errors import NotFoundError
 from winkel.model.recurring import RecurringBalance
 from winkel.store.database import Connection
-from winkel.store.sql import Queries
+from winkel.store.sql import Queries, grouped
 
 sql = Queries(__name__)
 
@@ -48,8 +48,16 @@ async def of_customer(
     tx: Connection, tenant_id: int, customer_id: str, include_archived: bool = False
 ) -> tuple[Contract, ...]:
     """Return the contracts of a customer, oldest first."""
-    values = {"tenant_id": tenant_id, "customer_id": customer_id, "include_archived": include_archived}
-    return msgspec.convert(await (await tx.execute(sql.of_customer, values)).fetchall(), tuple[Contract, ...])
+    return (await of_customers(tx, tenant_id, [customer_id], include_archived)).get(customer_id, ())
+
+
+async def of_customers(
+    tx: Connection, tenant_id: int, customer_ids: Sequence[str], include_archived: bool = False
+) -> dict[str, tuple[Contract, ...]]:
+    """Return the contracts of some customers, oldest first, by customer; who has none is left out."""
+    values = {"tenant_id": tenant_id, "customer_ids": list(customer_ids), "include_archived": include_archived}
+    rows = await (await tx.execute(sql.of_customers, values)).fetchall()
+    return grouped((each.customer_id, each) for each in msgspec.convert(rows, list[Contract]))
 
 
 async def page(

@@ -20,14 +20,14 @@ SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, endin
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)s
 
--- name: of_customer
--- All contracts of a customer, oldest first.
+-- name: of_customers
+-- All contracts of some customers, oldest first.
 SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, ending_before, usage_statement_schedule,
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
        end_changes, created_at, created_by, archived_at, recurring_balances
 FROM contract
-WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
+WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
   AND (%(include_archived)s OR archived_at IS NULL)
 ORDER BY created_at, id
 

@@ -43,10 +43,16 @@ async def insert(tx: Connection, tenant_id: int, customer: Customer) -> None:
 
 async def get(tx: Connection, tenant_id: int, customer_id: str) -> Customer:
     """Return a customer, archived or not. Raises `NotFoundError`."""
-    row = await (await tx.execute(sql.find, {"tenant_id": tenant_id, "id": customer_id})).fetchone()
-    if row is None:
-        raise _missing(customer_id)
-    return msgspec.convert(row, Customer)
+    found = await by_ids(tx, tenant_id, [customer_id])
+    if customer_id not in found:
+        raise missing(customer_id)
+    return found[customer_id]
+
+
+async def by_ids(tx: Connection, tenant_id: int, ids: Sequence[str]) -> dict[str, Customer]:
+    """Return those of these customers that exist, archived ones too, by id."""
+    rows = await tx.execute(sql.by_ids, {"tenant_id": tenant_id, "ids": list(ids)})
+    return {each.id: each for each in msgspec.convert(await rows.fetchall(), list[Customer])}
 
 
 async def exists(tx: Connection, tenant_id: int, customer_id: str) -> bool:
@@ -80,7 +86,7 @@ async def set_aliases(tx: Connection, tenant_id: int, customer_id: str, aliases:
     """
     values = {"tenant_id": tenant_id, "id": customer_id, "at": at}
     if await (await tx.execute(sql.lock, values)).fetchone() is None:
-        raise _missing(customer_id)
+        raise missing(customer_id)
     await tx.execute(sql.remove_aliases, values)
     await _add_aliases(tx, tenant_id, customer_id, aliases)
     await tx.execute(sql.touch, values)
@@ -90,7 +96,7 @@ async def set_name(tx: Connection, tenant_id: int, customer_id: str, name: str, 
     """Rename a customer. Raises `NotFoundError`."""
     values = {"tenant_id": tenant_id, "id": customer_id, "name": name, "at": at}
     if await (await tx.execute(sql.set_name, values)).fetchone() is None:
-        raise _missing(customer_id)
+        raise missing(customer_id)
     return await get(tx, tenant_id, customer_id)
 
 
@@ -100,7 +106,7 @@ async def set_salesforce_account(
     """Set, or with None clear, the Salesforce account of a customer. Raises `NotFoundError`."""
     values = {"tenant_id": tenant_id, "id": customer_id, "salesforce_account_id": account_id, "at": at}
     if await (await tx.execute(sql.set_salesforce_account, values)).fetchone() is None:
-        raise _missing(customer_id)
+        raise missing(customer_id)
 
 
 async def archive(tx: Connection, tenant_id: int, customer_id: str, at: datetime) -> None:
@@ -110,7 +116,7 @@ async def archive(tx: Connection, tenant_id: int, customer_id: str, at: datetime
     """
     values = {"tenant_id": tenant_id, "id": customer_id, "at": at}
     if await (await tx.execute(sql.archive, values)).fetchone() is None:
-        raise _missing(customer_id)
+        raise missing(customer_id)
     await tx.execute(sql.archive_contracts, values)
     await tx.execute(sql.archive_balances, values)
 
@@ -153,5 +159,6 @@ def _id_in(alias: str) -> str | None:
         return None
 
 
-def _missing(customer_id: str) -> NotFoundError:
+def missing(customer_id: str) -> NotFoundError:
+    """Return what to raise for a customer that does not exist."""
     return NotFoundError(f"there is no customer {customer_id}")

@@ -3,14 +3,14 @@
 INSERT INTO customer (tenant_id, id, name, created_at, updated_at, custom_fields, salesforce_account_id)
 VALUES (%(tenant_id)s, %(id)s, %(name)s, %(created_at)s, %(updated_at)s, %(custom_fields)s, %(salesforce_account_id)s)
 
--- name: find
--- One customer with its aliases in order, archived or not.
+-- name: by_ids
+-- Those of these customers that exist with their aliases in order, archived or not.
 SELECT id::text, name, created_at, updated_at, custom_fields, salesforce_account_id, archived_at,
        ARRAY(SELECT alias FROM ingest_alias
              WHERE ingest_alias.tenant_id = customer.tenant_id AND customer_id = customer.id
              ORDER BY position) AS ingest_aliases
 FROM customer
-WHERE tenant_id = %(tenant_id)s AND id = %(id)s
+WHERE tenant_id = %(tenant_id)s AND id = ANY (%(ids)s::uuid[])
 
 -- name: page
 -- One page of customers, oldest first: the archived ones or the others; each filter that is not NULL must hold.

@@ -1,5 +1,6 @@
 """Finalized invoices. Drafts are computed, never kept."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -8,8 +9,8 @@ from psycopg.types.json import Jsonb
 
 from winkel.model.errors import NotFoundError
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
-from winkel.store.database import Connection
-from winkel.store.sql import Queries
+from winkel.store.database import Connection, Row
+from winkel.store.sql import Queries, grouped
 
 sql = Queries(__name__)
 
@@ -26,23 +27,30 @@ class Filter(Struct, frozen=True, kw_only=True):
     newest_first: bool = False
 
 
-async def insert(tx: Connection, tenant_id: int, invoice: Invoice) -> None:
-    """Keep a finalized invoice. Raises `psycopg.errors.UniqueViolation` when its period was invoiced before."""
-    values = msgspec.structs.asdict(invoice)
-    values["line_items"] = Jsonb(invoice.line_items)
-    await tx.execute(sql.insert, {"tenant_id": tenant_id, **values})
+async def insert(tx: Connection, tenant_id: int, final: Sequence[Invoice]) -> None:
+    """Keep finalized invoices. Raises `psycopg.errors.UniqueViolation` when a period was invoiced before."""
+    rows = [
+        {"tenant_id": tenant_id, **msgspec.structs.asdict(each), "line_items": Jsonb(each.line_items)} for each in final
+    ]
+    async with tx.cursor() as cursor:
+        await cursor.executemany(sql.insert, rows)
 
 
-async def ids(tx: Connection, tenant_id: int, customer_id: str) -> frozenset[str]:
-    """Return the ids of all kept invoices of a customer, voided ones too."""
-    rows = await tx.execute(sql.ids, {"tenant_id": tenant_id, "customer_id": customer_id})
-    return frozenset([row["id"] for row in await rows.fetchall()])
+async def ids(tx: Connection, tenant_id: int, customer_ids: Sequence[str]) -> dict[str, frozenset[str]]:
+    """Return the ids of all kept invoices of some customers by customer, voided ones too."""
+    rows = await tx.execute(sql.ids, {"tenant_id": tenant_id, "customer_ids": list(customer_ids)})
+    return _sets(await rows.fetchall())
 
 
-async def schedule_items(tx: Connection, tenant_id: int, customer_id: str) -> frozenset[str]:
-    """Return the ids of the invoice schedule items on kept invoices of a customer."""
-    rows = await tx.execute(sql.schedule_items, {"tenant_id": tenant_id, "customer_id": customer_id})
-    return frozenset([row["id"] for row in await rows.fetchall()])
+async def schedule_items(tx: Connection, tenant_id: int, customer_ids: Sequence[str]) -> dict[str, frozenset[str]]:
+    """Return the ids of the invoice schedule items on kept invoices of some customers, by customer."""
+    rows = await tx.execute(sql.schedule_items, {"tenant_id": tenant_id, "customer_ids": list(customer_ids)})
+    return _sets(await rows.fetchall())
+
+
+def _sets(rows: Iterable[Row]) -> dict[str, frozenset[str]]:
+    found = grouped((row["customer_id"], row["id"]) for row in rows)
+    return {customer_id: frozenset(ids) for customer_id, ids in found.items()}
 
 
 async def get(tx: Connection, tenant_id: int, customer_id: str, invoice_id: str) -> Invoice:

@@ -6,14 +6,15 @@ VALUES (%(tenant_id)s, %(id)s, %(customer_id)s, %(contract_id)s, %(type)s, %(sta
         %(issued_at)s, %(created_at)s, %(credit_type_id)s, %(total)s, %(line_items)s, %(net_payment_terms_days)s)
 
 -- name: ids
--- The ids of all kept invoices of a customer: these periods and dates are no drafts any more.
-SELECT id::text FROM invoice WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
+-- The ids of all kept invoices of some customers: these periods and dates are no drafts any more.
+SELECT customer_id::text, id::text FROM invoice
+WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
 
 -- name: schedule_items
--- The invoice schedule items on kept invoices of a customer.
-SELECT DISTINCT line ->> 'schedule_item_id' AS id
+-- The invoice schedule items on kept invoices of some customers.
+SELECT DISTINCT customer_id::text, line ->> 'schedule_item_id' AS id
 FROM invoice, jsonb_array_elements(line_items) AS line
-WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND type = 'SCHEDULED'
+WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[]) AND type = 'SCHEDULED'
   AND line ? 'schedule_item_id'
 
 -- name: find

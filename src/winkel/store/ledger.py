@@ -6,18 +6,22 @@ import msgspec
 
 from winkel.model.ledger import LedgerEntry
 from winkel.store.database import Connection
-from winkel.store.sql import Queries
+from winkel.store.sql import Queries, grouped
 
 sql = Queries(__name__)
 
 
-async def of_customer(tx: Connection, tenant_id: int, customer_id: str) -> tuple[LedgerEntry, ...]:
-    """Return the posted entries of all balances of a customer, oldest first."""
-    rows = await tx.execute(sql.of_customer, {"tenant_id": tenant_id, "customer_id": customer_id})
-    return msgspec.convert(await rows.fetchall(), tuple[LedgerEntry, ...])
+async def of_customers(
+    tx: Connection, tenant_id: int, customer_ids: Sequence[str]
+) -> dict[str, tuple[LedgerEntry, ...]]:
+    """Return the posted entries of all balances of some customers by customer, oldest first."""
+    rows = await tx.execute(sql.of_customers, {"tenant_id": tenant_id, "customer_ids": list(customer_ids)})
+    return grouped((row.pop("customer_id"), msgspec.convert(row, LedgerEntry)) for row in await rows.fetchall())
 
 
 async def post(tx: Connection, tenant_id: int, entries: Sequence[LedgerEntry]) -> None:
     """Write entries. Raises `psycopg.errors.UniqueViolation` for one that was written before."""
-    for entry in entries:
-        await tx.execute(sql.post, {"tenant_id": tenant_id, **msgspec.structs.asdict(entry)})
+    async with tx.cursor() as cursor:
+        await cursor.executemany(
+            sql.post, [{"tenant_id": tenant_id, **msgspec.structs.asdict(entry)} for entry in entries]
+        )

@@ -1,10 +1,10 @@
--- name: of_customer
--- Every posted entry of a customer's balances, oldest first.
-SELECT entry.id::text, entry.balance_id::text, entry.segment_id::text, entry.kind, entry.amount, entry.timestamp,
+-- name: of_customers
+-- Every posted entry of some customers' balances, oldest first.
+SELECT balance.customer_id::text, entry.id::text, entry.balance_id::text, entry.segment_id::text, entry.kind, entry.amount, entry.timestamp,
        entry.invoice_id::text, entry.contract_id::text, entry.reason
 FROM ledger_entry AS entry
 JOIN balance ON balance.tenant_id = entry.tenant_id AND balance.id = entry.balance_id
-WHERE entry.tenant_id = %(tenant_id)s AND balance.customer_id = %(customer_id)s
+WHERE entry.tenant_id = %(tenant_id)s AND balance.customer_id = ANY (%(customer_ids)s::uuid[])
 ORDER BY entry.timestamp, entry.id
 
 -- name: post

@@ -1,10 +1,14 @@
 """Named SQL statements: `store/usage.sql` beside `store/usage.py`."""
 
 import re
+from collections import defaultdict
+from collections.abc import Iterable
 from functools import cache
 from importlib import resources
-from typing import LiteralString, cast
+from typing import LiteralString, TypeVar, cast
 
+K = TypeVar("K")
+V = TypeVar("V")
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 
@@ -34,3 +38,11 @@ class Queries:
             return self._statements[name]
         except KeyError:
             raise AttributeError(name) from None
+
+
+def grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, tuple[V, ...]]:
+    """Return the values by key, in their order."""
+    found: dict[K, list[V]] = defaultdict(list)
+    for key, value in pairs:
+        found[key].append(value)
+    return {key: tuple(values) for key, values in found.items()}

@@ -33,6 +33,14 @@ async def list_tenants(connection: Connection) -> list[Tenant]:
     return msgspec.convert(await (await connection.execute(sql.list_tenants)).fetchall(), list[Tenant])
 
 
+async def get(tx: Connection, tenant_id: int) -> Tenant:
+    """Return a tenant. Raises `NotFoundError`."""
+    row = await (await tx.execute(sql.get, {"id": tenant_id})).fetchone()
+    if row is None:
+        raise NotFoundError(f"there is no tenant {tenant_id}")
+    return msgspec.convert(row, Tenant)
+
+
 async def find_tenant(connection: Connection, name: str) -> Tenant:
     """Return the tenant with this name. Raises `NotFoundError`."""
     row = await (await connection.execute(sql.find_tenant, {"name": name})).fetchone()

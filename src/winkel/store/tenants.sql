@@ -11,6 +11,10 @@ ON CONFLICT (name) DO NOTHING RETURNING id, name, created_at, events_per_second
 -- All tenants, oldest first; for the owner of the system only.
 SELECT id, name, created_at, events_per_second FROM tenant ORDER BY id
 
+-- name: get
+-- One tenant by id.
+SELECT id, name, created_at, events_per_second FROM tenant WHERE id = %(id)s
+
 -- name: find_tenant
 -- One tenant by name.
 SELECT id, name, created_at, events_per_second FROM tenant WHERE name = %(name)s

@@ -1,0 +1,139 @@
+"""What stands on the paper: exact where it must be, rounded once where it is shown."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paper.samples import applied, sample, usage, usual
+from winkel.model.invoice import InvoiceStatus, InvoiceType, TierPart
+from winkel.model.money import multiply, total
+from winkel.paper.page import Amount, Fact, number, span
+
+
+def test_amounts_are_in_dollars_rounded_half_even_and_exact_below() -> None:
+    """Half a cent goes to the even neighbour; an amount that is not changed has nothing below it."""
+    lines = [usage("A", "1", "0.5"), usage("B", "1", "1.5"), usage("C", "3", "100"), usage("D", "1", "-0.4")]
+    shown = [section.rows[0].amount for section in sample(lines).sections]
+    assert shown == [Amount("0.00", "0.005"), Amount("0.02", "0.015"), Amount("3.00"), Amount("0.00", "−0.004")]
+
+
+def test_sums_are_exact_and_rounded_once() -> None:
+    """Three times a third of a cent is a cent, though each line shows nothing."""
+    made = sample([usage("A", "1", "0.4"), usage("A", "1", "0.4"), usage("A", "1", "0.4")])
+    assert [row.amount.shown for row in made.sections[0].rows] == ["0.00", "0.00", "0.00"]
+    assert made.sections[0].subtotal == made.total == Amount("0.01", "0.012")
+    assert any("exact" in note for note in made.notes)
+    assert sample([usage("A", "1", "100")]).notes == []
+
+
+def test_lines_are_together_by_product_with_what_balances_pay() -> None:
+    """An applied line stays with the line that it pays for; charges and balances are summed apart."""
+    made = sample(usual())
+    assert [(each.name, len(each.rows)) for each in made.sections] == [
+        ("Input tokens (millions)", 4),
+        ("API calls", 3),
+        ("Storage (GB)", 2),
+        ("Seats", 1),
+    ]
+    tokens = made.sections[0].rows
+    assert [row.applied for row in tokens] == [False, True, False, False]
+    assert tokens[0].text == "model: sonnet · region: eu"
+    assert (tokens[1].text, tokens[1].amount.shown, tokens[1].period) == ("Welcome credit applied", "−100.00", "")
+    assert [each.label for each in made.sums] == ["Charges", "Paid from commits and credits"]
+    assert made.sums[1].amount.shown == "−100.00"
+
+
+def test_what_a_postpaid_commit_counts_is_told_and_not_taken_off() -> None:
+    """It stands in parentheses, and no sum changes."""
+    line = usage("Tokens", "3", "100")
+    made = sample([line, applied(line, "Promise", "POSTPAID")])
+    assert [row.amount.shown for row in made.sections[0].rows] == ["3.00", "(−3.00)"]
+    assert (made.sections[0].subtotal, made.total, made.sums) == (Amount("3.00"), Amount("3.00"), [])
+    assert "parentheses" in made.notes[0]
+
+
+def test_tiers_say_their_bounds() -> None:
+    """The lower bound is exclusive, the upper one inclusive."""
+    tiers = [
+        TierPart(1, Decimal(0), Decimal(1000)),
+        TierPart(2, Decimal(1000), Decimal(500)),
+        TierPart(3, Decimal(1500)),
+    ]
+    made = sample([usage("Calls", "1", "1", tier=each) for each in tiers])
+    assert [row.text for row in made.sections[0].rows] == [
+        "tier 1 (up to 1,000)",
+        "tier 2 (above 1,000 up to 1,500)",
+        "tier 3 (above 1,500)",
+    ]
+
+
+def test_the_header_says_who_what_and_when() -> None:
+    """Days are inclusive on paper; the date of payment follows from the terms."""
+    made = sample(usual())
+    assert made.customer == ["Acme Robotics GmbH", "5c7b1d2a-aaaa-4bbb-8ccc-9dddeeeeffff"]
+    assert made.facts[1:] == [
+        Fact("Contract", "Enterprise 2026"),
+        Fact("Contract id", "7e1f2a3b-aaaa-4bbb-8ccc-9dddeeeeffff"),
+        Fact("Billing period", "2026-01-01 – 2026-01-31"),
+        Fact("Issued", "2026-02-02"),
+        Fact("Payment terms", "30 days net"),
+        Fact("Due", "2026-03-04"),
+        Fact("Currency", "USD"),
+    ]
+
+
+@pytest.mark.parametrize("status", [InvoiceStatus.DRAFT, InvoiceStatus.VOID])
+def test_what_must_not_be_paid_says_so(status: InvoiceStatus) -> None:
+    """A draft and a voided invoice are marked, and say it in a sentence."""
+    made = sample(usual(), status=status)
+    assert made.mark == status
+    assert "not pay" in made.notes[0]
+
+
+def test_a_scheduled_invoice_has_no_period() -> None:
+    """It asks on a date."""
+    made = sample([usage("Setup", "1", "5000")], kind=InvoiceType.SCHEDULED, contract=None)
+    assert (made.title, [fact.label for fact in made.facts][1:3]) == ("Scheduled invoice", ["Contract id", "Issued"])
+
+
+def test_times_that_are_no_days_are_told_with_hours() -> None:
+    """A term may begin and end on any full hour."""
+
+    def at(day: int, hour: int = 0) -> datetime:
+        return datetime(2026, 1, day, hour, tzinfo=UTC)
+
+    assert span(at(1), at(2)) == "2026-01-01"
+    assert span(at(1), at(3)) == "2026-01-01 – 2026-01-02"
+    assert span(at(1, 10), at(2)) == "2026-01-01 10:00 – 2026-01-02 00:00 UTC"
+
+
+@given(st.lists(st.decimals(-(10**30), 10**30, places=9), max_size=5))
+def test_what_is_shown_is_exact_or_stands_below(amounts: list[Decimal]) -> None:
+    """Read back, each amount is the line's to the last digit."""
+    made = sample([usage("A", "1", str(each)) for each in amounts])
+    for each, row in zip(amounts, made.sections[0].rows if amounts else [], strict=True):
+        assert _read(row.amount) == each
+    assert _read(made.total) == total(amounts)
+
+
+def _read(amount: Amount) -> Decimal:
+    """Return the dollars that are shown as cents."""
+    return multiply(Decimal((amount.exact or amount.shown).replace("−", "-").replace(",", "")), Decimal(100))
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "text"),
+    [("1E+3", 0, "1,000"), ("-1234.50", 2, "−1,234.50"), ("0.00", 2, "0.00"), ("0.123456789", 2, "0.123456789")],
+)
+def test_numbers_are_written_out(value: str, places: int, text: str) -> None:
+    """No exponent, thousands apart, all digits."""
+    assert number(Decimal(value), places) == text
+
+
+def test_a_balance_alone_stands_for_itself() -> None:
+    """An applied line that comes first has no line to stay with; it is shown all the same."""
+    line = usage("A", "1", "100")
+    assert len(sample([applied(line), line]).sections) == 2
