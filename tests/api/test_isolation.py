@@ -80,6 +80,8 @@ ROUTES: dict[str, Any] = {
     "GET /v1/customers/{customer_id}/invoices": {},
     "GET /v1/customers/{customer_id}/invoices/{invoice_id}": {},
     "GET /v1/customers/{customer_id}/invoices/{invoice_id}/pdf": {},
+    "POST /v1/invoices/void": {"id": "@invoice"},
+    "POST /v1/invoices/regenerate": {"id": "@void"},
     # billable metrics
     "POST /v1/billable-metrics/create": {"name": "Own", "aggregation_type": "COUNT"},
     "GET /v1/billable-metrics/{billable_metric_id}": {},
@@ -119,7 +121,7 @@ ROUTES: dict[str, Any] = {
     "POST /v2/contracts/get": {**CONTRACT, **WHOLE},
     "POST /v1/contracts/list": {"customer_id": "@customer", **WHOLE},
     "POST /v2/contracts/list": {"customer_id": "@customer", **WHOLE},
-    "POST /v1/contracts/archive": {**CONTRACT, "void_invoices": False},
+    "POST /v1/contracts/archive": {**CONTRACT, "void_invoices": True},
     "POST /v1/contracts/updateEndDate": {**CONTRACT, "ending_before": END},
     "POST /v1/contracts/getContractRateSchedule": CONTRACT,
     "POST /v1/contracts/customerCommits/create": COMMIT,
@@ -207,7 +209,7 @@ class World:
         await self.make("card", f"{cards}/create", {"name": mark, "aliases": [{"name": mark}]})
         rate = json.loads(filled(json.dumps({"rate_card_id": "@card", **RATE}), self.ids))
         assert (await self.client.post(f"{cards}/addRate", json=rate)).status_code == 200
-        contract = {"customer_id": "@customer", "rate_card_id": "@card", "starting_at": "2026-01-01T00:00:00Z"}
+        contract = {"customer_id": "@customer", "rate_card_id": "@card", "starting_at": "2025-11-01T00:00:00Z"}
         await self.make("contract", "/v1/contracts/create", {**contract, "name": mark, "uniqueness_key": "same"})
         await self.make("commit", "/v1/contracts/customerCommits/create", {**COMMIT, "name": mark})
         await self.make("credit", "/v1/contracts/customerCredits/create", {**BALANCE, "name": mark})
@@ -219,8 +221,8 @@ class World:
         return self
 
     async def insert(self, owner: psycopg.AsyncConnection) -> None:
-        """Write what only workers write: usage, a dead letter, an invoice, a ledger entry, a log record."""
-        self.ids["@invoice"] = str(uuid.uuid4())
+        """Write what only workers write: usage, a dead letter, invoices, a ledger entry, a log record."""
+        self.ids |= {name: str(uuid.uuid4()) for name in ("@invoice", "@void")}
         self.ids |= {name: str(secrets.randbelow(2**46) + 2**46) for name in ("@letter", "@stuck")}
         values = {name.removeprefix("@"): value for name, value in self.ids.items()}
         values |= {"t": self.client.tenant.id, "mark": self.mark, "random": str(uuid.uuid4())}  # type: ignore[attr-defined]
@@ -231,7 +233,9 @@ class World:
 WRITTEN_BY_WORKERS = [
     'INSERT INTO invoice (tenant_id, id, customer_id, contract_id, type, status, start, "end", issued_at, created_at,'
     " credit_type_id, total, line_items) VALUES (%(t)s, %(invoice)s, %(customer)s, %(contract)s, 'USAGE', 'FINALIZED',"
-    " '2025-12-01Z', '2026-01-01Z', '2026-01-02Z', '2026-01-02Z', '2714e483-4ff1-48e4-9e25-ac732e8f24f2', 0, '[]')",
+    " '2025-12-01Z', '2026-01-01Z', '2026-01-02Z', '2026-01-02Z', '2714e483-4ff1-48e4-9e25-ac732e8f24f2', 0, '[]'),"
+    " (%(t)s, %(void)s, %(customer)s, %(contract)s, 'USAGE', 'VOID',"
+    " '2025-11-01Z', '2025-12-01Z', '2025-12-02Z', '2025-12-02Z', '2714e483-4ff1-48e4-9e25-ac732e8f24f2', 0, '[]')",
     "INSERT INTO ledger_entry (tenant_id, id, balance_id, segment_id, kind, amount, timestamp, reason)"
     " VALUES (%(t)s, %(random)s, %(credit)s, %(random)s, 'MANUAL', 0, now(), %(mark)s)",
     "INSERT INTO usage_series VALUES (%(t)s, %(random)s, %(metric)s, %(mark)s, 0, ARRAY[%(mark)s], 'SUM')",

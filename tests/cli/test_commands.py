@@ -152,6 +152,37 @@ def test_events_shows_what_arrived(winkel: Running) -> None:
     assert cli("events", "--conflicts", winkel=winkel).returncode == 0
 
 
+def test_an_invoice_is_voided_and_made_anew(winkel: Running) -> None:
+    """Each asks first and says what will happen; nobody to answer means no."""
+
+    def post(path: str, **body: object) -> str:
+        answer = httpx.post(winkel.url + path, json=body, headers=winkel.headers).raise_for_status()
+        return str(answer.json()["data"]["id"])
+
+    def shown(status: str) -> list[dict[str, str]]:
+        found = cli("invoices", "--customer", who, "--status", status, "--json", winkel=winkel)
+        return list(json.loads(found.stdout))
+
+    who = post("/v1/customers", name="Wronged")
+    fee = post("/v1/contract-pricing/products/create", name="Fee", type="FIXED")
+    once = {"product_id": fee, "schedule": {"schedule_items": [{"timestamp": "2026-01-01T00:00:00Z", "amount": 12300}]}}
+    post("/v1/contracts/create", customer_id=who, starting_at="2026-01-01T00:00:00Z", scheduled_charges=[once])
+    winkel.wait_until(lambda: any(each["total"] for each in shown("finalized")), 30)
+    (charged,) = [each["id"] for each in shown("finalized") if each["total"]]
+    unasked = cli("invoices", "void", charged, "--customer", who, winkel=winkel)
+    assert unasked.returncode == 1
+    assert "Void the finalized scheduled invoice of Wronged, 2026-01-01, over $123.00?" in unasked.stdout
+    assert "get $0.00 back" in unasked.stdout
+    assert shown("void") == []
+    assert f"voided {charged}" in cli("invoices", "void", charged, "--customer", who, "--yes", winkel=winkel).stdout
+    assert [each["id"] for each in shown("void")] == [charged]
+    again = cli("invoices", "void", charged, "--customer", who, "--yes", winkel=winkel)
+    assert "void already" in again.stderr
+    made = cli("invoices", "regenerate", charged, "--customer", who, "--yes", winkel=winkel)
+    assert "$123.00" in made.stdout
+    assert charged in [each.get("regenerated_from_invoice_id") for each in shown("finalized")]
+
+
 def test_no_gateway_is_one_sentence() -> None:
     """It says how to start one."""
     done = cli("events", "--url", "http://127.0.0.1:9", "--token", "x")
@@ -177,6 +208,7 @@ def test_the_doctor_finds_all_well_and_a_missing_role(winkel: Running, folder: P
         "merging",
         "events",
         "billing",
+        "books",
     ):
         assert check in well.stdout
     ill = cli("doctor", "--data", str(folder))

@@ -1,20 +1,19 @@
 """Invoices as people read them: how the answers of stories are printed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
 from winkel.model.credit_type import CURRENCIES, USD
 from winkel.model.invoice import Invoice, LineItem, LineType
+from winkel.model.ledger import LedgerEntry
 
 CODE = {each.id: each.name.split()[0] for each in CURRENCIES}
 
 
 def invoice(draft: Invoice, names: Mapping[str, str]) -> list[str]:
     """Return an invoice as lines of text; `names` are those of segments whose ids say nothing."""
-    assert draft.issued_at is not None
-    when = f"{day(draft.start)} → {day(draft.end)}" if draft.start and draft.end else day(draft.issued_at)
-    lines = [f"{draft.type} {draft.contract_id}  {when}  {CODE[draft.credit_type_id]}"]
+    lines = [heading(draft)]
     for item in draft.line_items:
         count = ""
         if item.quantity is not None and item.unit_price is not None:
@@ -27,6 +26,19 @@ def invoice(draft: Invoice, names: Mapping[str, str]) -> list[str]:
             f"  {label(item, draft):<52} {count:>28} {money(item.total, item.credit_type_id):>14}{note}".rstrip()
         )
     return [*lines, f"  {'total':<52} {'':>28} {money(draft.total, draft.credit_type_id):>14}"]
+
+
+def heading(of: Invoice) -> str:
+    """Return what an invoice is about: its type, contract, period or date, and currency."""
+    assert of.issued_at is not None
+    when = f"{day(of.start)} → {day(of.end)}" if of.start and of.end else day(of.issued_at)
+    return f"{of.type} {of.contract_id}  {when}  {CODE[of.credit_type_id]}"
+
+
+def void(of: Invoice, back: Iterable[LedgerEntry]) -> list[str]:
+    """Return that an invoice is void, and what came back to which segment."""
+    amounts = ((each.segment_id, money(each.amount, of.credit_type_id)) for each in back)
+    return [f"{heading(of)}  is void", *(f"  back to {segment:<73} {amount:>14}" for segment, amount in amounts)]
 
 
 def label(item: LineItem, draft: Invoice) -> str:

@@ -17,7 +17,8 @@ from msgspec import structs
 
 from scenarios import printed, words
 from winkel.bill.balance import balance_of, ledger
-from winkel.bill.draft import Draft, drafts, needs
+from winkel.bill.correct import credited, needs_again, regenerated
+from winkel.bill.draft import Draft, Need, drafts, needs
 from winkel.bill.due import due_at
 from winkel.bill.recurring import with_children
 from winkel.model.account import Account
@@ -25,7 +26,7 @@ from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, RateSide,
 from winkel.model.contract import Contract, ScheduledCharge, StatementSchedule
 from winkel.model.credit_type import USD
 from winkel.model.customer import Customer
-from winkel.model.invoice import Invoice
+from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
 from winkel.model.ledger import PREFIX, EntryKind, LedgerEntry
 from winkel.model.metric import Aggregation, BillableMetric
 from winkel.model.override import Prioritization
@@ -289,6 +290,10 @@ class Story:
                 return self._printed(self.drafts(words.moment(day)), words.moment(day))
             case ["finalize", "at", day]:
                 return self._printed(self.finalize(words.moment(day)), words.moment(day))
+            case ["void", *which]:
+                return self._void(*which)
+            case ["regenerate", *which, "at", day]:
+                return self._printed([self._regenerate(*which, words.moment(day))], words.moment(day))
             case ["needs", "at", day]:
                 wanted = needs(self.account(words.moment(day)), words.moment(day))
                 starts = [EPOCH + timedelta(hours=need.start_hour) for need in wanted]
@@ -326,19 +331,56 @@ class Story:
     def drafts(self, at: datetime) -> list[Draft]:
         """Return the open invoices, priced from the usage that they need and nothing else."""
         account = self.account(at)
-        given = {}
-        for need in needs(account, at):
+        return drafts(account, self._metered(needs(account, at)), at)
+
+    def _metered(self, wanted: list[Need]) -> dict[str, list[HourUsage]]:
+        """Return the customer's usage, as far as it is needed."""
+        given: dict[str, list[HourUsage]] = {}
+        for need in wanted:
             rows = [row for row in self.usage[need.key] if need.start_hour <= row.hour < need.end_hour]
-            given.setdefault(need.key, []).extend(row for row in rows if row.customer_key in account.customer.keys)
-        return drafts(account, given, at)
+            given.setdefault(need.key, []).extend(row for row in rows if row.customer_key in self.customer.keys)
+        return given
 
     def finalize(self, at: datetime) -> list[Draft]:
         """Make final what is due: usage statements after their grace, scheduled invoices on their date."""
         due = [each for each in self.drafts(at) if due_at(each, GRACE) <= at]
         for each in due:
-            self.final[each.invoice.id] = each.invoice
-            self.entries.extend(each.entries)
+            self._keep(each)
         return due
+
+    def _keep(self, draft: Draft) -> None:
+        """Keep a draft as a final invoice, with its deductions."""
+        assert draft.invoice.id not in self.final
+        self.final[draft.invoice.id] = structs.replace(draft.invoice, status=InvoiceStatus.FINALIZED)
+        self.entries.extend(draft.entries)
+
+    def _kept(self, kind: str, contract: str, day: str, status: InvoiceStatus) -> Invoice:
+        """Return the last kept invoice of `USAGE main 2026-01-01`: its type, contract, and first day or date."""
+        named = InvoiceType(kind), contract, words.moment(day), status
+        found = [
+            each
+            for each in self.final.values()
+            if (each.type, each.contract_id, each.start or each.issued_at, each.status) == named
+        ]
+        return found[-1]
+
+    def _void(self, kind: str, contract: str, day: str) -> list[str]:
+        """Void an invoice; tell what came back to which segment."""
+        invoice = self._kept(kind, contract, day, InvoiceStatus.FINALIZED)
+        entries = [each for each in self.entries if each.invoice_id == invoice.id]
+        back = credited(invoice, entries, self.balances.values())
+        self.final[invoice.id] = structs.replace(invoice, status=InvoiceStatus.VOID)
+        self.entries.extend(back)
+        return printed.void(invoice, back)
+
+    def _regenerate(self, kind: str, contract: str, day: str, at: datetime) -> Draft:
+        """Make a void invoice anew, final at once."""
+        void = self._kept(kind, contract, day, InvoiceStatus.VOID)
+        account = self.account(at)
+        made = regenerated(account, void, self._metered(needs_again(account, void, at)), at)
+        made = structs.replace(made, invoice=structs.replace(made.invoice, issued_at=at))
+        self._keep(made)
+        return made
 
     # ── How answers are printed ─────────────────────────────────────────────────────────────────────────────────────
 

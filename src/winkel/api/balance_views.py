@@ -161,12 +161,14 @@ def invoicing(schedule: InvoiceSchedule) -> InvoiceScheduleView:
 
 _WHOLE = {EntryKind.INITIAL_BALANCE, EntryKind.TRUEUP}
 """Entries of a postpaid commit as a whole: they name no segment."""
+_OF_INVOICE = {EntryKind.AUTOMATED_INVOICE_DEDUCTION, EntryKind.CREDITED, EntryKind.TRUEUP}
+"""Entries that name an invoice."""
 
 
 def _entry(kind: BalanceType, entry: LedgerEntry) -> EntryView:
     """Return an entry with the fields that its type has (metronome-api.md §10, LedgerEntry)."""
     manual = entry.kind is EntryKind.MANUAL
-    of_invoice = entry.kind in {EntryKind.AUTOMATED_INVOICE_DEDUCTION, EntryKind.TRUEUP}
+    of_invoice = entry.kind in _OF_INVOICE
     return EntryView(
         type=f"{PREFIX[kind]}{entry.kind}",
         amount=plain(entry.amount),

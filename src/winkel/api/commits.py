@@ -1,6 +1,6 @@
 """POST /v1/contracts/customer{Commits,Credits}/{create,list,updateEndDate} (metronome-api.md §4.7, §4.8)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,7 @@ from winkel.model.commit import Balance, BalanceType
 from winkel.model.errors import NotFoundError
 from winkel.model.ledger import LedgerEntry
 from winkel.model.tenant import Caller
-from winkel.store import balances, billing, contracts, customers, products, uniqueness_keys
+from winkel.store import balances, billing, contracts, customers, invoices, products, uniqueness_keys
 from winkel.store.balances import Filter
 from winkel.store.database import Connection
 from winkel.store.shards import Lender
@@ -121,13 +121,14 @@ async def list_credits(request: Request[Any, Any, Any], api: Api, caller: Caller
 async def update_commit_end(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[Id]:
     """End the access to a prepaid commit, or its invoicing, earlier; never later."""
     asked = await wire.body(request, UpdateCommitEnd)
-    invoices = fields.hour_or_none(asked.invoices_ending_before, "$.invoices_ending_before")
+    end = fields.hour_or_none(asked.invoices_ending_before, "$.invoices_ending_before")
     async with api.database.transaction(caller.tenant_id) as tx:
         balance = await _open(tx, api, caller, str(asked.customer_id), str(asked.commit_id), BalanceType.PREPAID)
         if asked.access_ending_before is not None:
             balance = _shortened(balance, asked.access_ending_before)
-        if invoices is not None:
-            balance = _invoiced_until(balance, invoices, api.clock())
+        if end is not None:
+            freed = await invoices.freed_items(tx, caller.tenant_id, balance.customer_id)
+            balance = _invoiced_until(balance, end, api.clock(), freed)
         await balances.set_schedules(tx, caller.tenant_id, balance)
     return Data(Id(balance.id))
 
@@ -291,11 +292,11 @@ def _shortened(balance: Balance, asked: datetime) -> Balance:
     return structs.replace(balance, segments=kept)
 
 
-def _invoiced_until(balance: Balance, end: datetime, now: datetime) -> Balance:
+def _invoiced_until(balance: Balance, end: datetime, now: datetime, freed: Collection[str]) -> Balance:
     """Return the balance without the dates of invoicing from `end` on. Raises `InvalidError` when there are none."""
     if balance.invoice_schedule is None:
         fields.refuse("this commit has no invoice_schedule", "$.invoices_ending_before")
-    return structs.replace(balance, invoice_schedule=schedules.items_until(balance.invoice_schedule, end, now))
+    return structs.replace(balance, invoice_schedule=schedules.items_until(balance.invoice_schedule, end, now, freed))
 
 
 routes = [create_commit, create_credit, list_commits, list_credits, update_commit_end, update_credit_end]

@@ -1,6 +1,6 @@
 """POST /v1/contracts/{create,get,list,archive,updateEndDate} and /v2/contracts/{get,list} (metronome-api.md §4.7)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -24,12 +24,11 @@ from winkel.api.contract_views import ContractV1View, ContractV2View, Created, T
 from winkel.api.state import Api
 from winkel.api.terms import Origin
 from winkel.api.wire import CursorPage, Data, Id
-from winkel.bill.actions import keep_begun
+from winkel.bill import actions
 from winkel.bill.recurring import children
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract, EndChange
 from winkel.model.errors import NotFoundError
-from winkel.model.invoice import InvoiceStatus
 from winkel.model.tenant import Caller
 from winkel.store import balances, contracts, customers, invoices, products, rate_cards, uniqueness_keys
 from winkel.store.contracts import Filter
@@ -94,15 +93,17 @@ async def list_v2(request: Request[Any, Any, Any], api: Api, caller: Caller) -> 
 
 @post("/v1/contracts/archive", guards=[writer], status_code=200)
 async def archive(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[Id]:
-    """End a contract for good, with its commits and credits; once more changes nothing."""
+    """End a contract for good, with its commits and credits, and if asked void its final invoices.
+
+    Once more changes nothing, but may still void: an archived contract can have final invoices.
+    """
     asked = await wire.body(request, ArchiveContract)
     at, tenant_id, customer_id = api.clock(), caller.tenant_id, str(asked.customer_id)
     async with api.database.transaction(tenant_id) as tx:
         await commits.open_customer(tx, tenant_id, customer_id)
         contract = await contracts.get(tx, tenant_id, customer_id, str(asked.contract_id))
-        final = invoices.Filter(status=InvoiceStatus.FINALIZED, contract_id=contract.id)
-        if asked.void_invoices and await invoices.page(tx, tenant_id, customer_id, final, None, 1):
-            fields.refuse("voiding finalized invoices is not supported yet: archive with false", "$.void_invoices")
+        if asked.void_invoices:
+            await actions.void_all(tx, tenant_id, customer_id, contract.id)
         await contracts.archive(tx, tenant_id, contract.id, at)
         await balances.archive_of_contract(tx, tenant_id, contract.id, at)
     return Data(Id(contract.id))
@@ -125,10 +126,11 @@ async def update_end_date(request: Request[Any, Any, Any], api: Api, caller: Cal
         change = EndChange(changed_at=at, changed_by=caller.name, old=contract.ending_before, new=end)
         charges, recurring = contract.scheduled_charges, contract.recurring_balances
         if end is not None and (contract.ending_before is None or end < contract.ending_before):
-            charges = scheduled_charges.until(contract, end, at)
+            freed = await invoices.freed_items(tx, tenant_id, customer_id)
+            charges = scheduled_charges.until(contract, end, at, freed)
             recurring = tuple(each.until(end) for each in recurring)
-            await keep_begun(tx, tenant_id, customer_id, at)
-            await _end_balances(tx, tenant_id, contract, end, at)
+            await actions.keep_begun(tx, tenant_id, customer_id, at)
+            await _end_balances(tx, tenant_id, contract, end, at, freed)
         await contracts.set_end(tx, tenant_id, contract.id, change, charges, recurring)
     return Data(Id(contract.id))
 
@@ -257,12 +259,14 @@ async def _check_end(
             fields.refuse(f"usage is invoiced for good until {invoiced.isoformat()}", "$.ending_before")
 
 
-async def _end_balances(tx: Connection, tenant_id: int, contract: Contract, end: datetime, now: datetime) -> None:
-    """Cut the commits and credits of a contract where it ends."""
+async def _end_balances(
+    tx: Connection, tenant_id: int, contract: Contract, end: datetime, now: datetime, freed: Collection[str]
+) -> None:
+    """Cut the commits and credits of a contract where it ends; `freed` as in `schedules.items_until`."""
     for balance in await balances.of_customer(tx, tenant_id, contract.customer_id):
         if balance.contract_id == contract.id:
             segments = schedules.segments_until(balance.segments, end)
-            invoicing = balance.invoice_schedule and schedules.items_until(balance.invoice_schedule, end, now)
+            invoicing = balance.invoice_schedule and schedules.items_until(balance.invoice_schedule, end, now, freed)
             await balances.set_schedules(
                 tx, tenant_id, structs.replace(balance, segments=segments, invoice_schedule=invoicing)
             )

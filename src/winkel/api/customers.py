@@ -15,12 +15,13 @@ from winkel.api.parse import id_of
 from winkel.api.requests import Paging, query
 from winkel.api.state import Api
 from winkel.api.wire import Data, Id, Page
+from winkel.bill import actions
 from winkel.model.customer import Customer
 from winkel.model.errors import InvalidError
 from winkel.model.event import Identifier
 from winkel.model.metric import BillableMetric
 from winkel.model.tenant import Caller
-from winkel.store import customers, metrics, products
+from winkel.store import billing, customers, metrics, products
 
 NAME_MAX = 160
 """A customer's name is cut here, in characters (metronome-api.md §2)."""
@@ -201,11 +202,13 @@ async def list_customers(request: Request[Any, Any, Any], api: Api, caller: Call
 
 @post("/v1/customers/archive", status_code=200, guards=[writer])
 async def archive(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[Id]:
-    """Archive a customer and its contracts, for good; its ingest aliases stay taken."""
-    asked = await wire.body(request, CustomerId)
+    """Archive a customer and its contracts, for good, and void its invoices; its ingest aliases stay taken."""
+    asked = str((await wire.body(request, CustomerId)).id)
     async with api.database.transaction(caller.tenant_id) as tx:
-        await customers.archive(tx, caller.tenant_id, str(asked.id), api.clock())
-    return Data(Id(str(asked.id)))
+        await billing.lock_customer(tx, caller.tenant_id, asked)
+        await customers.archive(tx, caller.tenant_id, asked, api.clock())
+        await actions.void_all(tx, caller.tenant_id, asked)
+    return Data(Id(asked))
 
 
 @post("/v1/customers/{customer_id:str}/setIngestAliases", status_code=200, guards=[writer])

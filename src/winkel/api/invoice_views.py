@@ -82,6 +82,7 @@ class InvoiceView(Struct, omit_defaults=True, kw_only=True):
     issued_at: datetime | None = None
     created_at: datetime | None = None
     net_payment_terms_days: Decimal | None = None
+    regenerated_from_invoice_id: str | None = None
     customer_custom_fields: dict[str, str] | None = None
 
     def __post_init__(self) -> None:
@@ -108,6 +109,7 @@ def invoice_view(
         issued_at=invoice.issued_at,
         created_at=invoice.created_at,
         net_payment_terms_days=invoice.net_payment_terms_days,
+        regenerated_from_invoice_id=invoice.regenerated_from_invoice_id,
         customer_custom_fields=customer.custom_fields or None,
     )
 

@@ -1,25 +1,31 @@
-"""GET /v1/customers/{id}/invoices: drafts rated now, and what was finalized (metronome-api.md §4.9)."""
+"""GET /v1/customers/{id}/invoices: drafts rated now, and what was finalized (metronome-api.md §4.9).
+
+POST /v1/invoices/{void,regenerate}: corrections of what is final.
+"""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import Request, Response, get, post
 from msgspec import Struct
 
-from winkel.api import pages
-from winkel.api.auth import reader
+from winkel.api import fields, pages, wire
+from winkel.api.auth import reader, writer
 from winkel.api.fields import Instant, position
 from winkel.api.invoice_views import InvoiceView, invoice_view
 from winkel.api.parse import id_of, text_of
 from winkel.api.requests import Paging, query
 from winkel.api.state import Api
-from winkel.api.wire import Data, Page
+from winkel.api.wire import Data, Id, Page
+from winkel.bill import actions
 from winkel.bill.actions import standing
 from winkel.bill.due import due_at
-from winkel.model.errors import NotFoundError
+from winkel.model.errors import InvalidError, NotFoundError
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
 from winkel.model.tenant import Caller
 from winkel.model.word import Word
@@ -56,6 +62,12 @@ class RetrieveInvoice(Struct, forbid_unknown_fields=True):
     """The query of one invoice."""
 
     skip_zero_qty_line_items: bool = False
+
+
+class InvoiceId(Struct, forbid_unknown_fields=True):
+    """The body of void and of regenerate."""
+
+    id: UUID
 
 
 @get("/v1/customers/{customer_id:str}/invoices", guards=[reader])
@@ -117,6 +129,35 @@ async def retrieve_invoice_pdf(api: Api, caller: Caller, customer_id: str, invoi
     return Response(content, media_type="application/pdf", headers=named)
 
 
+@post("/v1/invoices/void", guards=[writer], status_code=200)
+async def void(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[Id]:
+    """Void a finalized invoice, for good: what balances paid on it comes back to them."""
+    asked = str((await wire.body(request, InvoiceId)).id)
+    async with api.database.transaction(caller.tenant_id) as tx:
+        with _about_the_id():
+            await actions.void(tx, caller.tenant_id, asked)
+    return Data(Id(asked))
+
+
+@post("/v1/invoices/regenerate", guards=[writer], status_code=200)
+async def regenerate(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[Id]:
+    """Make a void invoice anew, with today's terms and usage, and return the new one's id."""
+    asked = str((await wire.body(request, InvoiceId)).id)
+    async with api.database.transaction(caller.tenant_id) as tx:
+        with _about_the_id():
+            made = await actions.regenerate(tx, api.further, caller.tenant_id, asked, api.clock())
+    return Data(Id(made.id))
+
+
+@contextmanager
+def _about_the_id() -> Iterator[None]:
+    """Say that what is refused is the invoice that the body names."""
+    try:
+        yield
+    except InvalidError as error:
+        fields.refuse(str(error), "$.id")
+
+
 async def _kept_or_draft(tx: Connection, tenant_id: int, customer_id: str, invoice_id: str, api: Api) -> Invoice:
     """Return the invoice as it was finalized, or else as it would be if its period ended now."""
     try:
@@ -154,4 +195,4 @@ def _passes(invoice: Invoice, wanted: Filter, after: tuple[datetime, str] | None
     )
 
 
-routes = [list_invoices, retrieve_invoice, retrieve_invoice_pdf]
+routes = [list_invoices, retrieve_invoice, retrieve_invoice_pdf, void, regenerate]

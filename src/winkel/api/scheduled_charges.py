@@ -1,7 +1,7 @@
 """Scheduled charges of request bodies → scheduled charges of a contract, and back (metronome-api.md §4.7, §10.1)."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -54,10 +54,13 @@ def scheduled_charge(asked: ScheduledChargeIn, known: Mapping[str, Product], pla
     )
 
 
-def until(contract: Contract, end: datetime, now: datetime) -> tuple[ScheduledCharge, ...]:
-    """Return the charges of a contract that ends then: without the dates from its end on that have not come yet."""
+def until(contract: Contract, end: datetime, now: datetime, freed: Collection[str]) -> tuple[ScheduledCharge, ...]:
+    """Return the charges of a contract that ends then: without the dates from its end on that are not invoiced yet.
+
+    `freed` as in `schedules.items_until`.
+    """
     return tuple(
-        structs.replace(each, schedule=schedules.items_until(each.schedule, end, now))
+        structs.replace(each, schedule=schedules.items_until(each.schedule, end, now, freed))
         for each in contract.scheduled_charges
     )
 

@@ -1,4 +1,4 @@
-"""What people and workers ask of billing: the drafts of a customer, and making them final."""
+"""What people and workers ask of billing: the drafts of a customer, making them final, and correcting what is final."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,6 +9,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from winkel.bill import books, correct
 from winkel.bill.apart import apart
 from winkel.bill.draft import Draft, Need, drafts, needs
 from winkel.bill.due import RETRY, due_at, next_look
@@ -158,15 +159,17 @@ async def finalize_due(
     async with shards.reading(tx, further, tenant_id) as reader:
         await _rate(reader, [part for some in parts.values() for part in some], at)
     for account in known.values():
-        await _keep(tx, tenant_id, account, at)
+        await _keep_children(tx, tenant_id, account, at)
     final: list[Invoice] = []
     entries: list[LedgerEntry] = []
     looks, came_to = [], []
     for customer_id, some in parts.items():
         due = [draft for part in some for draft in part.drafts if due_at(draft, grace) <= until]
         still = [draft for part in some for draft in part.drafts if due_at(draft, grace) > until]
-        made = [_final(draft, grace, at) for draft in due]
+        made = [_final(draft, due_at(draft, grace), at) for draft in due]
         failures = [part.failure for part in some if part.failure is not None]
+        for invoice, draft in zip(made, due, strict=True):
+            books.check(invoice, draft.entries)
         final += made
         entries += [entry for draft in due for entry in draft.entries]
         again = next_look(known[customer_id], still, grace, at)
@@ -180,7 +183,7 @@ async def finalize_due(
     return came_to
 
 
-async def _keep(tx: Connection, tenant_id: int, account: Account, at: datetime) -> None:
+async def _keep_children(tx: Connection, tenant_id: int, account: Account, at: datetime) -> None:
     """Keep the children of an account that have begun."""
     for child in begun([each for each in account.balances if each.id not in account.kept_balances], at):
         await balances.insert(tx, tenant_id, child)
@@ -198,8 +201,60 @@ async def _rate(reader: shards.Reader, parts: Sequence[_Part], at: datetime) -> 
             part.drafts = drafts(part.account, metered, at)
 
 
-def _final(draft: Draft, grace: timedelta, at: datetime) -> Invoice:
+def _final(draft: Draft, issued_at: datetime, at: datetime) -> Invoice:
     """Return a draft as the final invoice that it becomes."""
-    return msgspec.structs.replace(
-        draft.invoice, status=InvoiceStatus.FINALIZED, created_at=at, issued_at=due_at(draft, grace)
-    )
+    return msgspec.structs.replace(draft.invoice, status=InvoiceStatus.FINALIZED, created_at=at, issued_at=issued_at)
+
+
+async def void(tx: Connection, tenant_id: int, invoice_id: str) -> None:
+    """Void a finalized invoice: it asks for nothing any more, and what it took from balances comes back.
+
+    Its period or its schedule items are on no draft until it is regenerated. Raises `NotFoundError` (also for a draft:
+    those are not kept), and `InvalidError` when it is void already.
+    """
+    await _void(tx, tenant_id, await _taken(tx, tenant_id, invoice_id))
+
+
+async def void_all(tx: Connection, tenant_id: int, customer_id: str, contract_id: str | None = None) -> None:
+    """Void every finalized invoice of a customer, or of one of its contracts. The customer must be locked."""
+    for invoice in await invoices.finalized(tx, tenant_id, customer_id, contract_id):
+        await _void(tx, tenant_id, invoice)
+
+
+async def regenerate(
+    tx: Connection, further: Sequence[Lender], tenant_id: int, invoice_id: str, at: datetime
+) -> Invoice:
+    """Make a void invoice anew, final at once, and return the new one.
+
+    It is rated with today's terms and all usage that is metered by now. Raises `NotFoundError`, and `InvalidError` or
+    `ConflictError` as `bill/correct.py, regenerated` does.
+    """
+    old = await _taken(tx, tenant_id, invoice_id)
+    account = with_children(await accounts.load(tx, tenant_id, old.customer_id), at)
+    async with shards.reading(tx, further, tenant_id) as reader:
+        (metered,) = await _metered(reader, [(account, correct.needs_again(account, old, at))])
+    draft = correct.regenerated(account, old, metered, at)
+    invoice = _final(draft, at, at)
+    books.check(invoice, draft.entries)
+    await _keep_children(tx, tenant_id, account, at)
+    await invoices.insert(tx, tenant_id, [invoice])
+    await ledger.post(tx, tenant_id, draft.entries)
+    return invoice
+
+
+async def _taken(tx: Connection, tenant_id: int, invoice_id: str) -> Invoice:
+    """Return a kept invoice whose customer nobody else bills, and whose terms nobody changes, until `tx` ends."""
+    customer_id = await invoices.customer_of(tx, tenant_id, invoice_id)
+    await billing.lock_customer(tx, tenant_id, customer_id)
+    return await invoices.get(tx, tenant_id, customer_id, invoice_id)
+
+
+async def _void(tx: Connection, tenant_id: int, invoice: Invoice) -> None:
+    """Void an invoice of a locked customer. Raises `InvalidError` unless it is finalized."""
+    entries = await ledger.of_invoice(tx, tenant_id, invoice.id)
+    held = await balances.of_customers(tx, tenant_id, [invoice.customer_id], include_archived=True)
+    back = correct.credited(invoice, entries, held.get(invoice.customer_id, ()))
+    books.check(invoice, entries)
+    await invoices.set_void(tx, tenant_id, invoice.id)
+    await ledger.post(tx, tenant_id, back)
+    books.check(msgspec.structs.replace(invoice, status=InvoiceStatus.VOID), [*entries, *back])

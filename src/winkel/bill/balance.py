@@ -1,6 +1,6 @@
 """What is left of a balance, and its ledger. Both are sums and lists of entries, never facts of their own."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from decimal import Decimal
 
@@ -8,13 +8,14 @@ from winkel.bill.identity import derived
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType, Segment
 from winkel.model.ledger import EntryKind, LedgerEntry
-from winkel.model.money import ZERO, add, negated, total
+from winkel.model.money import ZERO, add, negated, subtract, total
 
 _ORDER = (
     EntryKind.SEGMENT_START,
     EntryKind.INITIAL_BALANCE,
     EntryKind.MANUAL,
     EntryKind.AUTOMATED_INVOICE_DEDUCTION,
+    EntryKind.CREDITED,
     EntryKind.TRUEUP,
     EntryKind.EXPIRATION,
 )
@@ -57,7 +58,7 @@ def balance_of(
         [
             max(ZERO, remaining(segment, changes))
             for segment in balance.segments
-            if segment.starting_at <= at < segment.ending_before
+            if segment.starting_at <= at < _end(balance, segment)
         ]
     )
 
@@ -67,23 +68,40 @@ def ledger(balance: Balance, entries: Iterable[LedgerEntry], at: datetime) -> li
 
     `entries` are its stored entries, and the deductions of drafts if those shall be seen. The start and the expiration
     of a segment are not stored: they follow from the segment, so an amount that comes back after the end, or usage that
-    is invoiced late, can't contradict them. A segment that has expired sums to zero.
+    is invoiced late, can't contradict them. A segment that has expired sums to zero. When a balance is archived its
+    segments expire, and those that were still to come never start (metronome-api.md §4.7, archive).
     """
     changes = [each for each in entries if each.balance_id == balance.id]
     found = list(changes)
     for segment in balance.segments:
-        if segment.starting_at <= at:
+        end, left = _end(balance, segment), remaining(segment, changes)
+        if segment.starting_at <= at and segment.starting_at < end:
             found.append(_entry(balance, segment, _START[balance.type], segment.amount, segment.starting_at))
-        left = remaining(segment, changes)
-        if segment.ending_before <= at and left and not _awaits_true_up(balance):
-            found.append(_entry(balance, segment, EntryKind.EXPIRATION, negated(left), segment.ending_before))
-    return sorted(found, key=lambda each: (each.timestamp, _ORDER.index(each.kind), each.id))
+        else:
+            left = subtract(left, segment.amount)
+        if end <= at and left and not _awaits_true_up(balance):
+            found.append(_entry(balance, segment, EntryKind.EXPIRATION, negated(left), end))
+    undone = {each.invoice_id for each in changes if each.invoice_id is not None and each.amount > ZERO}
+    return sorted(found, key=lambda each: _turn(each, undone))
+
+
+def _end(balance: Balance, segment: Segment) -> datetime:
+    """Return when access to a segment ends: at its end, or when its balance is archived."""
+    return min(segment.ending_before, balance.archived_at or segment.ending_before)
+
+
+def _turn(entry: LedgerEntry, undone: Collection[str]) -> tuple[object, ...]:
+    """Return the sort key of an entry: what `undone` invoices took and gave back stands together, so sums never dip."""
+    if entry.invoice_id is not None and entry.invoice_id in undone:
+        first = _ORDER.index(EntryKind.AUTOMATED_INVOICE_DEDUCTION)
+        return entry.timestamp, first, 0, entry.invoice_id, entry.amount > ZERO, entry.id
+    return entry.timestamp, _ORDER.index(entry.kind), 1, "", False, entry.id
 
 
 def _awaits_true_up(balance: Balance) -> bool:
     """Whether what is left of an ended segment is, or was, asked for by a true-up: then it never expires."""
     schedule = balance.invoice_schedule
-    if balance.type is not BalanceType.POSTPAID or schedule is None:
+    if balance.type is not BalanceType.POSTPAID or schedule is None or balance.archived_at is not None:
         return False
     return bool(schedule.schedule_items) and not schedule.do_not_invoice
 

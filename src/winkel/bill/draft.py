@@ -28,7 +28,7 @@ from winkel.model.usage import HourUsage
 from winkel.rate.composite import Spend
 from winkel.rate.rate import Charge
 
-__all__ = ["Draft", "Need", "drafts", "group_key_index", "needs"]
+__all__ = ["Draft", "Need", "drafts", "group_key_index", "needs", "usage_draft"]
 
 
 class Draft(Struct, frozen=True):
@@ -57,7 +57,7 @@ def drafts(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: datet
     left = all_remaining(account)
     found = []
     for statement in statements(account, at):
-        draft = _usage_draft(account, statement, usage, left)
+        draft = usage_draft(account, statement, usage, left)
         for entry in draft.entries:
             left[entry.segment_id] = add(left[entry.segment_id], entry.amount)
         found.append(draft)
@@ -66,7 +66,7 @@ def drafts(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: datet
     return sorted(found, key=lambda each: each.settled_at)
 
 
-def _usage_draft(
+def usage_draft(
     account: Account,
     statement: Statement,
     usage: Mapping[str, Sequence[HourUsage]],

@@ -18,3 +18,8 @@ def invoice_id(contract_id: str, kind: str, at: datetime, *parts: str) -> str:
     A draft has it from its first moment on, and keeps it when it is finalized.
     """
     return derived(contract_id, kind, at.astimezone(UTC).isoformat(), *parts)
+
+
+def regenerated_id(void_id: str) -> str:
+    """Return the id of the invoice that takes the place of a void one: the same one, however often it is asked for."""
+    return derived(void_id, "regenerated")

@@ -4,13 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from winkel.bill.identity import invoice_id
 from winkel.bill.line import balance_name
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, ScheduleItem
 from winkel.model.contract import Contract, ScheduledCharge
+from winkel.model.errors import InvalidError
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType
 from winkel.model.money import total
 from winkel.model.product import Product, ProductType
@@ -42,6 +43,23 @@ def scheduled_invoices(account: Account) -> list[Invoice]:
         if invoice.id not in account.invoiced:
             found.append(invoice)
     return found
+
+
+def asked_again(account: Account, contract: Contract, void: Invoice) -> Invoice:
+    """Return a draft of what a void scheduled invoice of the contract asked for, as its items are today.
+
+    Items that are gone by now are left out. Raises `InvalidError` when none is left.
+    """
+    items = {line.schedule_item_id for line in void.line_items if line.schedule_item_id}
+    freed = structs.replace(account, invoiced_items=account.invoiced_items - items)
+    some = [each for each in _asked(freed) if each.item_id in items]
+    if not some:
+        raise InvalidError("nothing of what this invoice asked for is agreed any more")
+    assert all((each.contract_id, each.line.credit_type_id) == (contract.id, void.credit_type_id) for each in some), (
+        "an item keeps its contract and its currency"
+    )
+    assert void.issued_at is not None, "a scheduled invoice has a date"
+    return _invoice(contract, void.issued_at, void.credit_type_id, some)
 
 
 def schedules(account: Account) -> Iterator[InvoiceSchedule]:

@@ -1,7 +1,7 @@
 """Usage statements: the open billing periods of a customer, the usage they need, and the charges of each."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import TypeAlias
@@ -122,8 +122,13 @@ def on_card(account: Account, contract: Contract, kind: ProductType) -> list[tup
 
 def needs(account: Account, at: datetime) -> list[Need]:
     """Return the usage that `drafts` needs for this account at this time: per metric and group key, without overlap."""
+    return needs_of(account, statements(account, at))
+
+
+def needs_of(account: Account, some: Iterable[Statement]) -> list[Need]:
+    """Return the usage that these billing periods need: per metric and group key, without overlap."""
     spans: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
-    for statement in statements(account, at):
+    for statement in some:
         low, high = hour_number(statement.period.start), hour_number(statement.period.end)
         for product, rates in on_card(account, statement.contract, ProductType.USAGE):
             if not _billed_rates(statement, product, rates):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from winkel.cli.options import DATA, Data, DatabaseUrl, Json
+from winkel.cli.options import DATA, Data, DatabaseUrl, Json, Yes
 from winkel.cli.owner import with_databases
-from winkel.cli.terminal import console, fail, sentences, table
+from winkel.cli.terminal import ask, console, sentences, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,6 @@ Tenant = Annotated[str, typer.Option(help="Only those of this tenant; `nobody`: 
 Since = Annotated[str, typer.Option(help="Only what arrived since then, such as 2026-01-15 or 2026-01-15T12:00Z.")]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID…", help="Ids, from `winkel dead-letters list`.")]
 All = Annotated[bool, typer.Option("--all", help="All that are open and pass the filters.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 NOBODYS = "nobody"
 
 
@@ -275,8 +274,8 @@ async def _chosen(
 
 def _ask(what: str, count: int, *, yes: bool) -> None:
     """Let somebody confirm what concerns many."""
-    if count and not yes and not typer.confirm(f"{what}?"):
-        fail("nothing was done")
+    if count:
+        ask(f"{what}?", yes=yes)
 
 
 @contextmanager

@@ -102,7 +102,7 @@ async def _database(database_url: str, data: Path) -> list[Finding]:
             findings += [places] if len(good) > 1 or not places.good else []
             findings.append(await _metering(good, urls[0]))
         if found[0].connection is not None:
-            findings.append(await _billing(found[0].connection))
+            findings += [await _billing(found[0].connection), await _books(found[0].connection)]
     return findings
 
 
@@ -215,3 +215,14 @@ async def _billing(connection: "Connection") -> Finding:
 
     count = await vitals.failed_billings(connection)
     return Finding("billing", not count, f"{count} customers failed", "the log of `winkel bill` says why")
+
+
+async def _books(connection: "Connection") -> Finding:
+    from winkel.store import invoices
+
+    wrong = await invoices.unbalanced(connection)
+    if not wrong:
+        return Finding("books", True, "invoices and ledgers agree")
+    tenant_id, invoice_id = wrong[0]
+    found = f"{len(wrong)} invoices contradict the ledger, such as {invoice_id} of tenant {tenant_id}"
+    return Finding("books", False, found, "this is a bug of Winkel: please report it")

@@ -1,4 +1,4 @@
-"""winkel invoices: drafts as they stand at this moment, and what was finalized."""
+"""winkel invoices: drafts as they stand at this moment, what was finalized, and its corrections."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from winkel.cli.options import URL, Customer, Json, Token, Url
-from winkel.cli.terminal import console, sentences, table
+from winkel.cli.options import URL, Customer, Json, Token, Url, Yes
+from winkel.cli.terminal import ask, console, sentences, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(invoke_without_command=True)
 Chosen = Annotated[str, typer.Argument(help="Its id; default: the newest draft.", show_default=False)]
+
+InvoiceId = Annotated[str, typer.Argument(metavar="INVOICE", help="Its id, from `winkel invoices`.")]
 
 
 class Status(StrEnum):
@@ -35,7 +37,7 @@ def invoices(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """List and show invoices; drafts are computed at this moment.
+    """List, show and correct invoices; drafts are computed at this moment.
 
     **Example**: `winkel invoices --customer acme --status draft`
     """
@@ -111,13 +113,82 @@ def _chosen(client: "Client", customer: dict[str, Any], invoice: str) -> dict[st
     return dict(drafts[0])
 
 
+@app.command()
+def void(customer: Customer, invoice: InvoiceId, yes: Yes = False, url: Url = URL, token: Token = "") -> None:
+    """Void a finalized invoice, for good: what balances paid on it comes back to them.
+
+    **Example**: `winkel invoices void 6a37bb88-8538-48c5-b37b-a41c836328bd --customer acme`
+    """
+    with sentences():
+        from winkel.cli.client import Client
+
+        with Client(url, token) as client:
+            who = client.customer(customer)
+            found = client.get(f"/v1/customers/{who['id']}/invoices/{invoice}")["data"]
+            ask(
+                f"Void {_described(who['name'], found)}? Its commits and credits get {_paid(found)} back, for good; "
+                "what it asked for is on no invoice until you regenerate it.",
+                yes=yes,
+            )
+            client.post("/v1/invoices/void", {"id": invoice})
+        typer.echo(f"voided {invoice}")
+
+
+@app.command()
+def regenerate(
+    customer: Customer, invoice: InvoiceId, yes: Yes = False, url: Url = URL, token: Token = "", json: Json = False
+) -> None:
+    """Make a void invoice anew, with today's terms and usage, and show the new one.
+
+    **Example**: `winkel invoices regenerate 6a37bb88-8538-48c5-b37b-a41c836328bd --customer acme`
+    """
+    with sentences():
+        from winkel.cli.client import Client, json_text
+
+        with Client(url, token) as client:
+            who = client.customer(customer)
+            path = f"/v1/customers/{who['id']}/invoices"
+            old = client.get(f"{path}/{invoice}")["data"]
+            ask(
+                f"Make {_described(who['name'], old)} anew? The new one is final at once, with the terms of today and "
+                "all usage that is metered by now, and commits and credits pay for it.",
+                yes=yes,
+            )
+            made = client.post("/v1/invoices/regenerate", {"id": invoice})["data"]["id"]
+            new = client.get(f"{path}/{made}")["data"]
+        typer.echo(json_text(new)) if json else console().print(invoice_table(who["name"], new))
+
+
+def _described(name: str, invoice: dict[str, Any]) -> str:
+    """Return what an invoice is, for a sentence."""
+    from winkel.cli.amounts import amount
+
+    what = f"the {invoice['status'].lower()} {invoice['type'].lower()} invoice of {name}"
+    return f"{what}, {_when(invoice)}, over {amount(invoice['total'], invoice['credit_type'])}"
+
+
+def _paid(invoice: dict[str, Any]) -> str:
+    """Return what balances paid on an invoice."""
+    from winkel.cli.amounts import amount
+    from winkel.model.money import negated, total
+
+    applied = [line["total"] for line in invoice["line_items"] if line["type"] == "applied_commit_or_credit"]
+    return amount(negated(total(applied)), invoice["credit_type"])
+
+
+def _when(invoice: dict[str, Any]) -> str:
+    """Return the period of an invoice, or the day on which it was issued."""
+    if invoice.get("start_timestamp"):
+        return f"{invoice['start_timestamp'][:10]} – {invoice['end_timestamp'][:10]}"
+    return str(invoice["issued_at"][:10])
+
+
 def invoice_table(name: str, invoice: dict[str, Any]) -> "Table":
     """Return an invoice with its lines as a table."""
     from winkel.cli.amounts import amount, payable, quantity
     from winkel.model.credit_type import USD
 
-    period = f"{invoice.get('start_timestamp', '')[:10]} – {invoice.get('end_timestamp', '')[:10]}"
-    title = f"{name}: {invoice['type'].lower()} invoice, {invoice['status'].lower()}, {period}"
+    title = f"{name}: {invoice['type'].lower()} invoice, {invoice['status'].lower()}, {_when(invoice)}"
     shown = table(title, "line", "of", "quantity", "unit price", "total", right=("quantity", "unit price", "total"))
     unit = invoice["credit_type"]
     for line in invoice["line_items"]:

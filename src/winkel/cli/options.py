@@ -13,6 +13,7 @@ Data = Annotated[Path, typer.Option("--data", help="Data folder of a running `wi
 Url = Annotated[str, typer.Option("--url", envvar="WINKEL_URL", help="Address of the gateway.")]
 Token = Annotated[str, typer.Option("--token", envvar="WINKEL_TOKEN", help="API token.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts; numbers keep every digit.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Customer = Annotated[str, typer.Option("--customer", help="A customer: its id, an ingest alias, or its name.")]
 
 MetricsPort = Annotated[

@@ -36,6 +36,12 @@ def fail(message: str, code: int = 1) -> NoReturn:
     raise typer.Exit(code)
 
 
+def ask(question: str, *, yes: bool) -> None:
+    """Let somebody confirm; end the command if they do not. `yes`: they have."""
+    if not yes and not typer.confirm(question):
+        fail("nothing was done")
+
+
 @contextmanager
 def sentences() -> Iterator[None]:
     """Turn the errors that a user can act on into one sentence and exit code 1; let bugs keep their traceback."""

@@ -33,7 +33,8 @@ class Account(Struct, frozen=True, kw_only=True):
     entries: tuple[LedgerEntry, ...]
     """The posted ledger entries of those balances: deductions of finalized invoices and manual entries."""
     invoiced: frozenset[str]
-    """Ids of invoices that are already finalized or void: their periods are never drafted again."""
+    """Ids of invoices that are already finalized or void: their periods are never drafted again. What a void one asked
+    for is asked for again when it is regenerated (`bill/correct.py`), and not before."""
     invoiced_items: frozenset[str] = frozenset()
     """Ids of invoice schedule items (`LineItem.schedule_item_id`) on those invoices: a commit that is added later for
     the date of a finalized scheduled invoice gets an invoice of its own (metronome-api.md §4.7, guards of edit)."""

@@ -100,6 +100,8 @@ class Invoice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     issued_at: datetime | None = None
     created_at: datetime | None = None
     net_payment_terms_days: Decimal | None = None
+    regenerated_from_invoice_id: str | None = None
+    """The void invoice whose place this one takes."""
 
     def __post_init__(self) -> None:
         assert self.total == asked_for(self.line_items), "lines sum to the total"

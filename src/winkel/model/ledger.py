@@ -16,6 +16,8 @@ class EntryKind(StrEnum):
     INITIAL_BALANCE = "INITIAL_BALANCE"
     """The start of a postpaid commit's segment."""
     AUTOMATED_INVOICE_DEDUCTION = "AUTOMATED_INVOICE_DEDUCTION"
+    CREDITED = "CREDITED"
+    """What a deduction took comes back: its invoice was voided."""
     TRUEUP = "TRUEUP"
     """What a postpaid commit's true-up invoice asks for."""
     EXPIRATION = "EXPIRATION"
@@ -33,7 +35,7 @@ class LedgerEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One change of one segment. `amount` is signed: positive gives, negative takes.
 
     A deduction carries the *end* of its invoice's service period as `timestamp`, so the deductions of a draft lie in
-    the future (metronome-api.md §4.8).
+    the future (metronome-api.md §4.8). What comes back carries the date of the deduction that it undoes.
     """
 
     id: str

@@ -43,7 +43,7 @@ async def ids(tx: Connection, tenant_id: int, customer_ids: Sequence[str]) -> di
 
 
 async def schedule_items(tx: Connection, tenant_id: int, customer_ids: Sequence[str]) -> dict[str, frozenset[str]]:
-    """Return the ids of the invoice schedule items on kept invoices of some customers, by customer."""
+    """Return the ids of the invoice schedule items on kept invoices of some customers by customer, voided ones too."""
     rows = await tx.execute(sql.schedule_items, {"tenant_id": tenant_id, "customer_ids": list(customer_ids)})
     return _sets(await rows.fetchall())
 
@@ -51,6 +51,41 @@ async def schedule_items(tx: Connection, tenant_id: int, customer_ids: Sequence[
 def _sets(rows: Iterable[Row]) -> dict[str, frozenset[str]]:
     found = grouped((row["customer_id"], row["id"]) for row in rows)
     return {customer_id: frozenset(ids) for customer_id, ids in found.items()}
+
+
+async def freed_items(tx: Connection, tenant_id: int, customer_id: str) -> frozenset[str]:
+    """Return the ids of the invoice schedule items that only void invoices ask for: they may be changed again."""
+    rows = await tx.execute(sql.freed_items, {"tenant_id": tenant_id, "customer_id": customer_id})
+    return frozenset([row["id"] for row in await rows.fetchall()])
+
+
+async def customer_of(tx: Connection, tenant_id: int, invoice_id: str) -> str:
+    """Return the customer of a kept invoice. Raises `NotFoundError`, also for a draft, which is not kept."""
+    row = await (await tx.execute(sql.customer_of, {"tenant_id": tenant_id, "id": invoice_id})).fetchone()
+    if row is None:
+        raise NotFoundError(f"no invoice {invoice_id} is finalized or void; a draft follows its terms by itself")
+    return str(row["customer_id"])
+
+
+async def finalized(tx: Connection, tenant_id: int, customer_id: str, contract_id: str | None = None) -> list[Invoice]:
+    """Return the finalized invoices of a customer, or of one of its contracts, the oldest first; no void ones."""
+    values = {"tenant_id": tenant_id, "customer_id": customer_id, "contract_id": contract_id}
+    return msgspec.convert(await (await tx.execute(sql.finalized, values)).fetchall(), list[Invoice])
+
+
+async def set_void(tx: Connection, tenant_id: int, invoice_id: str) -> None:
+    """Void a finalized invoice; nothing else of it changes, ever."""
+    changed = await tx.execute(sql.set_void, {"tenant_id": tenant_id, "id": invoice_id})
+    assert changed.rowcount == 1, "who voids has seen it finalized, under the lock of its customer"
+
+
+async def unbalanced(connection: Connection) -> list[tuple[int, str]]:
+    """Return (tenant id, invoice id) where ledger and invoice contradict each other; for the owner's connection.
+
+    The rule is that of `bill/books.py`. Reads every invoice and every entry there is.
+    """
+    rows = await (await connection.execute(sql.unbalanced)).fetchall()
+    return [(row["tenant_id"], row["id"]) for row in rows]
 
 
 async def get(tx: Connection, tenant_id: int, customer_id: str, invoice_id: str) -> Invoice:

@@ -1,33 +1,78 @@
 -- name: insert
 -- Keep a finalized invoice.
 INSERT INTO invoice (tenant_id, id, customer_id, contract_id, type, status, start, "end", issued_at, created_at,
-                     credit_type_id, total, line_items, net_payment_terms_days)
+                     credit_type_id, total, line_items, net_payment_terms_days, regenerated_from_invoice_id)
 VALUES (%(tenant_id)s, %(id)s, %(customer_id)s, %(contract_id)s, %(type)s, %(status)s, %(start)s, %(end)s,
-        %(issued_at)s, %(created_at)s, %(credit_type_id)s, %(total)s, %(line_items)s, %(net_payment_terms_days)s)
+        %(issued_at)s, %(created_at)s, %(credit_type_id)s, %(total)s, %(line_items)s, %(net_payment_terms_days)s,
+        %(regenerated_from_invoice_id)s)
 
 -- name: ids
--- The ids of all kept invoices of some customers: these periods and dates are no drafts any more.
+-- The ids of all kept invoices of some customers, void ones too: these periods and dates are no drafts any more.
 SELECT customer_id::text, id::text FROM invoice
 WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
 
 -- name: schedule_items
--- The invoice schedule items on kept invoices of some customers.
+-- The invoice schedule items on kept invoices of some customers, void ones too.
 SELECT DISTINCT customer_id::text, line ->> 'schedule_item_id' AS id
 FROM invoice, jsonb_array_elements(line_items) AS line
 WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[]) AND type = 'SCHEDULED'
   AND line ? 'schedule_item_id'
 
+-- name: freed_items
+-- The invoice schedule items of a customer that only void invoices ask for.
+SELECT line ->> 'schedule_item_id' AS id
+FROM invoice, jsonb_array_elements(line_items) AS line
+WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND type = 'SCHEDULED'
+  AND line ? 'schedule_item_id'
+GROUP BY 1
+HAVING bool_and(status = 'VOID')
+
 -- name: find
 -- One kept invoice of a customer.
 SELECT id::text, customer_id::text, contract_id::text, type, status, start, "end", issued_at, created_at,
-       credit_type_id::text, total, line_items, net_payment_terms_days
+       credit_type_id::text, total, line_items, net_payment_terms_days, regenerated_from_invoice_id::text
 FROM invoice
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)s
+
+-- name: customer_of
+-- Whose invoice it is.
+SELECT customer_id::text FROM invoice WHERE tenant_id = %(tenant_id)s AND id = %(id)s
+
+-- name: finalized
+-- Finalized invoices of a customer, or of one of its contracts, the oldest first.
+SELECT id::text, customer_id::text, contract_id::text, type, status, start, "end", issued_at, created_at,
+       credit_type_id::text, total, line_items, net_payment_terms_days, regenerated_from_invoice_id::text
+FROM invoice
+WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND status = 'FINALIZED'
+  AND (%(contract_id)s::uuid IS NULL OR contract_id = %(contract_id)s)
+ORDER BY issued_at, id
+
+-- name: set_void
+-- Void an invoice: the only change that one ever sees.
+UPDATE invoice SET status = 'VOID' WHERE tenant_id = %(tenant_id)s AND id = %(id)s AND status = 'FINALIZED'
+
+-- name: unbalanced
+-- Invoices for which a balance's ledger entries do not sum to what their lines take from it: what it pays or counts, and
+-- what its true-up asks for (of a void one: nothing). In all tenants.
+WITH taken AS (
+    SELECT tenant_id, invoice.id, (line ->> 'balance_id')::uuid AS balance_id,
+           CASE line ->> 'type' WHEN 'commit_purchase' THEN -1 ELSE 1 END * (line ->> 'total')::numeric AS amount
+    FROM invoice, jsonb_array_elements(line_items) AS line
+    WHERE status = 'FINALIZED' AND (line ->> 'type' = 'applied_commit_or_credit'
+                                    OR line ->> 'type' = 'commit_purchase' AND line ->> 'balance_type' = 'POSTPAID')
+), posted AS (
+    SELECT tenant_id, invoice_id, balance_id, -amount FROM ledger_entry WHERE invoice_id IS NOT NULL
+)
+SELECT DISTINCT tenant_id, id::text
+FROM (SELECT * FROM taken UNION ALL SELECT * FROM posted) AS part
+GROUP BY tenant_id, id, balance_id
+HAVING sum(amount) <> 0
+ORDER BY tenant_id, id
 
 -- name: page
 -- Kept invoices of a customer in the order in which they were issued.
 SELECT id::text, customer_id::text, contract_id::text, type, status, start, "end", issued_at, created_at,
-       credit_type_id::text, total, line_items, net_payment_terms_days
+       credit_type_id::text, total, line_items, net_payment_terms_days, regenerated_from_invoice_id::text
 FROM invoice
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
   AND (%(status)s::text IS NULL OR status = %(status)s)

@@ -19,6 +19,12 @@ async def of_customers(
     return grouped((row.pop("customer_id"), msgspec.convert(row, LedgerEntry)) for row in await rows.fetchall())
 
 
+async def of_invoice(tx: Connection, tenant_id: int, invoice_id: str) -> tuple[LedgerEntry, ...]:
+    """Return all entries that were posted for an invoice."""
+    rows = await tx.execute(sql.of_invoice, {"tenant_id": tenant_id, "invoice_id": invoice_id})
+    return msgspec.convert(await rows.fetchall(), tuple[LedgerEntry, ...])
+
+
 async def post(tx: Connection, tenant_id: int, entries: Sequence[LedgerEntry]) -> None:
     """Write entries. Raises `psycopg.errors.UniqueViolation` for one that was written before."""
     async with tx.cursor() as cursor:

@@ -7,6 +7,13 @@ JOIN balance ON balance.tenant_id = entry.tenant_id AND balance.id = entry.balan
 WHERE entry.tenant_id = %(tenant_id)s AND balance.customer_id = ANY (%(customer_ids)s::uuid[])
 ORDER BY entry.timestamp, entry.id
 
+-- name: of_invoice
+-- Every entry that was posted for an invoice: its deductions, and what came back when it was voided.
+SELECT id::text, balance_id::text, segment_id::text, kind, amount, timestamp, invoice_id::text, contract_id::text, reason
+FROM ledger_entry
+WHERE tenant_id = %(tenant_id)s AND invoice_id = %(invoice_id)s
+ORDER BY timestamp, id
+
 -- name: post
 -- Write one entry. There is no other way to change a balance.
 INSERT INTO ledger_entry (tenant_id, id, balance_id, segment_id, kind, amount, timestamp, invoice_id, contract_id, reason)

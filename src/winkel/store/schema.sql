@@ -484,14 +484,18 @@ CREATE TABLE invoice (
     total           numeric NOT NULL,
     line_items      jsonb NOT NULL,
     net_payment_terms_days numeric,
+    regenerated_from_invoice_id uuid,             -- the void one whose place it takes
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
-    FOREIGN KEY (tenant_id, contract_id) REFERENCES contract
+    FOREIGN KEY (tenant_id, contract_id) REFERENCES contract,
+    FOREIGN KEY (tenant_id, regenerated_from_invoice_id) REFERENCES invoice
 );
 CREATE INDEX invoice_customer ON invoice (tenant_id, customer_id, issued_at);
 -- Two workers never invoice one period twice.
 CREATE UNIQUE INDEX invoice_once ON invoice (tenant_id, contract_id, type, start)
     WHERE status = 'FINALIZED' AND type = 'USAGE';
+-- Nor is a void one regenerated twice.
+CREATE UNIQUE INDEX invoice_regenerated_once ON invoice (tenant_id, regenerated_from_invoice_id);
 
 CREATE TABLE ledger_entry (
     tenant_id    integer NOT NULL REFERENCES tenant,
@@ -508,6 +512,7 @@ CREATE TABLE ledger_entry (
     FOREIGN KEY (tenant_id, balance_id) REFERENCES balance
 );
 CREATE INDEX ledger_entry_balance ON ledger_entry (tenant_id, balance_id, timestamp);
+CREATE INDEX ledger_entry_invoice ON ledger_entry (tenant_id, invoice_id);
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -579,7 +584,8 @@ END $$;
 GRANT SELECT ON tenant, log_record, log_partition, usage_series, usage_delta, usage_hour, usage_distinct, dead_letter,
     event_count, conflicting_duplicate TO winkel_app;
 GRANT SELECT, INSERT, UPDATE ON token, customer, billable_metric, product, rate_card, rate_card_alias, rate, contract,
-    balance, invoice, uniqueness_key, idempotency_key TO winkel_app;
+    balance, uniqueness_key, idempotency_key TO winkel_app;
+GRANT SELECT, INSERT, UPDATE (status) ON invoice TO winkel_app;      -- voided, and never changed otherwise
 GRANT SELECT, INSERT, DELETE ON ingest_alias TO winkel_app;
 GRANT DELETE ON rate_card_alias TO winkel_app;
 GRANT DELETE ON idempotency_key TO winkel_app;

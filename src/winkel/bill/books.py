@@ -1,0 +1,33 @@
+"""The books: what an invoice says that balances paid, and what was posted to the ledger for it, are the same."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from decimal import Decimal
+
+from winkel.model.commit import BalanceType
+from winkel.model.invoice import Invoice, InvoiceStatus, LineItem, LineType
+from winkel.model.ledger import LedgerEntry
+from winkel.model.money import ZERO, add, negated, subtract
+
+
+def check(invoice: Invoice, entries: Iterable[LedgerEntry]) -> None:
+    """Assert that all entries of an invoice sum, for each balance, to what its lines take; of a void one, to zero.
+
+    `store/invoices.sql, unbalanced` asks the same of a whole database.
+    """
+    apart: dict[str | None, Decimal] = defaultdict(lambda: ZERO)
+    for entry in entries:
+        assert entry.invoice_id == invoice.id, "an entry belongs to the invoice that it was posted for"
+        apart[entry.balance_id] = add(apart[entry.balance_id], entry.amount)
+    for line in invoice.line_items if invoice.status is not InvoiceStatus.VOID else ():
+        apart[line.balance_id] = subtract(apart[line.balance_id], _taken(line))
+    assert not any(apart.values()), "what an invoice takes from balances is what was posted for it"
+
+
+def _taken(line: LineItem) -> Decimal:
+    """Return what a line takes from a balance, below zero: what that pays or counts, or what its true-up asks for."""
+    if line.type is LineType.APPLIED:
+        return line.total
+    if line.type is LineType.COMMIT_PURCHASE and line.balance_type == BalanceType.POSTPAID:
+        return negated(line.total)
+    return ZERO

@@ -1,0 +1,123 @@
+"""Corrections: what voiding an invoice gives back to balances, and the invoice that takes the place of a void one.
+
+A final invoice is never changed. It is voided, which undoes what it took, and made anew with the terms and the usage of
+the present (metronome-api.md §4.9; docs/pricing.md, section 9).
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from msgspec import structs
+
+from winkel.bill.balance import all_remaining
+from winkel.bill.draft import Draft, Need, usage_draft
+from winkel.bill.identity import derived, regenerated_id
+from winkel.bill.purse import reaches
+from winkel.bill.scheduled import asked_again
+from winkel.bill.statement import Statement, needs_of, statements
+from winkel.bill.trueup import TrueUp, true_ups
+from winkel.model.account import Account
+from winkel.model.commit import Balance, BalanceType
+from winkel.model.contract import Contract
+from winkel.model.errors import ConflictError, InvalidError
+from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
+from winkel.model.ledger import EntryKind, LedgerEntry
+from winkel.model.money import ZERO, negated
+from winkel.model.usage import HourUsage
+
+
+def credited(invoice: Invoice, entries: Sequence[LedgerEntry], balances: Iterable[Balance]) -> list[LedgerEntry]:
+    """Return what voiding an invoice posts: for each of its deductions an entry that gives the amount back.
+
+    `entries` are all that were posted for it, `balances` those that they are of. What comes back is dated as its
+    deduction, so the ledger reads as if the invoice had taken nothing; if the segment has ended meanwhile, the amount
+    expires with the rest of it. Raises `InvalidError` unless the invoice is final.
+    """
+    if invoice.status is not InvoiceStatus.FINALIZED:
+        raise InvalidError("only a finalized invoice can be voided, and this one is void already")
+    assert all(each.amount < ZERO for each in entries), "a final invoice only takes"
+    postpaid = {each.id for each in balances if each.type is BalanceType.POSTPAID}
+    return [_undone(each, postpaid) for each in entries]
+
+
+def _undone(taken: LedgerEntry, postpaid: Collection[str]) -> LedgerEntry:
+    """Return the entry that gives back what another took.
+
+    The API knows no postpaid CREDITED (metronome-api.md §4.8): there it is the same kind, with the opposite sign.
+    """
+    kind = taken.kind if taken.balance_id in postpaid else EntryKind.CREDITED
+    its_id = derived(taken.id, EntryKind.CREDITED)
+    return structs.replace(taken, id=its_id, kind=kind, amount=negated(taken.amount))
+
+
+def needs_again(account: Account, void: Invoice, at: datetime) -> list[Need]:
+    """Return the usage that `regenerated` needs. Raises what that raises."""
+    contract = _contract(account, void)
+    return needs_of(account, [_statement(contract, void, at)] if void.type is InvoiceType.USAGE else [])
+
+
+def regenerated(account: Account, void: Invoice, usage: Mapping[str, Sequence[HourUsage]], at: datetime) -> Draft:
+    """Return the invoice that takes the place of a void one, and the deductions that it posts.
+
+    It is rated as a draft of its period would be: today's terms, all of `usage`, and what balances hold now. One of
+    schedule items asks for them as they are today. Raises `InvalidError` when it is not void or nothing is left to ask
+    for, and `ConflictError` when it was regenerated before.
+    """
+    contract = _contract(account, void)
+    if void.type is InvoiceType.USAGE:
+        made = usage_draft(account, _statement(contract, void, at), usage, all_remaining(account))
+    elif any(line.balance_type == BalanceType.POSTPAID for line in void.line_items):
+        made = _true_up(account, void, at)
+    else:
+        made = Draft(asked_again(account, contract, void), (), None)
+    invoice = structs.replace(made.invoice, id=regenerated_id(void.id), regenerated_from_invoice_id=void.id)
+    return structs.replace(made, invoice=invoice)
+
+
+def _contract(account: Account, void: Invoice) -> Contract:
+    """Return the contract of an invoice that can be regenerated."""
+    if void.status is not InvoiceStatus.VOID:
+        raise InvalidError("only a void invoice can be regenerated, and this one is finalized: void it first")
+    its_id = regenerated_id(void.id)
+    if its_id in account.invoiced:
+        raise ConflictError(f"this invoice was regenerated before, as {its_id}: void and regenerate that one")
+    for contract in account.contracts:
+        if contract.id == void.contract_id and contract.archived_at is None:
+            return contract
+    raise InvalidError("the contract of this invoice is archived: it asks for nothing any more")
+
+
+def _statement(contract: Contract, void: Invoice, at: datetime) -> Statement:
+    """Return the billing period of a void usage statement, as the contract has it today."""
+    assert void.start is not None, "a usage statement has a period"
+    period = contract.period_at(void.start)
+    if period is None:
+        raise InvalidError("the contract of this invoice ends before its period now: nothing is left to ask for")
+    assert period.start == void.start, "neither the start nor the anchor of a contract moves"
+    if period.end > at:
+        raise InvalidError(f"the period of this invoice lasts until {period.end.isoformat()} now: regenerate it then")
+    return Statement(contract, period, regenerated_id(void.id))
+
+
+def _true_up(account: Account, void: Invoice, at: datetime) -> Draft:
+    """Return a void true-up anew: for what is left of its commit, once all usage that counts towards it is final."""
+    items = {line.schedule_item_id for line in void.line_items}
+    freed = structs.replace(account, invoiced_items=account.invoiced_items - items)
+    for made in true_ups(freed, all_remaining(account)):
+        (line,) = made.invoice.line_items
+        if line.schedule_item_id in items:
+            if _usage_is_open(account, made, str(line.balance_id), at):
+                raise InvalidError("usage that counts towards this true-up is not final yet: regenerate it after that")
+            its_id = regenerated_id(void.id)
+            entries = [structs.replace(each, id=derived(its_id, each.id), invoice_id=its_id) for each in made.entries]
+            return Draft(made.invoice, tuple(entries), made.usage_until)
+    raise InvalidError("nothing of what this invoice asked for is agreed any more")
+
+
+def _usage_is_open(account: Account, made: TrueUp, balance_id: str, at: datetime) -> bool:
+    """Whether a billing period that counts towards the commit of a true-up is not over, or not final."""
+    until = made.usage_until
+    if until is None or until > at:
+        return until is not None
+    balance = next(each for each in account.balances if each.id == balance_id)
+    return any(each.period.start < until and reaches(balance, each.contract) for each in statements(account, at))
