@@ -138,7 +138,7 @@ async def test_refused(sdk, app_client, catalog, make_client):
         await refuse(kind, "`rollover_fraction` is not supported yet", rollover_fraction=1)
         await refuse(kind, "`hierarchy_configuration` is not supported yet", hierarchy_configuration={})
         await refuse(kind, "$.access_schedule", access_schedule={"schedule_items": []})
-    await refuse("Commits", "POSTPAID commits are not supported yet", "$.type", type="POSTPAID")
+    await refuse("Commits", "date of its true-up", "$.invoice_schedule", type="POSTPAID")
     await refuse("Commits", "$.type", type="LATER")
     await refuse("Commits", "is needed", "$.invoice_contract_id", invoice_schedule=dates)
     missing = str(uuid.uuid4())

@@ -204,7 +204,7 @@ async def test_refused(sdk, app_client, catalog, make_client):
     for field in ("professional_services", "subscriptions", "package_id", "transition", "usage_filter"):
         await refuse(f"`{field}` is not supported yet - at `$`", **{field: []})
     await refuse("unknown field `discount`", discount=1)
-    await refuse_commit(".type", "POSTPAID commits are not supported yet", type="postpaid")
+    await refuse_commit(".invoice_schedule", "date of its true-up", type="postpaid")
     await refuse_commit(".product_id", "FIXED", product_id=catalog["usage"])
     await refuse_commit(".product_id", "there is no product", product_id=str(uuid.uuid4()))
     await refuse_commit(".access_schedule.schedule_items[0].amount", "above zero", access_schedule=access(0))

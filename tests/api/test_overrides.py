@@ -92,8 +92,12 @@ NOWHERE = "00000000-0000-4000-8000-000000000000"
             {"type": "MULTIPLIER", "multiplier": 1, "override_specifiers": [{}]},
             ("names no condition", "$.overrides[0].override_specifiers[0]"),
         ),
-        ({"type": "MULTIPLIER", "multiplier": 1, "is_commit_specific": True}, ("not supported", "is_commit_specific")),
-        ({"type": "MULTIPLIER", "multiplier": 1, "target": "COMMIT_RATE"}, ("`target` is not supported yet",)),
+        ({"entitled": True, "is_commit_specific": True}, ("needs a type", "$.overrides[0]")),
+        ({"type": "MULTIPLIER", "multiplier": 1, "target": "COMMIT_RATE"}, ("is_commit_specific", "$.overrides[0]")),
+        (
+            {"type": "MULTIPLIER", "multiplier": 1, "override_specifiers": [{"commit_ids": [NOWHERE]}]},
+            ("is_commit_specific", "$.overrides[0]"),
+        ),
         ({"entitled": True, "starting_at": "2026-01-01T00:30:00Z"}, ("on the hour", "$.overrides[0].starting_at")),
         ({"entitled": True, "ending_before": "2025-01-01T00:00:00Z"}, ("after starting_at", "$.overrides[0]")),
         (

@@ -183,9 +183,11 @@ CREATE = [
     ({"type": "FIXED"}, "name"),
     ({"name": "", "type": "FIXED"}, "name"),
     ({"name": "n"}, "type"),
-    ({"name": "n", "type": "COMPOSITE", "composite_tags": ["a"]}, "COMPOSITE are not supported yet"),
+    ({"name": "n", "type": "COMPOSITE"}, "needs composite_product_ids or composite_tags"),
+    ({"name": "n", "type": "COMPOSITE", "composite_product_ids": [ABSENT]}, "$.composite_product_ids"),
+    ({"name": "n", "type": "FIXED", "composite_tags": ["a"]}, "composite_tags is not for"),
     ({"name": "n", "type": "subscription"}, "SUBSCRIPTION are not supported yet"),
-    ({"name": "n", "type": "PROFESSIONAL_SERVICE"}, "not supported yet"),
+    ({"name": "n", "type": "PROFESSIONAL_SERVICE", "pricing_group_key": ["a"]}, "not for products of type PRO_SERVICE"),
     ({"name": "n", "type": "NONSENSE"}, "NONSENSE"),
     ({"name": "n", "type": 5}, "type"),
     ({"name": "n", "type": "USAGE"}, "billable_metric_id is required"),
@@ -196,7 +198,7 @@ CREATE = [
     ({"name": "n", "type": "FIXED", "presentation_group_key": ["a"]}, "presentation_group_key"),
     (
         {"name": "n", "type": "FIXED", "quantity_rounding": {"decimal_places": 0, "rounding_method": "ROUND_UP"}},
-        "USAGE",
+        "not for products of type FIXED",
     ),
     ({"name": "n", "type": "FIXED", "tags": [""]}, "tags"),
     ({"name": "n", "type": "FIXED", "nonsense": 1}, "nonsense"),
@@ -207,7 +209,7 @@ async def test_products_that_make_no_sense_are_refused(app_client, sdk) -> None:
     """Every fault is 400 and named; nothing is kept."""
     metric = await make_metric(sdk)
     usage = {"name": "n", "type": "USAGE", "billable_metric_id": metric}
-    fixed_metric = ({"name": "n", "type": "FIXED", "billable_metric_id": metric}, "billable_metric_id is for USAGE")
+    fixed_metric = ({"name": "n", "type": "FIXED", "billable_metric_id": metric}, "billable_metric_id is not for")
     rounding = {"decimal_places": -1, "rounding_method": "ROUND_UP"}
     bad = [
         *CREATE,

@@ -136,7 +136,7 @@ def balances(draw: st.DrawFn, name: str, contracts: list[str]) -> Balance:
     return Balance(
         id=name,
         name=name,
-        type=draw(st.sampled_from(BalanceType)),
+        type=draw(st.sampled_from([BalanceType.PREPAID, BalanceType.CREDIT])),
         customer_id="customer",
         product_id="fixed",
         credit_type_id=draw(st.sampled_from([USD.id] * 9 + [EURO])),

@@ -48,9 +48,9 @@ def agreed(listed: Price, *overrides: Override, **more: Prioritization) -> Price
         credit_type_id="usd",
     )  # fmt: skip
     use = Use("product", ("ai",), {}, {}, "usd")
-    ((period, price),) = overridden(contract(*overrides, **more), rate, use, Period(START, END))
+    ((period, found),) = overridden(contract(*overrides, **more), rate, use, Period(START, END))
     assert period == Period(START, END)
-    return price
+    return found.price
 
 
 def unit_price(price: Price, unit: int) -> Fraction:

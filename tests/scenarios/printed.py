@@ -19,6 +19,8 @@ def invoice(draft: Invoice, names: Mapping[str, str]) -> list[str]:
         count = ""
         if item.quantity is not None and item.unit_price is not None:
             count = f"{number(item.quantity)} × {money(item.unit_price, item.credit_type_id)}"
+            if item.product_type == "COMPOSITE":
+                count = f"{money(item.quantity, item.credit_type_id)} × {number(item.unit_price.scaleb(2))}%"
         payer = names.get(item.segment_id, item.segment_id) if item.type is not LineType.APPLIED else None
         note = f"  ← {payer}" if payer else ""
         lines.append(

@@ -18,13 +18,14 @@ from msgspec import structs
 from scenarios import printed, words
 from winkel.bill.balance import balance_of, ledger
 from winkel.bill.draft import Draft, drafts, needs
+from winkel.bill.due import due_at
 from winkel.bill.recurring import with_children
 from winkel.model.account import Account
-from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, ScheduleItem, Segment
+from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, RateSide, ScheduleItem, Segment
 from winkel.model.contract import Contract, ScheduledCharge, StatementSchedule
 from winkel.model.credit_type import USD
 from winkel.model.customer import Customer
-from winkel.model.invoice import Invoice, InvoiceType
+from winkel.model.invoice import Invoice
 from winkel.model.ledger import PREFIX, EntryKind, LedgerEntry
 from winkel.model.metric import Aggregation, BillableMetric
 from winkel.model.override import Prioritization
@@ -81,7 +82,9 @@ class Story:
             case "product":
                 state = ProductState(name=name, created_at=BEGINNING, created_by="story")
                 state = structs.replace(state, **words.terms(clauses))
-                self.products[name] = Product(id=name, type=ProductType.USAGE, initial=state)
+                composite = state.composite_product_ids or state.composite_tags
+                kind = ProductType.COMPOSITE if composite else ProductType.USAGE
+                self.products[name] = Product(id=name, type=kind, initial=state)
             case "change":
                 start = words.moment(clauses[0].removeprefix("from "))
                 update = ProductUpdate(
@@ -104,7 +107,7 @@ class Story:
                 contract = self.contracts[name]
                 made = words.override(f"override {len(contract.overrides)}", clauses, self.cards[contract.rate_card_id])
                 self.contracts[name] = structs.replace(contract, overrides=(*contract.overrides, made))
-            case "credit" | "prepaid":
+            case "credit" | "prepaid" | "postpaid":
                 self.balances[name] = self._balance(word, name, clauses)
             case "entry":
                 self.entries.append(self._entry(name, clauses))
@@ -115,11 +118,13 @@ class Story:
 
     def _rate(self, name: str, clauses: list[str]) -> Rate:
         card, values, entitled, start, end = "standard", {}, True, BEGINNING, None
-        parts = []
+        parts, commit_parts = [], []
         for clause in clauses:
             match clause.split():
                 case ["on", card]:
                     pass
+                case ["commit", *price]:
+                    commit_parts.append(price)
                 case ["for", *pairs]:
                     values = words.values(pairs)
                 case ["not", "entitled"]:
@@ -141,6 +146,7 @@ class Story:
             number=len(self.rates),
             credit_type_id=self.cards[card],
             pricing_group_values=values,
+            commit_price=words.price(commit_parts, self.cards[card]) if commit_parts else None,
         )
 
     def _contract(self, name: str, clauses: list[str]) -> Contract:
@@ -177,7 +183,7 @@ class Story:
         )
 
     def _balance(self, word: str, name: str, clauses: list[str]) -> Balance:
-        kind = BalanceType.CREDIT if word == "credit" else BalanceType.PREPAID
+        kind = BalanceType(word)
         unit, fields = USD.id, {"priority": Decimal(1)}
         amounts, invoiced, specifiers = [], [], []
         products, tags = [], []
@@ -189,6 +195,8 @@ class Story:
                     fields["priority"] = Decimal(number)
                 case ["of", contract]:
                     fields["contract_id"] = contract
+                case ["at", "commit", "rates"]:
+                    fields["rate_type"] = RateSide.COMMIT_RATE
                 case ["billed", "to", contract]:
                     fields["invoice_contract_id"] = contract
                 case ["contracts", *names]:
@@ -199,7 +207,7 @@ class Story:
                     products.append(" ".join(product))
                 case ["specifier", *parts]:
                     specifiers.append(words.specifier(" ".join(parts)))
-                case ["invoiced", amount, "on", day]:
+                case ["invoiced", amount, "on", day] | ["trued", "up", amount, "on", day]:
                     invoiced.append((amount, words.moment(day)))
                 case [amount, "from", *span]:
                     amounts.append((amount, words.term(" ".join(span))))
@@ -326,11 +334,7 @@ class Story:
 
     def finalize(self, at: datetime) -> list[Draft]:
         """Make final what is due: usage statements after their grace, scheduled invoices on their date."""
-        due = [
-            each
-            for each in self.drafts(at)
-            if each.invoice.issued_at + (GRACE if each.invoice.type is InvoiceType.USAGE else timedelta(0)) <= at
-        ]
+        due = [each for each in self.drafts(at) if due_at(each, GRACE) <= at]
         for each in due:
             self.final[each.invoice.id] = each.invoice
             self.entries.extend(each.entries)

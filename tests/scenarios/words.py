@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import TypeVar
 
-from winkel.model.commit import BalanceType, Specifier
+from winkel.model.commit import BalanceType, RateSide, Specifier
 from winkel.model.credit_type import CURRENCIES, USD
-from winkel.model.override import MultiplierTier, Override, OverrideType, Prioritization
+from winkel.model.override import MultiplierTier, Override, OverrideSpecifier, OverrideType, Prioritization
 from winkel.model.period import RecurrenceFrequency
-from winkel.model.price import Flat, Price, Tier, Tiered
+from winkel.model.price import Flat, Percentage, Price, Tier, Tiered, TieredPercentage
 from winkel.model.product import Operation, QuantityConversion, QuantityRounding, RoundingMethod
 from winkel.model.proration import AmountRounding, AmountRoundingMethod, Proration
 from winkel.model.recurring import RecurringAmount, RecurringBalance
@@ -28,6 +29,8 @@ PRORATED = {
     ("last",): Proration.LAST,
     ("first", "and", "last"): Proration.FIRST_AND_LAST,
 }
+
+S = TypeVar("S", bound=Specifier)
 
 
 def terms(clauses: list[str]) -> dict[str, object]:
@@ -50,6 +53,14 @@ def terms(clauses: list[str]) -> dict[str, object]:
                 found["quantity_rounding"] = QuantityRounding(int(places), RoundingMethod(method))
             case ["tagged", *tags]:
                 found["tags"] = tuple(tags)
+            case ["share", "of", "tag", *tags]:
+                found["composite_tags"] = tuple(tags)
+            case ["share", "of", *product]:
+                found["composite_product_ids"] = (*found.get("composite_product_ids", ()), " ".join(product))
+            case ["without", "free", "usage"]:
+                found["exclude_free_usage"] = True
+            case ["with", "composites"]:
+                found["include_composite_spend"] = True
             case ["named", *name]:
                 found["name"] = " ".join(name)
             case _:
@@ -59,13 +70,27 @@ def terms(clauses: list[str]) -> dict[str, object]:
 
 def price(parts: list[list[str]], unit: str) -> Price:
     """Return the price of `1.00`, or of `5 at 0.00`, `5 at 1.00`, `rest at 1.50`."""
+    if parts[0][-1].endswith("%"):
+        return _percentage(parts, unit)
     if len(parts) == 1 and len(parts[0]) == 1:
         return Flat(amount(parts[0][0], unit))
     return Tiered(tuple(Tier(amount(each, unit), None if size == "rest" else decimal(size)) for size, _, each in parts))
 
 
-def specifier(text: str) -> Specifier:
-    """Return the specifier of `Tokens / tag compute / priced model=a / shown team=x`."""
+def _percentage(parts: list[list[str]], unit: str) -> Price:
+    """Return the price of `10%`, or of `100.00 at 10%`, `rest at 5%`: sizes are amounts."""
+    if len(parts) == 1 and len(parts[0]) == 1:
+        return Percentage(_share(parts[0][0]))
+    tiers = (Tier(_share(share), None if size == "rest" else amount(size, unit)) for size, _, share in parts)
+    return TieredPercentage(tuple(tiers))
+
+
+def _share(text: str) -> Decimal:
+    return decimal(text.removesuffix("%")).scaleb(-2)
+
+
+def specifier(text: str, kind: type[S] = Specifier) -> S:
+    """Return the specifier of `Tokens / tag compute / priced model=a / shown team=x`; of an override, `commit Name`."""
     fields: dict[str, object] = {}
     for part in text.split(" / "):
         match part.split():
@@ -75,9 +100,11 @@ def specifier(text: str) -> Specifier:
                 fields["pricing_group_values"] = values(pairs)
             case ["shown", *pairs]:
                 fields["presentation_group_values"] = values(pairs)
+            case ["commit", *name]:
+                fields["any_commit_or_credit_ids"] = (" ".join(name),)
             case name:
                 fields["product_id"] = " ".join(name)
-    return Specifier(**fields)
+    return kind(**fields)
 
 
 def recurring(name: str, clauses: list[str]) -> tuple[str, RecurringBalance]:
@@ -145,9 +172,13 @@ def override(its_id: str, clauses: list[str], unit: str) -> Override:
             case ["tagged", *tags]:
                 fields["applicable_product_tags"] = tuple(tags)
             case ["specifier", *what]:
-                specifiers.append(specifier(" ".join(what)))
+                specifiers.append(specifier(" ".join(what), OverrideSpecifier))
             case ["priority", number]:
                 fields["priority"] = decimal(number)
+            case ["for", "commits"]:
+                fields["is_commit_specific"] = True
+            case ["on", "commit", "rates"]:
+                fields["target"] = RateSide.COMMIT_RATE
             case ["entitled"]:
                 fields["entitled"] = True
             case ["not", "entitled"]:

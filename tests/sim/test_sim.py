@@ -20,8 +20,8 @@ from sim.generate import generate
 from sim.simulation import DifferenceError, Simulation, Stage
 from winkel.bill import actions as bill_actions
 from winkel.bill import draw
+from winkel.bill.draft import Draft
 from winkel.meter import dedupe
-from winkel.model.invoice import Invoice
 from winkel.store import metering, progress, shards, usage
 
 pytestmark = pytest.mark.anyio
@@ -127,8 +127,8 @@ def _effects_first(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """Finalize as soon as a period is over."""
-    due_at: Callable[[Invoice, timedelta], Any] = bill_actions.due_at
-    monkeypatch.setattr(bill_actions, "due_at", lambda invoice, grace: due_at(invoice, timedelta(0)))
+    due_at: Callable[[Draft, timedelta], Any] = bill_actions.due_at
+    monkeypatch.setattr(bill_actions, "due_at", lambda draft, grace: due_at(draft, timedelta(0)))
 
 
 def _cheapest_line_first(monkeypatch: pytest.MonkeyPatch) -> None:

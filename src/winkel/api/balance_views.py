@@ -159,15 +159,19 @@ def invoicing(schedule: InvoiceSchedule) -> InvoiceScheduleView:
     return InvoiceScheduleView(credit_type_ref(schedule.credit_type_id), schedule.do_not_invoice, items)
 
 
+_WHOLE = {EntryKind.INITIAL_BALANCE, EntryKind.TRUEUP}
+"""Entries of a postpaid commit as a whole: they name no segment."""
+
+
 def _entry(kind: BalanceType, entry: LedgerEntry) -> EntryView:
     """Return an entry with the fields that its type has (metronome-api.md §10, LedgerEntry)."""
     manual = entry.kind is EntryKind.MANUAL
-    of_invoice = entry.kind is EntryKind.AUTOMATED_INVOICE_DEDUCTION
+    of_invoice = entry.kind in {EntryKind.AUTOMATED_INVOICE_DEDUCTION, EntryKind.TRUEUP}
     return EntryView(
         type=f"{PREFIX[kind]}{entry.kind}",
         amount=plain(entry.amount),
         timestamp=entry.timestamp,
-        segment_id=None if manual else entry.segment_id,
+        segment_id=None if manual or entry.kind in _WHOLE else entry.segment_id,
         invoice_id=entry.invoice_id if of_invoice else None,
         contract_id=entry.contract_id if of_invoice else None,
         reason=(entry.reason or "") if manual else None,

@@ -189,7 +189,7 @@ def _manual(balance: Balance, asked: AddEntry) -> LedgerEntry:
 
 def _checked(wanted: BalanceFilter, place: str) -> BalanceFilter:
     """Return the filter with its types in capitals. Raises `InvalidError` for a type that there is not."""
-    known = {*_TYPES, "POSTPAID_COMMIT"}
+    known = _TYPES
     types = tuple(each.upper() for each in wanted.balance_types or ())
     for each in types:
         if each not in known:
@@ -197,7 +197,11 @@ def _checked(wanted: BalanceFilter, place: str) -> BalanceFilter:
     return msgspec.structs.replace(wanted, balance_types=types or None)
 
 
-_TYPES = {"PREPAID_COMMIT": BalanceType.PREPAID, "CREDIT": BalanceType.CREDIT}
+_TYPES = {
+    "PREPAID_COMMIT": BalanceType.PREPAID,
+    "POSTPAID_COMMIT": BalanceType.POSTPAID,
+    "CREDIT": BalanceType.CREDIT,
+}
 
 
 def _wanted(balance: Balance, filters: list[BalanceFilter]) -> bool:

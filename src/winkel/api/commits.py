@@ -104,7 +104,7 @@ async def create_credit(request: Request[Any, Any, Any], api: Api, caller: Calle
 async def list_commits(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Page[BalanceView]:
     """List the commits of a customer, and of its contracts if asked for, oldest first."""
     asked = await wire.body(request, ListCommits)
-    types = () if asked.access_type is AccessType.QUANTITY else (BalanceType.PREPAID,)
+    types = () if asked.access_type is AccessType.QUANTITY else (BalanceType.PREPAID, BalanceType.POSTPAID)
     wanted = structs.replace(_filter(asked, types, asked.commit_id), include_contracts=asked.include_contract_commits)
     return await _list(api, caller, asked, wanted)
 

@@ -7,15 +7,19 @@ from decimal import Decimal
 from msgspec import Struct
 
 from winkel.api.rate_views import RateView, list_rate
-from winkel.api.wire import Ref, credit_type_ref
-from winkel.model.commit import Balance
+from winkel.api.wire import Id, Ref, credit_type_ref
+from winkel.model.commit import Balance, BalanceType
 from winkel.model.customer import Customer
 from winkel.model.invoice import Invoice, LineItem, LineType, TierPart
 from winkel.model.money import plain
 
-PRODUCT_TYPES = {"USAGE": "UsageProductListItem", "FIXED": "FixedProductListItem"}
-COMMIT_TYPE = "PrepaidCommit"
-"""What the API calls prepaid commits and credits alike on a line (metronome-api.md §4.9)."""
+PRODUCT_TYPES = {
+    "USAGE": "UsageProductListItem",
+    "COMPOSITE": "CompositeProductListItem",
+    "FIXED": "FixedProductListItem",
+}
+COMMIT_TYPES = {"PREPAID": "PrepaidCommit", "CREDIT": "PrepaidCommit", "POSTPAID": "PostpaidCommit"}
+"""What the API calls balances on a line: prepaid commits and credits alike (metronome-api.md §4.9)."""
 
 
 class TierView(Struct, omit_defaults=True):
@@ -55,6 +59,8 @@ class LineView(Struct, omit_defaults=True, kw_only=True):
     commit_segment_id: str | None = None
     commit_type: str | None = None
     commit_custom_fields: dict[str, str] | None = None
+    postpaid_commit: Id | None = None
+    """On the line of a true-up."""
     applied_commit_or_credit: AppliedView | None = None
 
 
@@ -127,8 +133,9 @@ def line_view(line: LineItem, balances: Mapping[str, Balance]) -> LineView:
         tier=_tier_part(line.tier),
         commit_id=line.balance_id,
         commit_segment_id=line.segment_id,
-        commit_type=COMMIT_TYPE if line.balance_id else None,
+        commit_type=COMMIT_TYPES.get(line.balance_type or ""),
         commit_custom_fields=(balance.custom_fields or None) if balance else None,
+        postpaid_commit=_trued_up(line),
         applied_commit_or_credit=_applied(line),
     )
 
@@ -139,6 +146,13 @@ def _tier_part(tier: TierPart | None) -> TierView | None:
         return None
     size = None if tier.size is None else str(plain(tier.size))
     return TierView(tier.level, str(plain(tier.starting_at)), size)
+
+
+def _trued_up(line: LineItem) -> Id | None:
+    """Return the postpaid commit for which a true-up line asks."""
+    if line.type is LineType.COMMIT_PURCHASE and line.balance_id and line.balance_type == BalanceType.POSTPAID:
+        return Id(line.balance_id)
+    return None
 
 
 def _applied(line: LineItem) -> AppliedView | None:

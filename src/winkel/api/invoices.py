@@ -115,7 +115,7 @@ async def _drafts(tx: Connection, tenant_id: int, customer_id: str, api: Api) ->
     """Return the open invoices, rated now, each with the date on which it will be issued."""
     grace = timedelta(hours=api.settings.grace_hours)
     found = await standing(tx, api.further, tenant_id, customer_id, api.clock())
-    return [msgspec.structs.replace(each.invoice, issued_at=due_at(each.invoice, grace)) for each in found.drafts]
+    return [msgspec.structs.replace(each.invoice, issued_at=due_at(each, grace)) for each in found.drafts]
 
 
 def _order(invoice: Invoice) -> tuple[datetime, str]:

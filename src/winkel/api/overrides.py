@@ -12,23 +12,20 @@ from winkel.api import fields, prices
 from winkel.api.prices import PriceIn
 from winkel.api.rate_views import PriceView, price_view
 from winkel.api.wire import Ref
-from winkel.model.commit import Specifier
+from winkel.model.commit import RateSide
 from winkel.model.errors import InvalidError
 from winkel.model.money import plain
-from winkel.model.override import MultiplierTier, Override, OverrideType, Prioritization
+from winkel.model.override import MultiplierTier, Override, OverrideSpecifier, OverrideType, Prioritization
 from winkel.model.product import Product
 
 NOT_YET = frozenset(
     {
-        "any_commit_or_credit_ids",
         "billing_frequency",
-        "commit_ids",
         "credit_type_id",
         "custom_rate",
         "is_prorated",
         "quantity",
         "recurring_commit_ids",
-        "target",
     }
 )
 """Fields of overrides that the Metronome API has and that Winkel does not know yet."""
@@ -41,6 +38,8 @@ class OverrideSpecIn(Struct, forbid_unknown_fields=True, kw_only=True):
     product_tags: list[fields.Text] = []
     pricing_group_values: dict[str, str] = {}
     presentation_group_values: dict[str, str] = {}
+    commit_ids: list[UUID] = []
+    any_commit_or_credit_ids: list[UUID] = []
 
 
 class OverrideIn(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -58,6 +57,7 @@ class OverrideIn(Struct, forbid_unknown_fields=True, kw_only=True):
     tiers: list[MultiplierTier] = []
     priority: Decimal | None = None
     is_commit_specific: bool = False
+    target: RateSide | None = None
 
 
 class OverrideView(Struct, omit_defaults=True, kw_only=True):
@@ -67,12 +67,13 @@ class OverrideView(Struct, omit_defaults=True, kw_only=True):
     created_at: datetime
     starting_at: datetime
     is_commit_specific: bool | None = None
+    target: RateSide | None = None
     ending_before: datetime | None = None
     type: OverrideType | None = None
     entitled: bool | None = None
     product: Ref | None = None
     applicable_product_tags: tuple[str, ...] | None = None
-    override_specifiers: tuple[Specifier, ...] | None = None
+    override_specifiers: tuple[OverrideSpecifier, ...] | None = None
     overwrite_rate: PriceView | None = None
     multiplier: Decimal | None = None
     override_tiers: list[MultiplierTier] | None = None
@@ -91,8 +92,6 @@ def override(
     asked: OverrideIn, prioritization: Prioritization, at: datetime, known: Mapping[str, Product], place: str
 ) -> Override:
     """Return the override. Raises `InvalidError` where it contradicts itself or names unknown products."""
-    if asked.is_commit_specific:
-        fields.refuse("overrides that are specific to commits are not supported yet", f"{place}.is_commit_specific")
     start, end = fields.term(asked.starting_at, asked.ending_before, place)
     made = Override(
         id=str(uuid.uuid4()),
@@ -111,12 +110,14 @@ def override(
         multiplier=fields.number_or_none(asked.multiplier, f"{place}.multiplier"),
         tiers=tuple(_tier(each, f"{place}.tiers[{index}]") for index, each in enumerate(asked.tiers)),
         priority=None if asked.priority is None else fields.finite(asked.priority, f"{place}.priority"),
+        is_commit_specific=asked.is_commit_specific,
+        target=asked.target or RateSide.LIST_RATE,
     )
     try:
         made.check(prioritization)
     except InvalidError as error:
         fields.refuse(str(error), place)
-    _check_groups(made, known, place)
+    _check_overwrite(made, known, place)
     return made
 
 
@@ -130,7 +131,8 @@ def override_view(made: Override, known: Mapping[str, Product]) -> OverrideView:
         ending_before=made.ending_before,
         type=made.type,
         entitled=made.entitled,
-        is_commit_specific=False if made.type else None,
+        is_commit_specific=made.is_commit_specific if made.type else None,
+        target=made.target if made.is_commit_specific else None,
         product=Ref(product.id, product.at(made.starting_at).name) if product else None,
         applicable_product_tags=made.applicable_product_tags or None,
         override_specifiers=made.specifiers or None,
@@ -148,15 +150,19 @@ def _product(asked: UUID | None, known: Mapping[str, Product], place: str) -> st
     return None if asked is None else str(asked)
 
 
-def _specifier(asked: OverrideSpecIn, known: Mapping[str, Product], place: str) -> Specifier:
-    made = Specifier(
+def _specifier(asked: OverrideSpecIn, known: Mapping[str, Product], place: str) -> OverrideSpecifier:
+    made = OverrideSpecifier(
         product_id=_product(asked.product_id, known, f"{place}.product_id"),
         product_tags=tuple(asked.product_tags),
         pricing_group_values=asked.pricing_group_values,
         presentation_group_values=asked.presentation_group_values,
+        commit_ids=tuple(str(each) for each in asked.commit_ids),
+        any_commit_or_credit_ids=tuple(str(each) for each in asked.any_commit_or_credit_ids),
     )
-    if made == Specifier():
+    if made == OverrideSpecifier():
         fields.refuse("names no condition", place)
+    if made.commit_ids and made.any_commit_or_credit_ids:
+        fields.refuse("give commit_ids or any_commit_or_credit_ids, not both", place)
     return made
 
 
@@ -166,13 +172,15 @@ def _tier(asked: MultiplierTier, place: str) -> MultiplierTier:
     )
 
 
-def _check_groups(made: Override, known: Mapping[str, Product], place: str) -> None:
-    """Raise `InvalidError` unless an OVERWRITE names every pricing group value of its product (§4.7, Overrides)."""
+def _check_overwrite(made: Override, known: Mapping[str, Product], place: str) -> None:
+    """Raise `InvalidError` unless an OVERWRITE fits its product and names all its pricing group values (§4.7)."""
     if made.type is not OverrideType.OVERWRITE:
         return
+    assert made.price is not None, "Override.check"
     meant = [(f"{place}.override_specifiers[{index}]", each) for index, each in enumerate(made.specifiers)]
-    for where, each in meant or [(f"{place}.product_id", Specifier(made.product_id))]:
+    for where, each in meant or [(f"{place}.product_id", OverrideSpecifier(made.product_id))]:
         assert each.product_id is not None, "Override.check"
+        prices.check_kind(made.price, known[each.product_id], f"{place}.overwrite_rate")
         key = known[each.product_id].at(made.starting_at).pricing_group_key or ()
         if set(each.pricing_group_values) != set(key):
             wanted = f"name exactly {', '.join(key)}" if key else "be left out: the product has no pricing_group_key"

@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from winkel.api import fields
 from winkel.model.errors import InvalidError
-from winkel.model.price import Flat, Price, Tier, Tiered, check_price
+from winkel.model.price import OF_SPEND, Flat, Percentage, Price, Tier, Tiered, TieredPercentage, check_price
+from winkel.model.product import Product, ProductType
 from winkel.model.word import Word
 
 
@@ -30,28 +31,47 @@ class PriceIn(Struct, forbid_unknown_fields=True, kw_only=True):
     tiers: list[Tier] | None = None
 
 
+ONE: dict[RateType, type[Flat | Percentage]] = {RateType.FLAT: Flat, RateType.PERCENTAGE: Percentage}
+"""Price models with one price."""
+MANY: dict[RateType, type[Tiered | TieredPercentage]] = {
+    RateType.TIERED: Tiered,
+    RateType.TIERED_PERCENTAGE: TieredPercentage,
+}
+"""Price models with tiers."""
+
+
 def price(asked: PriceIn, place: str) -> Price:
     """Return the price. Raises `InvalidError` for a price model we do not have, or one that is not complete."""
-    if asked.rate_type is RateType.FLAT:
+    made: Price
+    if one := ONE.get(asked.rate_type):
         if asked.price is None:
-            fields.refuse("a FLAT rate needs a price", place)
+            fields.refuse(f"a {asked.rate_type} rate needs a price", place)
         if asked.tiers is not None:
-            fields.refuse("a FLAT rate has no tiers", f"{place}.tiers")
-        return Flat(fields.number(asked.price, f"{place}.price"))
-    if asked.rate_type is not RateType.TIERED:
+            fields.refuse(f"a {asked.rate_type} rate has no tiers", f"{place}.tiers")
+        made, where = one(fields.number(asked.price, f"{place}.price")), f"{place}.price"
+    elif many := MANY.get(asked.rate_type):
+        if asked.price is not None:
+            fields.refuse(f"a {asked.rate_type} rate has no price of its own: its tiers have", f"{place}.price")
+        made, where = many(_tiers(asked.tiers or [], f"{place}.tiers")), f"{place}.tiers"
+    else:
         fields.refuse(f"rate_type {asked.rate_type} is not supported yet", f"{place}.rate_type")
-    if asked.price is not None:
-        fields.refuse("a TIERED rate has no price of its own: its tiers have", f"{place}.price")
-    return _tiered(asked.tiers or [], f"{place}.tiers")
-
-
-def _tiered(tiers: Sequence[Tier], place: str) -> Tiered:
-    for index, tier in enumerate(tiers):
-        fields.number(tier.price, f"{place}[{index}].price")
-        fields.number_or_none(tier.size, f"{place}[{index}].size")
-    made = Tiered(tuple(tiers))
     try:
         check_price(made)
     except InvalidError as error:
-        fields.refuse(str(error), place)
+        fields.refuse(str(error), where)
     return made
+
+
+def check_kind(made: Price, product: Product, place: str) -> None:
+    """Raise `InvalidError` unless the price model is one for this kind of product (metronome-api.md §4.6)."""
+    if isinstance(made, OF_SPEND) and product.type is not ProductType.COMPOSITE:
+        fields.refuse(f"percentages are for COMPOSITE products; this one is {product.type}", f"{place}.rate_type")
+    if not isinstance(made, OF_SPEND) and product.type is ProductType.COMPOSITE:
+        fields.refuse("a COMPOSITE product asks for a PERCENTAGE or TIERED_PERCENTAGE", f"{place}.rate_type")
+
+
+def _tiers(tiers: Sequence[Tier], place: str) -> tuple[Tier, ...]:
+    for index, tier in enumerate(tiers):
+        fields.number(tier.price, f"{place}[{index}].price")
+        fields.number_or_none(tier.size, f"{place}[{index}].size")
+    return tuple(tiers)

@@ -29,14 +29,8 @@ from winkel.model.word import Word
 from winkel.store import metrics, products
 from winkel.store.database import Connection
 
-NOT_YET = (
-    "composite_product_ids",
-    "composite_tags",
-    "exclude_free_usage",
-    "include_composite_spend",
-    "sql_breakdown_granularity",
-)
-TYPES_NOT_YET = ("COMPOSITE", "SUBSCRIPTION", "PRO_SERVICE", "PROFESSIONAL_SERVICE")
+NOT_YET = ("sql_breakdown_granularity",)
+TYPES_NOT_YET = ("SUBSCRIPTION",)
 
 Tags = tuple[fields.Text, ...]
 
@@ -61,6 +55,10 @@ class CreateProduct(Struct, forbid_unknown_fields=True, kw_only=True):
     is_refundable: bool | None = None
     netsuite_internal_item_id: str | None = None
     netsuite_overage_item_id: str | None = None
+    composite_product_ids: tuple[UUID, ...] | None = None
+    composite_tags: Tags | None = None
+    exclude_free_usage: bool | None = None
+    include_composite_spend: bool | None = None
     custom_fields: fields.CustomFields = {}
 
 
@@ -79,6 +77,10 @@ class UpdateProduct(Struct, forbid_unknown_fields=True, kw_only=True):
     is_refundable: bool | None | UnsetType = UNSET
     netsuite_internal_item_id: str | None | UnsetType = UNSET
     netsuite_overage_item_id: str | None | UnsetType = UNSET
+    composite_product_ids: tuple[UUID, ...] | None | UnsetType = UNSET
+    composite_tags: Tags | None | UnsetType = UNSET
+    exclude_free_usage: bool | None | UnsetType = UNSET
+    include_composite_spend: bool | None | UnsetType = UNSET
 
 
 class GetProduct(Struct, forbid_unknown_fields=True):
@@ -153,6 +155,10 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
         is_refundable=asked.is_refundable,
         netsuite_internal_item_id=asked.netsuite_internal_item_id,
         netsuite_overage_item_id=asked.netsuite_overage_item_id,
+        composite_product_ids=_ids(asked.composite_product_ids),
+        composite_tags=asked.composite_tags,
+        exclude_free_usage=asked.exclude_free_usage,
+        include_composite_spend=asked.include_composite_spend,
     )
     product = Product(id=str(uuid.uuid4()), type=asked.type, initial=state, custom_fields=asked.custom_fields)
     async with api.database.transaction(caller.tenant_id) as tx:
@@ -221,7 +227,13 @@ def _change(asked: UpdateProduct, at: datetime, by: str) -> ProductUpdate:
     values["starting_at"] = fields.hour(asked.starting_at, "$.starting_at")
     if asked.billable_metric_id is not UNSET:
         values["billable_metric_id"] = str(asked.billable_metric_id)
+    if asked.composite_product_ids is not UNSET:
+        values["composite_product_ids"] = _ids(asked.composite_product_ids)
     return ProductUpdate(created_at=at, created_by=by, **values)
+
+
+def _ids(asked: Sequence[UUID] | None) -> tuple[str, ...] | None:
+    return None if asked is None else tuple(str(each) for each in asked)
 
 
 def _states_from(product: Product, instant: datetime) -> list[ProductState]:
@@ -237,6 +249,9 @@ async def _check(
     found = await metrics.by_ids(tx, tenant_id, ids)
     if named is not None:
         _check_live(found.get(named), named)
+    composed = {each for state in states for each in state.composite_product_ids or ()}
+    for missing in sorted(composed - set(await products.by_ids(tx, tenant_id, composed))):
+        fields.refuse(f"there is no product {missing}", "$.composite_product_ids")
     for state in states:
         state.check(kind, found[state.billable_metric_id] if state.billable_metric_id else None)
 

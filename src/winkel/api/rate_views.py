@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import assert_never
 from uuid import UUID
 
 from msgspec import Struct, structs
 
 from winkel.api.wire import Ref, credit_type_ref
 from winkel.model.money import plain
-from winkel.model.price import Flat, Price, Tier
+from winkel.model.price import Flat, Percentage, Price, Tier, Tiered, TieredPercentage
 from winkel.model.product import Product
 from winkel.model.rate_card import Rate
 from winkel.rate.schedule import holding
@@ -59,6 +60,7 @@ class RateRow(Struct, omit_defaults=True, kw_only=True):
     starting_at: datetime
     ending_before: datetime | None = None
     pricing_group_values: dict[str, str] | None = None
+    commit_rate: PriceView | None = None
 
 
 class ContractRateRow(Struct, omit_defaults=True, kw_only=True):
@@ -75,6 +77,7 @@ class ContractRateRow(Struct, omit_defaults=True, kw_only=True):
     starting_at: datetime
     ending_before: datetime | None = None
     pricing_group_values: dict[str, str] | None = None
+    commit_rate: PriceView | None = None
 
 
 def rate_view(rate: Rate) -> RateView:
@@ -96,9 +99,17 @@ def list_rate(price: Price, credit_type_id: str, pricing_group_values: Mapping[s
 
 def price_view(price: Price) -> PriceView:
     """Return a price for the wire."""
-    if isinstance(price, Flat):
-        return PriceView(rate_type="FLAT", price=plain(price.price))
-    return PriceView(rate_type="TIERED", tiers=[_tier(tier) for tier in price.tiers])
+    match price:
+        case Flat(price=amount):
+            return PriceView(rate_type="FLAT", price=plain(amount))
+        case Tiered(tiers=tiers):
+            return PriceView(rate_type="TIERED", tiers=[_tier(tier) for tier in tiers])
+        case Percentage(price=share):
+            return PriceView(rate_type="PERCENTAGE", price=plain(share))
+        case TieredPercentage(tiers=tiers):
+            return PriceView(rate_type="TIERED_PERCENTAGE", tiers=[_tier(tier) for tier in tiers])
+        case _:
+            assert_never(price)
 
 
 def _tier(tier: Tier) -> Tier:
@@ -118,6 +129,7 @@ def rate_row(held: Held, product: Product, at: datetime) -> RateRow:
         starting_at=held.starting_at,
         ending_before=held.ending_before,
         pricing_group_values=held.rate.pricing_group_values or None,
+        commit_rate=None if held.rate.commit_price is None else price_view(held.rate.commit_price),
     )
 
 
@@ -140,6 +152,7 @@ def contract_rate_row(held: Held, agreed: Price, product: Product, at: datetime)
         starting_at=held.starting_at,
         ending_before=held.ending_before,
         pricing_group_values=held.rate.pricing_group_values or None,
+        commit_rate=None if held.rate.commit_price is None else price_view(held.rate.commit_price),
     )
 
 

@@ -30,7 +30,7 @@ from winkel.store import contracts, products, rate_cards
 from winkel.store.database import Connection
 from winkel.store.rate_cards import NewRate
 
-NOT_YET = frozenset({"billing_frequency", "commit_rate", "custom_rate", "is_prorated", "quantity"})
+NOT_YET = frozenset({"billing_frequency", "custom_rate", "is_prorated", "quantity"})
 """Fields of rates and selectors that the Metronome API has and that Winkel does not know yet."""
 RATES_MAX = 1000
 """The most rates that one request adds."""
@@ -45,6 +45,8 @@ class RateIn(PriceIn, kw_only=True):
     ending_before: fields.Instant | None = None
     pricing_group_values: dict[str, str] = field(default_factory=dict)
     credit_type_id: UUID | None = None
+    commit_rate: PriceIn | None = None
+    """What usage costs that a balance with the rate type COMMIT_RATE pays for."""
 
 
 class AddRate(RateIn, kw_only=True):
@@ -195,22 +197,34 @@ def _new_rate(card: RateCard, asked: RateIn, product: Product | None, place: str
     if credit_type_id != card.fiat_credit_type_id:
         message = "rates in another pricing unit than the card's are not supported yet"
         fields.refuse(message, f"{place}.credit_type_id")
+    price = prices.price(asked, place)
+    prices.check_kind(price, product, place)
     return NewRate(
         id=str(uuid.uuid4()),
         rate_card_id=card.id,
         product_id=product.id,
-        price=prices.price(asked, place),
+        price=price,
         entitled=asked.entitled,
         starting_at=start,
         ending_before=end,
         credit_type_id=credit_type_id,
         pricing_group_values=asked.pricing_group_values,
+        commit_price=None if asked.commit_rate is None else _commit_price(asked.commit_rate, product, place),
     )
+
+
+def _commit_price(asked: PriceIn, product: Product, place: str) -> Price:
+    """Return a commit rate. Raises `InvalidError` where it cannot stand beside the product's list rate (§4.6)."""
+    if product.type is not ProductType.USAGE:
+        fields.refuse("only USAGE products have commit rates", f"{place}.commit_rate")
+    price = prices.price(asked, f"{place}.commit_rate")
+    prices.check_kind(price, product, f"{place}.commit_rate")
+    return price
 
 
 def _check_product(product: Product, values: Mapping[str, str], start: datetime, place: str) -> None:
     """Raise `InvalidError` unless the product can have a rate for these pricing group values."""
-    if product.type is not ProductType.USAGE:
+    if product.type not in {ProductType.USAGE, ProductType.COMPOSITE}:
         fields.refuse(f"a {product.type} product has no rate", f"{place}.product_id")
     if product.archived_at is not None:
         fields.refuse("this product is archived", f"{place}.product_id")

@@ -107,13 +107,13 @@ def product_ids(terms: Iterable[PayingIn]) -> set[str]:
 
 
 def commit(asked: CommitIn | CustomerCommitIn, origin: Origin, known: Mapping[str, Product], place: str) -> Balance:
-    """Return a prepaid commit. Raises `InvalidError` where the terms contradict themselves or name unknown products."""
-    if asked.type is CommitType.POSTPAID:
-        fields.refuse("POSTPAID commits are not supported yet", f"{place}.type")
-    balance = _balance(BalanceType.PREPAID, asked, origin, known, place)
+    """Return a commit. Raises `InvalidError` where the terms contradict themselves or name unknown products."""
+    balance = _balance(BalanceType(asked.type), asked, origin, known, place)
     if asked.invoice_schedule is not None:
         schedule = schedules.invoice_schedule(asked.invoice_schedule, f"{place}.invoice_schedule")
         balance = structs.replace(balance, invoice_schedule=schedule)
+    if asked.type is CommitType.POSTPAID:
+        _check_postpaid(balance, place)
     if isinstance(asked, CommitIn):
         _check_legacy_amount(asked, balance.segments, place)
     elif asked.invoice_contract_id is not None:
@@ -169,6 +169,22 @@ def fraction(asked: Decimal | None, place: str) -> Decimal | None:
     if found is not None and found > 1:
         fields.refuse("must lie between 0 and 1", place)
     return found
+
+
+def _check_postpaid(commit: Balance, place: str) -> None:
+    """Raise `InvalidError` unless a postpaid commit promises one amount and is trued up once (§4.7)."""
+    if len(commit.segments) != 1:
+        fields.refuse("a POSTPAID commit has exactly one item", f"{place}.access_schedule.schedule_items")
+    schedule = commit.invoice_schedule
+    if schedule is None or len(schedule.schedule_items) != 1:
+        fields.refuse("a POSTPAID commit needs exactly one item: the date of its true-up", f"{place}.invoice_schedule")
+    if schedule.credit_type_id != commit.credit_type_id:
+        message = "must be that of the access_schedule: a true-up asks for what was not used"
+        fields.refuse(message, f"{place}.invoice_schedule.credit_type_id")
+    (segment,), (item,) = commit.segments, schedule.schedule_items
+    if item.amount != segment.amount:
+        message = f"asks for {item.amount}, but the access_schedule promises {segment.amount}: they must be equal"
+        fields.refuse(message, f"{place}.invoice_schedule")
 
 
 def _check_legacy_amount(asked: CommitIn, segments: Iterable[Segment], place: str) -> None:

@@ -102,15 +102,15 @@ async def finalize_due(
         await balances.insert(tx, tenant_id, child)
     final: list[Invoice] = []
     for draft in now.drafts:
-        if due_at(draft.invoice, grace) > until:
+        if due_at(draft, grace) > until:
             continue
         invoice = msgspec.structs.replace(
-            draft.invoice, status=InvoiceStatus.FINALIZED, created_at=at, issued_at=due_at(draft.invoice, grace)
+            draft.invoice, status=InvoiceStatus.FINALIZED, created_at=at, issued_at=due_at(draft, grace)
         )
         await invoices.insert(tx, tenant_id, invoice)
         await ledger.post(tx, tenant_id, draft.entries)
         final.append(invoice)
     made = {invoice.id for invoice in final}
-    still = [draft.invoice for draft in now.drafts if draft.invoice.id not in made]
+    still = [draft for draft in now.drafts if draft.invoice.id not in made]
     await billing.set_due(tx, tenant_id, customer_id, next_look(now.account, still, grace, at))
     return final

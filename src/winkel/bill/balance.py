@@ -6,17 +6,24 @@ from decimal import Decimal
 
 from winkel.bill.identity import derived
 from winkel.model.account import Account
-from winkel.model.commit import Balance, Segment
+from winkel.model.commit import Balance, BalanceType, Segment
 from winkel.model.ledger import EntryKind, LedgerEntry
 from winkel.model.money import ZERO, add, negated, total
 
 _ORDER = (
     EntryKind.SEGMENT_START,
+    EntryKind.INITIAL_BALANCE,
     EntryKind.MANUAL,
     EntryKind.AUTOMATED_INVOICE_DEDUCTION,
+    EntryKind.TRUEUP,
     EntryKind.EXPIRATION,
 )
 """Entries of one instant, in the order in which they are told."""
+_START = {
+    BalanceType.PREPAID: EntryKind.SEGMENT_START,
+    BalanceType.POSTPAID: EntryKind.INITIAL_BALANCE,
+    BalanceType.CREDIT: EntryKind.SEGMENT_START,
+}
 
 
 def remaining(segment: Segment, entries: Iterable[LedgerEntry]) -> Decimal:
@@ -66,11 +73,19 @@ def ledger(balance: Balance, entries: Iterable[LedgerEntry], at: datetime) -> li
     found = list(changes)
     for segment in balance.segments:
         if segment.starting_at <= at:
-            found.append(_entry(balance, segment, EntryKind.SEGMENT_START, segment.amount, segment.starting_at))
+            found.append(_entry(balance, segment, _START[balance.type], segment.amount, segment.starting_at))
         left = remaining(segment, changes)
-        if segment.ending_before <= at and left:
+        if segment.ending_before <= at and left and not _awaits_true_up(balance):
             found.append(_entry(balance, segment, EntryKind.EXPIRATION, negated(left), segment.ending_before))
     return sorted(found, key=lambda each: (each.timestamp, _ORDER.index(each.kind), each.id))
+
+
+def _awaits_true_up(balance: Balance) -> bool:
+    """Whether what is left of an ended segment is, or was, asked for by a true-up: then it never expires."""
+    schedule = balance.invoice_schedule
+    if balance.type is not BalanceType.POSTPAID or schedule is None:
+        return False
+    return bool(schedule.schedule_items) and not schedule.do_not_invoice
 
 
 def _entry(balance: Balance, segment: Segment, kind: EntryKind, amount: Decimal, at: datetime) -> LedgerEntry:

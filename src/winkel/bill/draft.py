@@ -6,22 +6,26 @@ Live spend is its total, the final invoice is it, kept. It knows no clock and no
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 from msgspec import Struct
 
 from winkel.bill.balance import all_remaining
-from winkel.bill.draw import Payment, draw, taken
+from winkel.bill.draw import Paid, Payment, draw, rest, taken
 from winkel.bill.identity import derived
 from winkel.bill.line import usage_lines
-from winkel.bill.purse import edges, purses
+from winkel.bill.purse import Purse, applying, is_paid, purses
 from winkel.bill.scheduled import scheduled_invoices
-from winkel.bill.statement import Need, Statement, group_key_index, needs, statements, usage_charges
+from winkel.bill.statement import Need, Pricing, Statement, group_key_index, needs, statements
+from winkel.bill.trueup import true_ups
 from winkel.model.account import Account
 from winkel.model.credit_type import USD
-from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType
+from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType, asked_for
 from winkel.model.ledger import EntryKind, LedgerEntry
 from winkel.model.money import ZERO, add, negated, total
+from winkel.model.product import ProductType
 from winkel.model.usage import HourUsage
+from winkel.rate.composite import Spend
 from winkel.rate.rate import Charge
 
 __all__ = ["Draft", "Need", "drafts", "group_key_index", "needs"]
@@ -32,6 +36,14 @@ class Draft(Struct, frozen=True):
 
     invoice: Invoice
     entries: tuple[LedgerEntry, ...]
+    usage_until: datetime | None
+    """The end of the usage on which the invoice depends; None: it depends on none."""
+
+    @property
+    def settled_at(self) -> datetime:
+        """When everything has happened that it depends on, late events apart."""
+        assert self.invoice.issued_at is not None, "every draft has a date"
+        return max(self.invoice.issued_at, self.usage_until or self.invoice.issued_at)
 
 
 def drafts(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: datetime) -> list[Draft]:
@@ -39,7 +51,8 @@ def drafts(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: datet
 
     `usage` holds the rows of every customer key for each of `needs(account, at)`, under `Need.key`; usage that is
     needed and missing there raises `KeyError`, for nothing must be billed as zero by mistake. Earlier drafts reduce
-    what later ones find in a balance. Scheduled invoices stand among them by date; they draw nothing down.
+    what later ones find in a balance. Scheduled invoices stand among them by date; they draw nothing down. True-ups ask
+    for what all usage statements leave of a postpaid commit.
     """
     left = all_remaining(account)
     found = []
@@ -48,8 +61,9 @@ def drafts(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: datet
         for entry in draft.entries:
             left[entry.segment_id] = add(left[entry.segment_id], entry.amount)
         found.append(draft)
-    found += [Draft(invoice, ()) for invoice in scheduled_invoices(account)]
-    return sorted(found, key=lambda each: each.invoice.end or each.invoice.issued_at or at)
+    found += [Draft(each.invoice, each.entries, each.usage_until) for each in true_ups(account, left)]
+    found += [Draft(invoice, (), None) for invoice in scheduled_invoices(account)]
+    return sorted(found, key=lambda each: each.settled_at)
 
 
 def _usage_draft(
@@ -60,12 +74,42 @@ def _usage_draft(
 ) -> Draft:
     """Return the usage statement of one billing period; `left` is what each segment still holds."""
     paying = purses(account, statement.contract, statement.period)
-    charges = usage_charges(account, statement, usage, lambda use: edges(paying, use))
-    paid = draw(charges, paying, left)
-    lines = tuple(line for charge, payments in paid for line in usage_lines(charge, payments, account.products))
-    draft = Draft(_invoice(account, statement, lines), _deductions(statement, paid))
+    paid = _paid_charges(Pricing(account, statement, partial(applying, paying)), usage, paying, left)
+    lines = tuple(usage_lines(paid, account.products))
+    draft = Draft(_invoice(account, statement, lines), _deductions(statement, paid), statement.period.end)
     _check(draft)
     return draft
+
+
+def _paid_charges(
+    pricing: Pricing,
+    usage: Mapping[str, Sequence[HourUsage]],
+    paying: Sequence[Purse],
+    left: Mapping[str, Decimal],
+) -> list[Paid]:
+    """Return all charges of a billing period with what balances pay of them.
+
+    Balances pay for usage first, then for composite products (metronome-api.md §4.7, which line first), whose spend may
+    depend on who paid for it.
+    """
+    remaining = dict(left)
+    paid = draw(pricing.usage(usage), paying, remaining)
+    for charges in pricing.composites():
+        paid += draw(charges([_spend(*each) for each in paid]), paying, remaining)
+    return paid
+
+
+def _spend(charge: Charge, payments: Sequence[Payment]) -> Spend:
+    """Return a charge as spend, of which composite products ask for a share: what it costs those who pay."""
+    covered = total([each.amount for each in payments])
+    free = total([each.amount for each in payments if not is_paid(each.purse.balance)])
+    return Spend(
+        use=charge.use,
+        period=charge.period,
+        amount=add(covered, rest(charge, payments)[1]),
+        paid_free=free,
+        composite=charge.kind is ProductType.COMPOSITE,
+    )
 
 
 def _invoice(account: Account, statement: Statement, lines: tuple[LineItem, ...]) -> Invoice:
@@ -79,7 +123,7 @@ def _invoice(account: Account, statement: Statement, lines: tuple[LineItem, ...]
         status=InvoiceStatus.DRAFT,
         credit_type_id=_currency(account, statement),
         line_items=lines,
-        total=total([line.total for line in lines]),
+        total=asked_for(lines),
         start=period.start,
         end=period.end,
         issued_at=period.end,
@@ -93,7 +137,7 @@ def _currency(account: Account, statement: Statement) -> str:
     return card[0].credit_type_id if card else USD.id
 
 
-def _deductions(statement: Statement, paid: Sequence[tuple[Charge, Sequence[Payment]]]) -> tuple[LedgerEntry, ...]:
+def _deductions(statement: Statement, paid: Sequence[Paid]) -> tuple[LedgerEntry, ...]:
     """Return one entry for each segment that pays, dated at the end of the service period (metronome-api.md §4.8)."""
     return tuple(
         LedgerEntry(

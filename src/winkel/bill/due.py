@@ -3,30 +3,30 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from winkel.bill.draft import Draft
 from winkel.bill.recurring import next_start
 from winkel.bill.scheduled import schedules
 from winkel.model.account import Account
-from winkel.model.invoice import Invoice, InvoiceType
 
 
-def due_at(invoice: Invoice, grace: timedelta) -> datetime:
+def due_at(draft: Draft, grace: timedelta) -> datetime:
     """Return when a draft becomes final (metronome-api.md §4.9).
 
-    A usage statement waits for late events until `grace` after its period; a scheduled invoice waits for nothing.
+    What depends on usage waits for late events until `grace` after it: a usage statement, and a true-up, whose last
+    statement is final before it. Other scheduled invoices wait for nothing.
     """
-    if invoice.type is InvoiceType.USAGE:
-        assert invoice.end is not None, "a usage statement has a period"
-        return invoice.end + grace
-    assert invoice.issued_at is not None, "a scheduled invoice has a date"
-    return invoice.issued_at
+    assert draft.invoice.issued_at is not None, "every draft has a date"
+    if draft.usage_until is None:
+        return draft.invoice.issued_at
+    return max(draft.invoice.issued_at, draft.usage_until + grace)
 
 
-def next_look(account: Account, drafts: Iterable[Invoice], grace: timedelta, at: datetime) -> datetime | None:
+def next_look(account: Account, drafts: Iterable[Draft], grace: timedelta, at: datetime) -> datetime | None:
     """Return when the first of these drafts becomes final, or the next contract or child of a recurring term begins.
 
     None: nothing will happen.
     """
-    moments = [due_at(invoice, grace) for invoice in drafts]
+    moments = [due_at(draft, grace) for draft in drafts]
     moments += [contract.starting_at for contract in account.contracts if contract.starting_at > at]
     moments += [start for contract in account.contracts if (start := next_start(contract, at)) is not None]
     for schedule in schedules(account):

@@ -1,46 +1,66 @@
 """Charges and what balances pay of them, as lines of an invoice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import groupby
 
-from msgspec import structs
+from msgspec import Struct, structs
 
-from winkel.bill.draw import Payment
+from winkel.bill.draw import Paid, Payment, rest
+from winkel.bill.purse import Purse
 from winkel.model.commit import Balance
-from winkel.model.invoice import LineItem, LineType
-from winkel.model.money import ZERO, divide, multiply, negated, plain, subtract, total
+from winkel.model.invoice import LineItem, LineType, TierPart
+from winkel.model.money import multiply, negated, total
+from winkel.model.period import Period
 from winkel.model.product import Product, ProductType
 from winkel.rate.rate import Charge
 
 
-def usage_lines(charge: Charge, payments: Sequence[Payment], products: Mapping[str, Product]) -> list[LineItem]:
-    """Return the lines of one charge: for each balance a covered and an applied line, then what nobody pays.
+class Piece(Struct, frozen=True, gc=False):
+    """Units of a charge that one balance pays for, or nobody."""
 
-    The covered parts and the rest add up to the charge, in quantity and in amount (metronome-api.md §4.9).
+    charge: Charge
+    purse: Purse | None
+    quantity: Decimal
+    unit_price: Decimal
+    amount: Decimal
+    tier: TierPart | None
+
+
+def usage_lines(paid: Iterable[Paid], products: Mapping[str, Product]) -> Iterator[LineItem]:
+    """Yield the lines of charges: for each balance a covered and an applied line, then what nobody pays.
+
+    The covered parts and the rest add up to the charge, in quantity and in amount (metronome-api.md §4.9). Where units
+    cost some balances less, charges are cut finer than anybody needs to see: neighbours that are alike are one line.
     """
-    whole = _usage_line(charge)
-    if not payments:
-        return [whole]
-    found: list[LineItem] = []
-    quantity, amount = charge.quantity, charge.total
-    for payment in payments:
-        balance, segment = payment.purse.balance, payment.purse.segment
-        part = quantity if payment.amount == amount else min(quantity, _quantity(payment.amount, charge.unit_price))
-        covered = structs.replace(
-            whole,
-            quantity=part,
-            total=payment.amount,
-            balance_id=balance.id,
-            balance_type=str(balance.type),
-            segment_id=segment.id,
-        )
-        found += [covered, _applied_line(covered, balance, products)]
-        quantity, amount = subtract(quantity, part), subtract(amount, payment.amount)
-    if amount:
-        found.append(structs.replace(whole, quantity=quantity, total=amount))
+    for (_, period), some in groupby(paid, key=lambda each: (each[0].use.key, each[0].period)):
+        for piece in _joined(piece for charge, payments in some for piece in _pieces(charge, payments)):
+            line = _usage_line(piece)
+            yield line
+            if piece.purse is not None:
+                yield _applied_line(line, piece.purse.balance, period, products)
+
+
+def _pieces(charge: Charge, payments: Sequence[Payment]) -> list[Piece]:
+    """Return what each balance pays of a charge, then what nobody pays."""
+    found = [Piece(charge, each.purse, each.quantity, each.unit_price, each.amount, each.tier) for each in payments]
+    quantity, amount = rest(charge, payments)
+    if quantity or amount or not payments:
+        found.append(Piece(charge, None, quantity, charge.unit_price, amount, charge.tier))
     _check(charge, found)
     return found
+
+
+def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Yield the pieces, neighbours that differ in their quantity only as one."""
+    for _, some in groupby(pieces, key=lambda each: (each.purse and each.purse.segment.id, each.unit_price, each.tier)):
+        first, *more = some
+        if more:
+            quantity = total([first.quantity, *(each.quantity for each in more)])
+            amount = total([first.amount, *(each.amount for each in more)])
+            first = structs.replace(first, quantity=quantity, amount=amount)
+        yield first
 
 
 def balance_name(balance: Balance, products: Mapping[str, Product], at: datetime) -> str:
@@ -48,34 +68,37 @@ def balance_name(balance: Balance, products: Mapping[str, Product], at: datetime
     return balance.name or products[balance.product_id].at(at).name
 
 
-def _usage_line(charge: Charge) -> LineItem:
-    """Return a charge as one line."""
-    use = charge.use
+def _usage_line(piece: Piece) -> LineItem:
+    """Return units of a charge as one line."""
+    charge, use = piece.charge, piece.charge.use
+    balance = piece.purse and piece.purse.balance
     return LineItem(
         type=LineType.USAGE,
         name=charge.name,
-        total=charge.total,
+        total=piece.amount,
         credit_type_id=use.credit_type_id,
         product_id=use.product_id,
-        product_type=ProductType.USAGE,
-        quantity=charge.quantity,
-        unit_price=charge.unit_price,
+        product_type=charge.kind,
+        quantity=piece.quantity,
+        unit_price=piece.unit_price,
         list_price=charge.list_price,
         starting_at=charge.period.start,
         ending_before=charge.period.end,
         pricing_group_values=use.pricing or None,
         presentation_group_values=use.presentation or None,
-        tier=charge.tier,
+        tier=piece.tier,
+        balance_id=balance.id if balance else None,
+        balance_type=str(balance.type) if balance else None,
+        segment_id=piece.purse.segment.id if piece.purse else None,
         product_tags=use.tags,
     )
 
 
-def _applied_line(covered: LineItem, balance: Balance, products: Mapping[str, Product]) -> LineItem:
+def _applied_line(covered: LineItem, balance: Balance, period: Period, products: Mapping[str, Product]) -> LineItem:
     """Return the line that takes off again what a balance pays."""
-    assert covered.starting_at is not None, "usage has a time"
     return LineItem(
         type=LineType.APPLIED,
-        name=f"{balance_name(balance, products, covered.starting_at)} applied",
+        name=f"{balance_name(balance, products, period.start)} applied",
         total=negated(covered.total),
         credit_type_id=covered.credit_type_id,
         product_id=balance.product_id,
@@ -88,14 +111,9 @@ def _applied_line(covered: LineItem, balance: Balance, products: Mapping[str, Pr
     )
 
 
-def _quantity(amount: Decimal, unit_price: Decimal) -> Decimal:
-    """Return how many units an amount pays for, to 20 decimal places where the quotient doesn't end."""
-    return plain(divide(amount, unit_price))
-
-
-def _check(charge: Charge, lines: Sequence[LineItem]) -> None:
+def _check(charge: Charge, pieces: Sequence[Piece]) -> None:
     """Assert that a charge was split without loss."""
-    parts = [line for line in lines if line.type is LineType.USAGE]
-    assert total([part.total for part in parts]) == charge.total, "the parts of a charge sum to the charge"
-    assert total([part.quantity or ZERO for part in parts]) == charge.quantity, "no unit is lost or billed twice"
+    assert total([each.quantity for each in pieces]) == charge.quantity, "no unit is lost or billed twice"
     assert multiply(charge.quantity, charge.unit_price) == charge.total, "quantity × unit price = total"
+    if not charge.special:
+        assert total([each.amount for each in pieces]) == charge.total, "the parts of a charge sum to the charge"

@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from winkel.model.account import Account
-from winkel.model.commit import Balance, Segment
+from winkel.model.commit import Balance, BalanceType, Segment
 from winkel.model.contract import Contract
 from winkel.model.money import ZERO
 from winkel.model.period import Period
@@ -30,14 +30,15 @@ class Purse(Struct, frozen=True, gc=False):
 def purses(account: Account, contract: Contract, period: Period) -> list[Purse]:
     """Return the segments that may pay for usage of the contract in the period, in draw-down order.
 
-    The order is that of metronome-api.md §4.7: lower priority number; free before paid; fewest applicable products;
-    fewest group value specifiers; ends first; begins first; fewest applicable contracts; the contract's own before the
-    customer's. Ids decide what is still equal, so that the order never depends on chance.
+    The order is that of metronome-api.md §4.7: what pays before what only counts (postpaid); lower priority number;
+    free before paid; fewest applicable products; fewest group value specifiers; ends first; begins first; fewest
+    applicable contracts; the contract's own before the customer's. Ids decide what is still equal, so that the order
+    never depends on chance.
     """
     found = [
         (_precedence(account, balance, segment, period.start), Purse(balance, segment))
         for balance in account.balances
-        if _reaches(balance, contract)
+        if reaches(balance, contract)
         for segment in balance.segments
         if period.meet(segment.starting_at, segment.ending_before)
     ]
@@ -45,12 +46,16 @@ def purses(account: Account, contract: Contract, period: Period) -> list[Purse]:
     return [purse for _, purse in found]
 
 
-def edges(among: Iterable[Purse], use: Use) -> Iterator[datetime]:
-    """Yield the instants at which a balance that may pay for the use begins or ends."""
+def applying(among: Iterable[Purse], use: Use) -> list[Purse]:
+    """Return those that may pay for the use at some time."""
+    return [purse for purse in among if applies(purse.balance, use)]
+
+
+def edges(among: Iterable[Purse]) -> Iterator[datetime]:
+    """Yield the instants at which segments begin or end."""
     for purse in among:
-        if applies(purse.balance, use):
-            yield purse.segment.starting_at
-            yield purse.segment.ending_before
+        yield purse.segment.starting_at
+        yield purse.segment.ending_before
 
 
 def applies(balance: Balance, use: Use) -> bool:
@@ -65,7 +70,7 @@ def applies(balance: Balance, use: Use) -> bool:
     return True
 
 
-def _reaches(balance: Balance, contract: Contract) -> bool:
+def reaches(balance: Balance, contract: Contract) -> bool:
     """Whether a balance belongs to the contract, or to the customer and not to other contracts only."""
     if balance.archived_at is not None:
         return False
@@ -77,8 +82,9 @@ def _reaches(balance: Balance, contract: Contract) -> bool:
 def _precedence(account: Account, balance: Balance, segment: Segment, at: datetime) -> tuple[object, ...]:
     """Return the sort key of a segment; the smallest pays first."""
     return (
+        balance.type is BalanceType.POSTPAID,
         balance.priority,
-        _is_paid(balance),
+        is_paid(balance),
         _product_count(account, balance, at),
         sum(1 for each in balance.specifiers if each.pricing_group_values or each.presentation_group_values),
         segment.ending_before,
@@ -90,7 +96,7 @@ def _precedence(account: Account, balance: Balance, segment: Segment, at: dateti
     )
 
 
-def _is_paid(balance: Balance) -> bool:
+def is_paid(balance: Balance) -> bool:
     """Whether the customer pays for the balance, be it on an invoice of ours or elsewhere (`do_not_invoice`)."""
     schedule = balance.invoice_schedule
     return schedule is not None and any(item.amount > ZERO for item in schedule.schedule_items)

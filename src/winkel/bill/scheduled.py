@@ -9,7 +9,7 @@ from msgspec import Struct
 from winkel.bill.identity import invoice_id
 from winkel.bill.line import balance_name
 from winkel.model.account import Account
-from winkel.model.commit import Balance, InvoiceSchedule, ScheduleItem
+from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, ScheduleItem
 from winkel.model.contract import Contract, ScheduledCharge
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType
 from winkel.model.money import total
@@ -71,6 +71,8 @@ def _asked_by_balances(account: Account, some: Iterable[Balance]) -> Iterator[As
     for balance in some:
         schedule, contract_id = balance.invoice_schedule, balance.invoice_contract_id or balance.contract_id
         if schedule is None or contract_id is None or balance.archived_at is not None:
+            continue
+        if balance.type is BalanceType.POSTPAID:  # its true-up is an invoice of its own: bill/trueup.py
             continue
         for item in _open(account, schedule):
             line = _commit_line(account, balance, item, schedule.credit_type_id)

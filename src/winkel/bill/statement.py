@@ -1,13 +1,14 @@
 """Usage statements: the open billing periods of a customer, the usage they need, and the charges of each."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
 from msgspec import Struct
 
 from winkel.bill.identity import invoice_id
+from winkel.bill.purse import Purse, edges
 from winkel.meter.quantities import quantities
 from winkel.model.account import Account
 from winkel.model.contract import Contract
@@ -18,7 +19,8 @@ from winkel.model.period import Period, billing_periods, hour_number
 from winkel.model.product import Product, ProductState, ProductType
 from winkel.model.rate_card import Rate
 from winkel.model.usage import HourUsage, Quantity
-from winkel.rate.override import may_entitle, overridden
+from winkel.rate.composite import Spend, composite, names
+from winkel.rate.override import Agreed, may_entitle, overridden
 from winkel.rate.rate import Charge, Combination, kept, rate, schedules
 from winkel.rate.schedule import Spans, terms
 from winkel.rate.use import Use
@@ -91,14 +93,14 @@ def statements(account: Account, at: datetime) -> list[Statement]:
     return sorted(found, key=lambda each: (each.period.end, each.contract.created_at, each.contract.id))
 
 
-def on_card(account: Account, contract: Contract) -> list[tuple[Product, list[Rate]]]:
-    """Return the usage products on the contract's rate card with their rates, in the order they were added."""
+def on_card(account: Account, contract: Contract, kind: ProductType) -> list[tuple[Product, list[Rate]]]:
+    """Return the products of a kind on the contract's rate card with their rates, in the order they were added."""
     card = account.rates.get(contract.rate_card_id, ()) if contract.rate_card_id else ()
     found: dict[str, list[Rate]] = defaultdict(list)
     for each in sorted(card, key=lambda rate: rate.number):
         found[each.product_id].append(each)
     products = ((account.products[product_id], rates) for product_id, rates in found.items())
-    return [(product, rates) for product, rates in products if product.type is ProductType.USAGE]
+    return [(product, rates) for product, rates in products if product.type is kind]
 
 
 def needs(account: Account, at: datetime) -> list[Need]:
@@ -106,7 +108,7 @@ def needs(account: Account, at: datetime) -> list[Need]:
     spans: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
     for statement in statements(account, at):
         low, high = hour_number(statement.period.start), hour_number(statement.period.end)
-        for product, rates in on_card(account, statement.contract):
+        for product, rates in on_card(account, statement.contract, ProductType.USAGE):
             if not _billed_rates(statement, product, rates):
                 continue
             for _, state in terms(product, statement.period):
@@ -123,19 +125,57 @@ def _billed_rates(statement: Statement, product: Product, rates: Sequence[Rate])
     return found if entitled or may_entitle(statement.contract, product, statement.period) else {}
 
 
-def usage_charges(
-    account: Account,
-    statement: Statement,
-    usage: Mapping[str, Sequence[HourUsage]],
-    cuts: Callable[[Use], Iterable[datetime]],
-) -> list[Charge]:
-    """Return the charges of one billing period, products in the order of the rate card."""
-    found: list[Charge] = []
-    metered = _Metered(account, statement.period, usage)
-    for product, rates in on_card(account, statement.contract):
-        if when := _billed_rates(statement, product, rates):
-            found += rate(product, when, statement.period, metered, partial(overridden, statement.contract), cuts)
-    return found
+class Pricing:
+    """Makes the charges of one billing period.
+
+    `payers(use)` gives the segments that may pay for a use: where one of them begins or ends, so does a charge.
+    """
+
+    def __init__(self, account: Account, statement: Statement, payers: Callable[[Use], Sequence[Purse]]) -> None:
+        self._account = account
+        self._statement = statement
+        self._payers = payers
+        self._shares: list[tuple[Product, Mapping[Combination, Spans[Rate]], list[Charge]]] = []
+        """Composite products, when which rate of them holds, and their charges without any spend: where they begin."""
+        # The last first: an earlier one is cut where a later one begins that counts it.
+        for product, when in reversed(list(self._billed(ProductType.COMPOSITE))):
+            self._shares.insert(0, (product, when, self._share(product, when, [])))
+
+    def usage(self, usage: Mapping[str, Sequence[HourUsage]]) -> list[Charge]:
+        """Return the charges for usage, products in the order of the rate card."""
+        metered = _Metered(self._account, self._statement.period, usage)
+        found: list[Charge] = []
+        for product, when in self._billed(ProductType.USAGE):
+            found += rate(product, when, self._statement.period, metered, self._agreed, self._cuts)
+        return found
+
+    def composites(self) -> Iterator[Callable[[Sequence[Spend]], list[Charge]]]:
+        """Yield for each composite product, in the order of the rate card, what gives its charges for some spend."""
+        for product, when, _ in self._shares:
+            yield partial(self._share, product, when)
+
+    def _share(
+        self, product: Product, when: Mapping[Combination, Spans[Rate]], spends: Sequence[Spend]
+    ) -> list[Charge]:
+        return composite(product, when, self._statement.period, spends, self._agreed, self._cuts)
+
+    def _billed(self, kind: ProductType) -> Iterator[tuple[Product, dict[Combination, Spans[Rate]]]]:
+        for product, rates in on_card(self._account, self._statement.contract, kind):
+            if when := _billed_rates(self._statement, product, rates):
+                yield product, when
+
+    def _agreed(self, rate: Rate, use: Use, period: Period) -> Spans[Agreed]:
+        among = {each.balance.id: each.balance for each in self._payers(use)}
+        return overridden(self._statement.contract, rate, use, period, list(among.values()))
+
+    def _cuts(self, use: Use) -> Iterator[datetime]:
+        """Yield where charges for a use begin: with balances, and with the charges of composites that ask a share."""
+        yield from edges(self._payers(use))
+        for product, _, charged in self._shares:
+            for each in charged:
+                if names(product.at(each.period.start), use):
+                    yield each.period.start
+                    yield each.period.end
 
 
 class _Metered:

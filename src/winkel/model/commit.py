@@ -9,9 +9,14 @@ from winkel.model.word import Word
 
 
 class BalanceType(Word):
-    """What kind of balance it is (metronome-api.md §4.7). POSTPAID follows with true-up invoices."""
+    """What kind of balance it is (metronome-api.md §4.7).
+
+    PREPAID and CREDIT pay for usage. POSTPAID is a promise to use so much: it only counts what is used, which stays to
+    be paid, and its true-up invoice asks for what is missing.
+    """
 
     PREPAID = "PREPAID"
+    POSTPAID = "POSTPAID"
     CREDIT = "CREDIT"
 
 
@@ -42,7 +47,7 @@ class ScheduleItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class InvoiceSchedule(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """When a prepaid commit, or a scheduled charge, is invoiced."""
+    """When a prepaid commit, the true-up of a postpaid one, or a scheduled charge is invoiced."""
 
     credit_type_id: str
     schedule_items: tuple[ScheduleItem, ...] = ()
@@ -59,7 +64,7 @@ class Specifier(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
 
 
 class Balance(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A prepaid commit or a credit: segments of an amount, what they may pay for, and in which order.
+    """A commit or a credit: segments of an amount, what they may pay for, and in which order.
 
     Without `applicable_…` and without `specifiers` it pays for everything; `specifiers` are alternatives and exclude
     the other two. What is left is never stored: it is the sum of ledger entries (`model/ledger.py`).

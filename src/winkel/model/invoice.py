@@ -1,5 +1,6 @@
 """Invoice and line item."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -50,7 +51,8 @@ class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     quantity of that part is given to 20 decimal places; its total stays exact, and quantities still add up.
 
     Usage that a balance pays for is a positive line that names the balance, and an APPLIED line takes the same amount
-    off again; what no balance pays for is a line of its own.
+    off again; what no balance pays for is a line of its own. Usage that a postpaid commit counts has the same two
+    lines, but its APPLIED line only tells: the total leaves it out (`asked_for`).
     """
 
     type: LineType
@@ -70,11 +72,16 @@ class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tier: TierPart | None = None
     balance_id: str | None = None
     balance_type: str | None = None
-    """PREPAID or CREDIT."""
+    """PREPAID, POSTPAID or CREDIT."""
     segment_id: str | None = None
     product_tags: tuple[str, ...] = ()
     schedule_item_id: str | None = None
     """The item of an invoice schedule that a COMMIT_PURCHASE or SCHEDULED line asks for."""
+
+
+def asked_for(lines: Iterable[LineItem]) -> Decimal:
+    """Return the total of an invoice: of all its lines, but what postpaid commits count stays to be paid (§4.9)."""
+    return total([line.total for line in lines if line.type is not LineType.APPLIED or line.balance_type != "POSTPAID"])
 
 
 class Invoice(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -95,4 +102,4 @@ class Invoice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     net_payment_terms_days: Decimal | None = None
 
     def __post_init__(self) -> None:
-        assert self.total == total([line.total for line in self.line_items]), "lines sum to the total"
+        assert self.total == asked_for(self.line_items), "lines sum to the total"

@@ -13,12 +13,20 @@ class EntryKind(StrEnum):
     """What happened to the balance (metronome-api.md §4.8); the API prefixes it with the balance's type."""
 
     SEGMENT_START = "SEGMENT_START"
+    INITIAL_BALANCE = "INITIAL_BALANCE"
+    """The start of a postpaid commit's segment."""
     AUTOMATED_INVOICE_DEDUCTION = "AUTOMATED_INVOICE_DEDUCTION"
+    TRUEUP = "TRUEUP"
+    """What a postpaid commit's true-up invoice asks for."""
     EXPIRATION = "EXPIRATION"
     MANUAL = "MANUAL"
 
 
-PREFIX = {BalanceType.PREPAID: "PREPAID_COMMIT_", BalanceType.CREDIT: "CREDIT_"}
+PREFIX = {
+    BalanceType.PREPAID: "PREPAID_COMMIT_",
+    BalanceType.POSTPAID: "POSTPAID_COMMIT_",
+    BalanceType.CREDIT: "CREDIT_",
+}
 
 
 class LedgerEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):

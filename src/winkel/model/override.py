@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from winkel.model.commit import Specifier
+from winkel.model.commit import RateSide, Specifier
 from winkel.model.errors import InvalidError
 from winkel.model.price import Price, check_sizes
 from winkel.model.word import Word
@@ -34,6 +34,21 @@ class MultiplierTier(Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     size: Decimal | None = None
 
 
+class OverrideSpecifier(Specifier, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One way to be meant by an override. Of one that is specific to commits: also the balances that pay.
+
+    Without ids every balance is meant.
+    """
+
+    commit_ids: tuple[str, ...] = ()
+    any_commit_or_credit_ids: tuple[str, ...] = ()
+
+    @property
+    def balance_ids(self) -> tuple[str, ...]:
+        """The balances that it names."""
+        return self.commit_ids + self.any_commit_or_credit_ids
+
+
 class Override(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Another rate, a discount or an entitlement, for some products of one contract, for a time.
 
@@ -51,7 +66,7 @@ class Override(Struct, frozen=True, kw_only=True, omit_defaults=True):
     product_id: str | None = None
     applicable_product_tags: tuple[str, ...] = ()
     """A product with any of them."""
-    specifiers: tuple[Specifier, ...] = ()
+    specifiers: tuple[OverrideSpecifier, ...] = ()
     price: Price | None = None
     """Of an OVERWRITE."""
     multiplier: Decimal | None = None
@@ -60,6 +75,10 @@ class Override(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of a TIERED one."""
     priority: Decimal | None = None
     """Of a MULTIPLIER or TIERED one under EXPLICIT prioritization: the lowest number wins."""
+    is_commit_specific: bool = False
+    """Whether it is only for usage that a balance pays for."""
+    target: RateSide = RateSide.LIST_RATE
+    """Of one that is specific to commits: which of the two prices it changes."""
 
     @property
     def product_ids(self) -> set[str]:
@@ -75,6 +94,7 @@ class Override(Struct, frozen=True, kw_only=True, omit_defaults=True):
         targets = [bool(self.product_id), bool(self.applicable_product_tags), bool(self.specifiers)]
         if sum(targets) > 1:
             raise InvalidError("give one of product_id, applicable_product_tags and override_specifiers")
+        self._check_commit_specific()
         match self.type:
             case None:
                 self._check_entitlement()
@@ -84,6 +104,15 @@ class Override(Struct, frozen=True, kw_only=True, omit_defaults=True):
                 self._check_multiplier(prioritization)
             case OverrideType.TIERED:
                 self._check_tiers(prioritization)
+
+    def _check_commit_specific(self) -> None:
+        if self.is_commit_specific:
+            if self.type is None or self.entitled is not None:
+                raise InvalidError("an override with is_commit_specific true needs a type, and sets no entitled")
+        elif self.target is not RateSide.LIST_RATE:
+            raise InvalidError("target is for overrides with is_commit_specific true")
+        elif any(each.balance_ids for each in self.specifiers):
+            raise InvalidError("ids of commits and credits are for overrides with is_commit_specific true")
 
     def _check_entitlement(self) -> None:
         if self.entitled is None:

@@ -31,18 +31,36 @@ class Tiered(Struct, frozen=True, tag_field="rate_type", tag="TIERED"):
     tiers: tuple[Tier, ...]
 
 
-Price: TypeAlias = Flat | Tiered
+class Percentage(Struct, frozen=True, tag_field="rate_type", tag="PERCENTAGE"):
+    """Of a composite product: the share of the spend that it asks for. 0.1 is 10 %."""
+
+    price: Decimal
+
+
+class TieredPercentage(Struct, frozen=True, tag_field="rate_type", tag="TIERED_PERCENTAGE"):
+    """Of a composite product: a share for each tier of the spend, whose sizes are amounts."""
+
+    tiers: tuple[Tier, ...]
+
+
+Price: TypeAlias = Flat | Tiered | Percentage | TieredPercentage
+OF_SPEND = (Percentage, TieredPercentage)
+"""The price models of composite products; all others are for quantities."""
+
+
+def tiers_of(price: Price) -> tuple[Tier, ...]:
+    """Return a price as tiers: one, when every unit costs the same."""
+    return price.tiers if isinstance(price, Tiered | TieredPercentage) else (Tier(price.price),)
 
 
 def check_price(price: Price) -> None:
-    """Raise `InvalidError` for a negative price or tiers that do not cover every quantity exactly once."""
-    if isinstance(price, Flat):
-        if price.price < 0:
-            raise InvalidError("price must not be negative")
-        return
-    check_sizes([tier.size for tier in price.tiers])
-    if any(tier.price < 0 for tier in price.tiers):
-        raise InvalidError("the price of a tier must not be negative")
+    """Raise `InvalidError` for a negative price, a share above 1, or tiers that do not cover all exactly once."""
+    tiers = tiers_of(price)
+    check_sizes([tier.size for tier in tiers])
+    if any(tier.price < 0 for tier in tiers):
+        raise InvalidError("a price must not be negative")
+    if isinstance(price, OF_SPEND) and any(tier.price > 1 for tier in tiers):
+        raise InvalidError("a percentage is a decimal fraction, at most 1: 0.1 is 10 %")
 
 
 def check_sizes(sizes: Sequence[Decimal | None]) -> None:

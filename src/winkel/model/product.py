@@ -12,10 +12,18 @@ from winkel.model.word import Word
 
 
 class ProductType(Word):
-    """What kind of charge a product carries (metronome-api.md §4.5). More kinds follow."""
+    """What kind of charge a product carries (metronome-api.md §4.5)."""
 
     USAGE = "USAGE"
+    """What a billable metric counts."""
+    COMPOSITE = "COMPOSITE"
+    """A share of what other products cost."""
     FIXED = "FIXED"
+    """What is asked for on dates: commits, credits, scheduled charges."""
+    PRO_SERVICE = "PRO_SERVICE"
+    """Professional services."""
+    PROFESSIONAL_SERVICE = "PRO_SERVICE"
+    """Another spelling of it."""
 
 
 class Operation(Word):
@@ -66,25 +74,39 @@ class ProductState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_refundable: bool | None = None
     netsuite_internal_item_id: str | None = None
     netsuite_overage_item_id: str | None = None
+    composite_product_ids: tuple[str, ...] | None = None
+    """Of a COMPOSITE: the products of whose spend it asks a share."""
+    composite_tags: tuple[str, ...] | None = None
+    """The same, for products with any of these tags."""
+    exclude_free_usage: bool | None = None
+    """Whether spend that free balances pay for is left out."""
+    include_composite_spend: bool | None = None
+    """Whether the spend of other COMPOSITE products counts, of those that stand before it on the rate card."""
 
     def check(self, kind: ProductType, metric: BillableMetric | None) -> None:
         """Raise `InvalidError` unless these can be the terms of a product of that type (metronome-api.md §4.5).
 
         `metric` is the billable metric that they name, None when they name none.
         """
+        if kind is not ProductType.COMPOSITE:
+            self._check_without(kind, "composite_product_ids composite_tags exclude_free_usage include_composite_spend")
+        elif not (self.composite_product_ids or self.composite_tags):
+            raise InvalidError("a COMPOSITE product needs composite_product_ids or composite_tags")
         if kind is not ProductType.USAGE:
-            self._check_without_usage(kind)
+            self._check_without(
+                kind,
+                "billable_metric_id pricing_group_key presentation_group_key quantity_conversion quantity_rounding",
+            )
         elif metric is None:
             raise InvalidError("billable_metric_id is required for a USAGE product")
         else:
             self._check_group_keys(metric)
             _check_quantity(self.quantity_conversion, self.quantity_rounding)
 
-    def _check_without_usage(self, kind: ProductType) -> None:
-        fields = "billable_metric_id pricing_group_key presentation_group_key quantity_conversion quantity_rounding"
+    def _check_without(self, kind: ProductType, fields: str) -> None:
         for name in fields.split():
             if getattr(self, name) is not None:
-                raise InvalidError(f"{name} is for USAGE products only; this one is {kind.value}")
+                raise InvalidError(f"{name} is not for products of type {kind.value}")
 
     def _check_group_keys(self, metric: BillableMetric) -> None:
         pricing, presentation = self.pricing_group_key or (), self.presentation_group_key or ()
@@ -122,6 +144,10 @@ class ProductUpdate(Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_refundable: bool | None | UnsetType = UNSET
     netsuite_internal_item_id: str | None | UnsetType = UNSET
     netsuite_overage_item_id: str | None | UnsetType = UNSET
+    composite_product_ids: tuple[str, ...] | None | UnsetType = UNSET
+    composite_tags: tuple[str, ...] | None | UnsetType = UNSET
+    exclude_free_usage: bool | None | UnsetType = UNSET
+    include_composite_spend: bool | None | UnsetType = UNSET
 
 
 class Product(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -41,9 +41,12 @@ class Rate(Struct, frozen=True, kw_only=True, omit_defaults=True):
     rate_card_id: str
     product_id: str
     price: Price
+    """The list price."""
     entitled: bool
     starting_at: datetime
     number: int
     credit_type_id: str
     ending_before: datetime | None = None
     pricing_group_values: dict[str, str] = {}
+    commit_price: Price | None = None
+    """What usage costs that a balance with the rate type COMMIT_RATE pays for; None: the list price."""

@@ -6,11 +6,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
+from msgspec import Struct
+
+from winkel.model.commit import Balance, RateSide
 from winkel.model.contract import Contract
 from winkel.model.money import ZERO, add, multiply, subtract
 from winkel.model.override import MultiplierTier, Override, OverrideType, Prioritization
 from winkel.model.period import Period
-from winkel.model.price import Flat, Price, Tier, Tiered
+from winkel.model.price import OF_SPEND, Flat, Percentage, Price, Tier, Tiered, TieredPercentage, tiers_of
 from winkel.model.product import Product
 from winkel.model.rate_card import Rate
 from winkel.rate.schedule import Spans, cut, joined
@@ -19,25 +22,74 @@ from winkel.rate.use import Use, matches
 Step = TypeVar("Step", Tier, MultiplierTier)
 
 
-def overridden(contract: Contract, rate: Rate, use: Use, period: Period) -> Spans[Price]:
+class Agreed(Struct, frozen=True):
+    """What a use costs: the price that holds, and that of units which certain balances pay for, where it differs."""
+
+    price: Price
+    by_balance: tuple[tuple[str, Price], ...] = ()
+    """(balance id, price)"""
+
+
+def overridden(
+    contract: Contract, rate: Rate, use: Use, period: Period, payers: Sequence[Balance] = ()
+) -> Spans[Agreed]:
     """Return what the use costs at each time of the period, in which this rate of its card holds.
 
-    Times at which the customer is not entitled to it are left out. Where neighbours cost the same they are one span.
+    `payers` are the balances that may pay for it. Times at which the customer is not entitled to it are left out. Where
+    neighbours cost the same they are one span.
     """
     near = [each for each in contract.overrides if _reaches(each, period) and concerns(each, use)]
     edges = [instant for each in near for instant in (each.starting_at, each.ending_before) if instant is not None]
-    pieces = ((piece, _agreed(contract, rate, near, piece.start)) for piece in cut(period, edges))
+    pieces = ((piece, _agreed(contract, rate, use, near, payers, piece.start)) for piece in cut(period, edges))
     return joined(pieces, operator.eq)
 
 
 def agreed_at(contract: Contract, rate: Rate, use: Use, instant: datetime) -> Price | None:
     """Return what the use costs at an instant at which this rate of its card holds; None: not entitled to it."""
-    return _agreed(contract, rate, [each for each in contract.overrides if concerns(each, use)], instant)
+    near = [each for each in contract.overrides if concerns(each, use)]
+    found = _agreed(contract, rate, use, near, (), instant)
+    return None if found is None else found.price
 
 
-def _agreed(contract: Contract, rate: Rate, near: Sequence[Override], instant: datetime) -> Price | None:
+def _agreed(
+    contract: Contract,
+    rate: Rate,
+    use: Use,
+    near: Sequence[Override],
+    payers: Sequence[Balance],
+    instant: datetime,
+) -> Agreed | None:
     now = [each for each in near if each.covers(instant)]
-    return _price(rate.price, now, contract.multiplier_override_prioritization) if _entitled(rate, now) else None
+    if not _entitled(rate, now):
+        return None
+    order = contract.multiplier_override_prioritization
+    price = _price(rate.price, [each for each in now if not each.is_commit_specific], order) or rate.price
+    paid = ((each.id, _paid_price(rate, use, price, now, each, order)) for each in payers)
+    return Agreed(price, tuple((balance_id, special) for balance_id, special in paid if special != price))
+
+
+def _paid_price(
+    rate: Rate, use: Use, agreed: Price, now: Sequence[Override], balance: Balance, order: Prioritization
+) -> Price:
+    """Return what units cost that the balance pays for (metronome-api.md §4.6, commit_rate; §4.7, Overrides).
+
+    Overrides that are specific to commits come before all others. The commit rate counts for balances that ask for it;
+    without one it is the list rate, with its overrides.
+    """
+    by_commit_rate = balance.rate_type is RateSide.COMMIT_RATE and rate.commit_price is not None
+    side = RateSide.COMMIT_RATE if by_commit_rate else RateSide.LIST_RATE
+    base = rate.commit_price if by_commit_rate else rate.price
+    assert base is not None, "looked at above"
+    specific = [each for each in now if each.target is side and _is_for(each, use, balance)]
+    return _price(base, specific, order) or (base if by_commit_rate else agreed)
+
+
+def _is_for(override: Override, use: Use, balance: Balance) -> bool:
+    """Whether an override, which concerns the use, is specific to commits and for what this balance pays."""
+    if not override.is_commit_specific:
+        return False
+    meant = [each.balance_ids for each in override.specifiers if matches(each, use)]
+    return not meant or any(not ids or balance.id in ids for ids in meant)
 
 
 def concerns(override: Override, use: Use) -> bool:
@@ -70,15 +122,18 @@ def _entitled(rate: Rate, now: Sequence[Override]) -> bool:
     return said[-1] if said else rate.entitled
 
 
-def _price(listed: Price, now: Sequence[Override], prioritization: Prioritization) -> Price:
-    """Return the price under these overrides, in the order in which they were added. One counts; they never add up."""
+def _price(listed: Price, now: Sequence[Override], prioritization: Prioritization) -> Price | None:
+    """Return the price under these overrides, in the order in which they were added; None: none of them changes it.
+
+    One counts; they never add up.
+    """
     overwrites = [each.price for each in now if each.type is OverrideType.OVERWRITE]
     if overwrites:
         assert overwrites[-1] is not None, "Override.check"
         return overwrites[-1]
     some = [each for each in now if each.type in {OverrideType.MULTIPLIER, OverrideType.TIERED}]
     if not some:
-        return listed
+        return None
     if prioritization is Prioritization.EXPLICIT:
         return _times(listed, min(some, key=lambda each: each.priority or ZERO))
     return _times(listed, min(some, key=lambda each: each.multiplier or ZERO))
@@ -87,16 +142,16 @@ def _price(listed: Price, now: Sequence[Override], prioritization: Prioritizatio
 def _times(listed: Price, override: Override) -> Price:
     """Return the list price, multiplied: units of each tier of multipliers at theirs, tiers of both cut into one."""
     factors = override.tiers if override.multiplier is None else (MultiplierTier(override.multiplier),)
-    if isinstance(listed, Flat) and len(factors) == 1:
-        return Flat(multiply(listed.price, factors[0].multiplier))
-    prices = (Tier(listed.price),) if isinstance(listed, Flat) else listed.tiers
+    if isinstance(listed, Flat | Percentage) and len(factors) == 1:
+        return type(listed)(multiply(listed.price, factors[0].multiplier))
+    prices = tiers_of(listed)
     found = []
     low = ZERO
     for high in [*sorted({*_bounds(prices), *_bounds(factors)}), None]:
         price = multiply(_at(prices, low).price, _at(factors, low).multiplier)
         found.append(Tier(price, None if high is None else subtract(high, low)))
         low = high or low
-    return Tiered(tuple(found))
+    return TieredPercentage(tuple(found)) if isinstance(listed, OF_SPEND) else Tiered(tuple(found))
 
 
 def _bounds(tiers: Sequence[Tier] | Sequence[MultiplierTier]) -> list[Decimal]:

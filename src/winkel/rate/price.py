@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from winkel.model.invoice import TierPart
 from winkel.model.money import ZERO, add, multiply, subtract
-from winkel.model.price import Flat, Price, Tier, Tiered
+from winkel.model.price import Flat, Percentage, Price, Tier, Tiered, TieredPercentage
 
 
 class Part(Struct, frozen=True, gc=False):
@@ -35,10 +35,21 @@ def priced(price: Price, start: Decimal, end: Decimal) -> list[Part]:
     which they lie. There is always at least one part: with quantity zero it says what the next unit would cost.
     """
     match price:
-        case Flat(price=unit_price):
+        case Flat(price=unit_price) | Percentage(price=unit_price):
             return [Part(subtract(end, start), unit_price)]
-        case Tiered(tiers=tiers):
+        case Tiered(tiers=tiers) | TieredPercentage(tiers=tiers):
             return _tiered(tiers, start, end)
+        case _:
+            assert_never(price)
+
+
+def steps(price: Price) -> list[Decimal]:
+    """Return the quantities at which the unit price changes."""
+    match price:
+        case Flat() | Percentage():
+            return []
+        case Tiered(tiers=tiers) | TieredPercentage(tiers=tiers):
+            return [upper for _, _, _, upper in _bounds(tiers) if upper is not None]
         case _:
             assert_never(price)
 

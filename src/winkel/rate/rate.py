@@ -4,19 +4,21 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import TypeAlias
 
 from msgspec import Struct
 
 from winkel.model.invoice import TierPart
-from winkel.model.money import total
+from winkel.model.money import ZERO, total
 from winkel.model.period import Period, hour_number
 from winkel.model.price import Price
-from winkel.model.product import Product, ProductState
+from winkel.model.product import Product, ProductState, ProductType
 from winkel.model.rate_card import Rate
 from winkel.model.usage import Quantity
 from winkel.rate.count import Counter
-from winkel.rate.price import priced
+from winkel.rate.override import Agreed
+from winkel.rate.price import Part, priced, steps
 from winkel.rate.schedule import Spans, cut, rated, terms
 from winkel.rate.use import Use
 
@@ -30,16 +32,25 @@ Combination: TypeAlias = tuple[tuple[str, str], ...]
 class Charge(Struct, frozen=True, kw_only=True, gc=False):
     """A priced quantity that is not yet on an invoice: one product, group, time and unit price."""
 
+    kind: ProductType
     use: Use
     name: str
     period: Period
     quantity: Decimal
-    """In sold units: converted and rounded."""
+    """In sold units: converted and rounded. Of a composite product: an amount."""
     unit_price: Decimal
     total: Decimal
     list_price: Price
     """The whole price before any override; without one, `unit_price` is a part of it."""
     tier: TierPart | None = None
+    special: tuple[tuple[str, Part], ...] = ()
+    """(balance id, the same units at another price): what units cost that this balance pays for, where it differs."""
+    position: Decimal = ZERO
+    """Of a charge with special prices: how many units of the group were counted before."""
+
+    def part_for(self, balance_id: str) -> Part | None:
+        """Return the units at their price when this balance pays for them; None: at the usual price."""
+        return next((part for its_id, part in self.special if its_id == balance_id), None)
 
 
 def schedules(rates: Iterable[Rate], period: Period) -> dict[Combination, Spans[Rate]]:
@@ -58,7 +69,7 @@ def rate(
     rates: Mapping[Combination, Spans[Rate]],
     period: Period,
     metered: Callable[[ProductState], Iterable[Quantity]],
-    agreed: Callable[[Rate, Use, Period], Spans[Price]],
+    agreed: Callable[[Rate, Use, Period], Spans[Agreed]],
     cuts: Callable[[Use], Iterable[datetime]],
 ) -> list[Charge]:
     """Return the charges of one product in one billing period, by group, then time, then tier.
@@ -79,10 +90,10 @@ def rate(
             for holds, current in rates.get(combination, ()):
                 if (part := span.meet(holds.start, holds.end)) is not None:
                     use = _use(product, state, group, current)
-                    for at, price in agreed(current, use, part):
+                    for at, prices in agreed(current, use, part):
                         pieces = cut(at, cuts(use))
                         counter = counters[group]
-                        found += _charges(state, use, price, current.price, pieces, hours=hours, counter=counter)
+                        found += _charges(state, use, prices, current.price, pieces, hours=hours, counter=counter)
     found.sort(key=_place)
     return found
 
@@ -90,7 +101,7 @@ def rate(
 def _charges(
     state: ProductState,
     use: Use,
-    price: Price,
+    agreed: Agreed,
     list_price: Price,
     pieces: list[Period],
     *,
@@ -102,17 +113,61 @@ def _charges(
         before, after = counter.advance(state, _within(hours, piece))
         if before == after and kept(state):
             continue
-        for part in priced(price, before, after):
-            yield Charge(
-                use=use,
-                name=state.name,
-                period=piece,
-                quantity=part.quantity,
-                unit_price=part.unit_price,
-                total=part.total,
-                list_price=list_price,
-                tier=part.tier,
-            )
+        yield from charges(ProductType.USAGE, state.name, use, agreed, list_price, piece, before=before, after=after)
+
+
+def charges(
+    kind: ProductType,
+    name: str,
+    use: Use,
+    agreed: Agreed,
+    list_price: Price,
+    period: Period,
+    *,
+    before: Decimal,
+    after: Decimal,
+) -> Iterator[Charge]:
+    """Yield the charges for the units between two positions, counted from the start of the billing period."""
+    for position, part, special in _parts(agreed, before, after):
+        yield Charge(
+            kind=kind,
+            use=use,
+            name=name,
+            period=period,
+            quantity=part.quantity,
+            unit_price=part.unit_price,
+            total=part.total,
+            list_price=list_price,
+            tier=part.tier,
+            special=special,
+            position=position,
+        )
+
+
+def _parts(
+    agreed: Agreed, before: Decimal, after: Decimal
+) -> Iterator[tuple[Decimal, Part, tuple[tuple[str, Part], ...]]]:
+    """Yield the units between two positions at their price, each part with where it begins and what it costs whom.
+
+    Tiers of all prices are cut into one another: a part has one unit price whoever pays for it. All prices count units
+    from the same position (metronome-api.md §4.6: the counter is shared).
+    """
+    if not agreed.by_balance:
+        yield from ((before, part, ()) for part in priced(agreed.price, before, after))
+        return
+    low, high = min(before, after), max(before, after)
+    bounds = {step for price in (agreed.price, *(each for _, each in agreed.by_balance)) for step in steps(price)}
+    edges = [low, *sorted(each for each in bounds if low < each < high), high]
+    for one, other in pairwise(edges):
+        start, end = (one, other) if before <= after else (other, one)
+        special = tuple((balance_id, _only(price, start, end)) for balance_id, price in agreed.by_balance)
+        yield start, _only(agreed.price, start, end), special
+
+
+def _only(price: Price, start: Decimal, end: Decimal) -> Part:
+    """Return the one part of units between which no tier ends."""
+    (part,) = priced(price, start, end)
+    return part
 
 
 def _within(hours: Hours, period: Period) -> Decimal:

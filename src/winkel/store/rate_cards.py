@@ -28,6 +28,7 @@ class NewRate(Struct, frozen=True, kw_only=True):
     credit_type_id: str
     ending_before: datetime | None = None
     pricing_group_values: dict[str, str] = {}
+    commit_price: Price | None = None
 
 
 async def insert(tx: Connection, tenant_id: int, card: RateCard) -> None:
@@ -104,5 +105,9 @@ async def rates(tx: Connection, tenant_id: int, rate_card_ids: Iterable[str]) ->
 
 
 def _row(tenant_id: int, rate: NewRate) -> dict[str, object]:
-    nested = {"price": Jsonb(rate.price), "pricing_group_values": Jsonb(rate.pricing_group_values)}
+    nested = {
+        "price": Jsonb(rate.price),
+        "pricing_group_values": Jsonb(rate.pricing_group_values),
+        "commit_price": None if rate.commit_price is None else Jsonb(rate.commit_price),
+    }
     return {"tenant_id": tenant_id, **msgspec.structs.asdict(rate), **nested}

@@ -394,6 +394,7 @@ CREATE TABLE rate (
     ending_before        timestamptz CHECK (ending_before > starting_at),
     credit_type_id       uuid NOT NULL,
     pricing_group_values jsonb NOT NULL DEFAULT '{}',
+    commit_price         jsonb,                   -- model/price.py, Price
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, rate_card_id) REFERENCES rate_card,
     FOREIGN KEY (tenant_id, product_id) REFERENCES product

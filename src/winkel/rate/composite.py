@@ -1,0 +1,79 @@
+"""Rates composite products: what other products cost → a share of it (metronome-api.md §4.5, COMPOSITE)."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Struct
+
+from winkel.model.money import ZERO, add, subtract, total
+from winkel.model.period import Period
+from winkel.model.product import Product, ProductState
+from winkel.model.rate_card import Rate
+from winkel.rate.override import Agreed
+from winkel.rate.rate import Charge, Combination, charges
+from winkel.rate.schedule import Spans, cut, terms
+from winkel.rate.use import Use
+
+
+class Spend(Struct, frozen=True, gc=False):
+    """What some use cost in some time."""
+
+    use: Use
+    period: Period
+    amount: Decimal
+    paid_free: Decimal
+    """What balances of it paid for which nothing was asked."""
+    composite: bool
+    """Whether it is the charge of another composite product."""
+
+
+def composite(
+    product: Product,
+    rates: Mapping[Combination, Spans[Rate]],
+    period: Period,
+    spends: Sequence[Spend],
+    agreed: Callable[[Rate, Use, Period], Spans[Agreed]],
+    cuts: Callable[[Use], Iterable[datetime]],
+) -> list[Charge]:
+    """Return the charges of one composite product in one billing period, by time, then tier.
+
+    Every spend must lie on one side of each instant at which a price, a term or a balance of this product begins: its
+    products are cut there. Tiers count the spend from the start of the billing period.
+    """
+    found: list[Charge] = []
+    position = ZERO
+    for span, state in terms(product, period):
+        for holds, current in rates.get((), ()):
+            if (part := span.meet(holds.start, holds.end)) is None:
+                continue
+            use = Use(product.id, state.tags, {}, {}, current.credit_type_id)
+            for at, prices in agreed(current, use, part):
+                for piece in cut(at, cuts(use)):
+                    before, position = position, add(position, _spent(state, use, piece, spends))
+                    found += charges(
+                        product.type, state.name, use, prices, current.price, piece, before=before, after=position
+                    )
+    return found
+
+
+def names(state: ProductState, use: Use) -> bool:
+    """Whether a composite product asks for a share of what this use costs."""
+    if use.product_id in (state.composite_product_ids or ()):
+        return True
+    return any(tag in use.tags for tag in state.composite_tags or ())
+
+
+def _spent(state: ProductState, own: Use, piece: Period, spends: Sequence[Spend]) -> Decimal:
+    """Return the spend of which a share is asked for, in one piece of time and in the pricing unit of the rate."""
+    found = []
+    for each in spends:
+        if each.composite and not state.include_composite_spend:
+            continue
+        if each.use.credit_type_id != own.credit_type_id or not names(state, each.use):
+            continue
+        if not (piece.start <= each.period.start and each.period.end <= piece.end):
+            assert not piece.meet(each.period.start, each.period.end), "a spend lies within one piece"
+            continue
+        found.append(subtract(each.amount, each.paid_free) if state.exclude_free_usage else each.amount)
+    return total(found)

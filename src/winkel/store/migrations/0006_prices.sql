@@ -1,0 +1,3 @@
+-- What usage costs that a commit pays for.
+
+ALTER TABLE rate ADD COLUMN commit_price jsonb;
