@@ -20,6 +20,7 @@ from bench.watch import Sample, Watch
 from bench.wire import Connection
 from winkel.bill.draft import Draft, drafts
 from winkel.bill.worker import Worker
+from winkel.cli import logs
 from winkel.clock import now
 from winkel.config import Settings
 from winkel.log.memory import MemoryLog
@@ -114,6 +115,7 @@ async def _fill(url: str, count: int) -> None:
 
 async def _alone(url: str) -> float:
     """Return invoices a second of one worker, over its first customers."""
+    logs.configure("error", "bench")
     worker = Worker(url, MemoryLog(1, now), Settings(), now)
     async with await database.connect(url) as connection:
         began, made, billed = time.perf_counter(), 0, 0
