@@ -11,10 +11,10 @@ from winkel.store import balances, contracts, customers, invoices, ledger, metri
 from winkel.store.database import Connection
 
 
-async def load(tx: Connection, tenant_id: int, customer_id: str) -> Account:
-    """Return the account of a customer as it stands. Raises `NotFoundError`."""
+async def load(tx: Connection, tenant_id: int, customer_id: str, *, include_archived: bool = False) -> Account:
+    """Return the account of a customer as it stands, perhaps with archived contracts. Raises `NotFoundError`."""
     customer = await customers.get(tx, tenant_id, customer_id)
-    agreed = await contracts.of_customer(tx, tenant_id, customer_id)
+    agreed = await contracts.of_customer(tx, tenant_id, customer_id, include_archived)
     cards = sorted({each.rate_card_id for each in agreed if each.rate_card_id})
     rates = await rate_cards.rates(tx, tenant_id, cards)
     held = await balances.of_customer(tx, tenant_id, customer_id)
