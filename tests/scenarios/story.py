@@ -9,7 +9,8 @@ See README.md in this folder for the words. Amounts in USD are written in dollar
 """
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -17,10 +18,14 @@ from msgspec import structs
 
 from scenarios import printed, words
 from winkel.bill.balance import balance_of, ledger
+from winkel.bill.breakdown import breakdown
 from winkel.bill.correct import credited, needs_again, regenerated
 from winkel.bill.draft import Draft, Need, drafts, needs
 from winkel.bill.due import due_at
+from winkel.bill.preview import preview
 from winkel.bill.recurring import with_children
+from winkel.bill.statement import needs_of, statement_of, statements, usage_key
+from winkel.meter.windows import WindowSize, spans
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, RateSide, ScheduleItem, Segment
 from winkel.model.contract import Contract, ScheduledCharge, StatementSchedule
@@ -30,7 +35,7 @@ from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
 from winkel.model.ledger import PREFIX, EntryKind, LedgerEntry
 from winkel.model.metric import Aggregation, BillableMetric
 from winkel.model.override import Prioritization
-from winkel.model.period import EPOCH, Frequency, hour_number, month_start
+from winkel.model.period import EPOCH, Frequency, Period, hour_number, hour_start, month_start
 from winkel.model.product import (
     Product,
     ProductState,
@@ -79,7 +84,7 @@ class Story:
                     group_keys=keys,
                 )
                 for index in range(len(self.metrics[name].keys)):
-                    self.usage[f"{name}/{index}" if index else name] = []
+                    self.usage[usage_key(name, index)] = []
             case "product":
                 state = ProductState(name=name, created_at=BEGINNING, created_by="story")
                 state = structs.replace(state, **words.terms(clauses))
@@ -113,7 +118,8 @@ class Story:
             case "entry":
                 self.entries.append(self._entry(name, clauses))
             case "usage":
-                self._use(self.metrics[name], clauses)
+                for metric_id, index, row in self._rows(self.metrics[name], clauses):
+                    self.usage[usage_key(metric_id, index)].append(row)
             case _:
                 raise ValueError(f"a story doesn't know the word {word!r}")
 
@@ -266,8 +272,8 @@ class Story:
             timestamp=words.moment(day),
         )
 
-    def _use(self, metric: BillableMetric, clauses: list[str]) -> None:
-        """Add the same usage to every group key of the metric, as the meter does."""
+    def _rows(self, metric: BillableMetric, clauses: list[str]) -> Iterator[tuple[str, int, HourUsage]]:
+        """Yield the same usage for every group key of the metric, as the meter does."""
         key, values = self.customer.id, {}
         for clause in clauses[1:]:
             match clause.split():
@@ -278,8 +284,7 @@ class Story:
         *what, how, when = re.split(r" (on|daily|hourly) ", clauses[0])
         for instant in words.moments(how, when):
             for index, names in enumerate(metric.keys):
-                row = _row(metric, key, tuple(values.get(each) for each in names), instant, what[0])
-                self.usage[f"{metric.id}/{index}" if index else metric.id].append(row)
+                yield metric.id, index, _row(metric, key, tuple(values.get(each) for each in names), instant, what[0])
 
     # ── What a story is asked ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -287,13 +292,20 @@ class Story:
         """Return the answer to a question."""
         match question.split():
             case ["drafts", "at", day]:
-                return self._printed(self.drafts(words.moment(day)), words.moment(day))
+                return self._printed([each.invoice for each in self.drafts(words.moment(day))], words.moment(day))
             case ["finalize", "at", day]:
-                return self._printed(self.finalize(words.moment(day)), words.moment(day))
+                return self._printed([each.invoice for each in self.finalize(words.moment(day))], words.moment(day))
             case ["void", *which]:
                 return self._void(*which)
             case ["regenerate", *which, "at", day]:
-                return self._printed([self._regenerate(*which, words.moment(day))], words.moment(day))
+                return self._printed([self._regenerate(*which, words.moment(day)).invoice], words.moment(day))
+            case ["by", size, "from", start, "to", end, "at", day]:
+                steps = WindowSize(size), hour_number(words.moment(start)), hour_number(words.moment(end))
+                windows = [Period(hour_start(low), hour_start(high)) for low, high in spans(*steps)]
+                return self._printed(self.windows(windows, words.moment(day)), words.moment(day))
+            case ["preview", mode, metric, *usage, "at", day]:
+                rows = self._rows(self.metrics[metric], " ".join(usage).split(", "))
+                return self._printed(self.preview(rows, words.moment(day), merge=mode == "merge"), words.moment(day))
             case ["needs", "at", day]:
                 wanted = needs(self.account(words.moment(day)), words.moment(day))
                 starts = [EPOCH + timedelta(hours=need.start_hour) for need in wanted]
@@ -333,13 +345,32 @@ class Story:
         account = self.account(at)
         return drafts(account, self._metered(needs(account, at)), at)
 
-    def _metered(self, wanted: list[Need]) -> dict[str, list[HourUsage]]:
-        """Return the customer's usage, as far as it is needed."""
+    def _metered(self, wanted: Iterable[Need]) -> dict[str, list[HourUsage]]:
+        """Return the usage that is needed, and nothing else."""
         given: dict[str, list[HourUsage]] = {}
         for need in wanted:
             rows = [row for row in self.usage[need.key] if need.start_hour <= row.hour < need.end_hour]
             given.setdefault(need.key, []).extend(row for row in rows if row.customer_key in self.customer.keys)
         return given
+
+    def windows(self, windows: list[Period], at: datetime) -> list[Invoice]:
+        """Return what windows of time have of the usage invoices, final or not; those without usage are left out."""
+        account, final = self.account(at), [each for each in self.final.values() if each.type is InvoiceType.USAGE]
+        rated = [*statements(account, at), *(statement_of(account, each) for each in final)]
+        usage = self._metered(needs_of(account, rated))
+        still = [each.invoice for each in drafts(account, usage, at) if each.invoice.type is InvoiceType.USAGE]
+        found = [window for each in (*final, *still) for window in breakdown(account, each, usage, windows)]
+        shown = [window for window in found if any(line.quantity for line in window.invoice.line_items)]
+        return [structs.replace(each.invoice, start=each.period.start, end=each.period.end) for each in shown]
+
+    def preview(self, rows: Iterable[tuple[str, int, HourUsage]], at: datetime, *, merge: bool) -> list[Invoice]:
+        """Return the drafts of current periods with more usage, or with other usage."""
+        account, more = self.account(at), defaultdict(list)
+        for metric_id, index, row in rows:
+            more[metric_id, index].append(row)
+        wanted = needs(account, at)
+        usage = self._metered(wanted) if merge else {each.key: [] for each in wanted}
+        return [each.invoice for each in preview(account, usage, more, at)]
 
     def finalize(self, at: datetime) -> list[Draft]:
         """Make final what is due: usage statements after their grace, scheduled invoices on their date."""
@@ -384,11 +415,11 @@ class Story:
 
     # ── How answers are printed ─────────────────────────────────────────────────────────────────────────────────────
 
-    def _printed(self, found: list[Draft], at: datetime) -> list[str]:
+    def _printed(self, found: list[Invoice], at: datetime) -> list[str]:
         names = {each.segments[0].id: name for name, each in self._held(at).items() if each.recurring_id}
         lines = []
-        for draft in found:
-            lines += ["", *printed.invoice(draft.invoice, names)]
+        for each in found:
+            lines += ["", *printed.invoice(each, names)]
         return lines[1:] or ["nothing"]
 
     def _held(self, at: datetime) -> dict[str, Balance]:
@@ -421,6 +452,11 @@ class Story:
 
 def run(text: str, name: str) -> str:
     """Return the story with its answers as they are now; `name` is where it stands, for who made a mistake in it."""
+    return play(text, name)[1]
+
+
+def play(text: str, name: str) -> tuple[Story, str]:
+    """Return the story as it ends, and its text as `run` does."""
     story = Story()
     told: list[str] = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -437,7 +473,7 @@ def run(text: str, name: str) -> str:
         except Exception as error:
             error.add_note(f"{name}, line {number}: {line}")
             raise
-    return "\n".join(told) + "\n"
+    return story, "\n".join(told) + "\n"
 
 
 def _invoicing(name: str, unit: str, dates: list[tuple[str, datetime]]) -> InvoiceSchedule:

@@ -14,6 +14,7 @@ from litestar.types import Scope
 from winkel.api import (
     auth,
     balances,
+    breakdowns,
     commits,
     contracts,
     credit_types,
@@ -25,6 +26,7 @@ from winkel.api import (
     idempotency,
     invoices,
     metrics,
+    previews,
     products,
     rate_cards,
     rates,
@@ -55,6 +57,8 @@ ROUTES: list[Any] = [
     *balances.routes,
     *usage.routes,
     *invoices.routes,
+    *breakdowns.routes,
+    *previews.routes,
 ]
 
 

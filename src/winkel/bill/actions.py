@@ -1,7 +1,7 @@
 """What people and workers ask of billing: the drafts of a customer, making them final, and correcting what is final."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -11,13 +11,20 @@ from msgspec import Struct
 
 from winkel.bill import books, correct
 from winkel.bill.apart import apart
+from winkel.bill.breakdown import Window, breakdown
 from winkel.bill.draft import Draft, Need, drafts, needs
 from winkel.bill.due import RETRY, due_at, next_look
+from winkel.bill.preview import preview
 from winkel.bill.recurring import begun, children, with_children
+from winkel.bill.statement import needs_of, statement_of, statements
+from winkel.meter.preview import usage_of
+from winkel.meter.runs import oldest_day
 from winkel.model.account import Account
 from winkel.model.commit import Balance
-from winkel.model.invoice import Invoice, InvoiceStatus
+from winkel.model.event import Event
+from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
 from winkel.model.ledger import LedgerEntry
+from winkel.model.period import Period
 from winkel.model.usage import HourUsage
 from winkel.store import accounts, balances, billing, contracts, invoices, ledger, shards
 from winkel.store.billing import Look
@@ -90,6 +97,62 @@ async def standing(
     async with shards.reading(tx, further, tenant_id) as reader:
         (metered,) = await _metered(reader, [(account, needs(account, at))])
     return Standing(account, drafts(account, metered, at))
+
+
+async def breakdowns(
+    tx: Connection,
+    further: Sequence[Lender],
+    tenant_id: int,
+    account: Account,
+    windows: Sequence[Period],
+    *,
+    grace: timedelta,
+    at: datetime,
+) -> list[Window]:
+    """Return every usage invoice of the account, cut into these windows: the drafts, rated now, and the final ones.
+
+    A draft has the date on which it will be issued. The account must have its archived contracts: their final invoices
+    are broken down too. The transaction should be a snapshot. `windows` are at least one, in order and without a gap.
+    """
+    kept = await invoices.meeting(tx, tenant_id, account.customer.id, Period(windows[0].start, windows[-1].end))
+    rated = [*statements(account, at), *(statement_of(account, invoice) for invoice in kept)]
+    async with shards.reading(tx, further, tenant_id) as reader:
+        (metered,) = await _metered(reader, [(account, needs_of(account, rated))])
+    open_ones = [each for each in drafts(account, metered, at) if each.invoice.type is InvoiceType.USAGE]
+    still = [msgspec.structs.replace(each.invoice, issued_at=due_at(each, grace)) for each in open_ones]
+    return [window for invoice in (*kept, *still) for window in breakdown(account, invoice, metered, windows)]
+
+
+class Hypothetical(Struct, frozen=True):
+    """Events that nobody ingested, as they would count for one customer."""
+
+    events: Sequence[Event]
+    identities: Mapping[str, bytes]
+    """By transaction id, of those events that have one of their sender's."""
+    space: str
+    """The memory of event identities that knows what was counted (log/log.py)."""
+    merge: bool
+    """Whether usage counts too, and events that are part of it do not; else only these events count."""
+
+
+async def previewed(
+    tx: Connection, further: Sequence[Lender], tenant_id: int, customer_id: str, asked: Hypothetical, at: datetime
+) -> list[Draft]:
+    """Return the drafts of current periods as they would be with these events; nothing is kept.
+
+    The transaction should be a snapshot: what was counted and what is remembered of it are written together, so an
+    event is in the usage that is read or it is not remembered. Raises `NotFoundError`, and `InvalidError` for an event
+    that a billable metric cannot use.
+    """
+    account = with_children(await accounts.load(tx, tenant_id, customer_id), at)
+    wanted, events = needs(account, at), asked.events
+    usage: Mapping[str, Sequence[HourUsage]] = {need.key: () for need in wanted}
+    if asked.merge:
+        async with shards.reading(tx, further, tenant_id) as reader:
+            (usage,) = await _metered(reader, [(account, wanted)])
+            known = await reader.remembered(asked.space, oldest_day(at.date()), asked.identities.values())
+        events = [each for each in events if asked.identities.get(each.transaction_id) not in known]
+    return preview(account, usage, usage_of(tenant_id, events, list(account.metrics.values())), at)
 
 
 async def _metered(

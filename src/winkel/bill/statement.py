@@ -1,9 +1,10 @@
 """Usage statements: the open billing periods of a customer, the usage they need, and the charges of each."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
+from itertools import chain
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -14,7 +15,7 @@ from winkel.meter.quantities import quantities
 from winkel.model.account import Account
 from winkel.model.contract import Contract
 from winkel.model.errors import InvalidError
-from winkel.model.invoice import InvoiceType
+from winkel.model.invoice import Invoice, InvoiceType
 from winkel.model.metric import BillableMetric
 from winkel.model.period import Period, billing_periods, hour_number
 from winkel.model.product import Product, ProductState, ProductType
@@ -120,13 +121,21 @@ def on_card(account: Account, contract: Contract, kind: ProductType) -> list[tup
     return [(product, rates) for product, rates in products if product.type is kind]
 
 
+def statement_of(account: Account, invoice: Invoice) -> Statement:
+    """Return the billing period of a usage invoice, kept or not, to be rated once more; its contract must be there."""
+    assert invoice.start is not None, "a usage statement has a period"
+    assert invoice.end is not None, "a usage statement has a period"
+    contract = next(each for each in account.contracts if each.id == invoice.contract_id)
+    return Statement(contract, Period(invoice.start, invoice.end), invoice.id)
+
+
 def needs(account: Account, at: datetime) -> list[Need]:
     """Return the usage that `drafts` needs for this account at this time: per metric and group key, without overlap."""
     return needs_of(account, statements(account, at))
 
 
 def needs_of(account: Account, some: Iterable[Statement]) -> list[Need]:
-    """Return the usage that these billing periods need: per metric and group key, without overlap."""
+    """Return the usage that rating these billing periods needs: per metric and group key, without overlap."""
     spans: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
     for statement in some:
         low, high = hour_number(statement.period.start), hour_number(statement.period.end)
@@ -163,12 +172,19 @@ class Pricing:
         for product, when in reversed(list(self._billed(ProductType.COMPOSITE))):
             self._shares.insert(0, (product, when, self._share(product, when, [])))
 
-    def usage(self, usage: Mapping[str, Sequence[HourUsage]]) -> list[Charge]:
-        """Return the charges for usage, products in the order of the rate card."""
+    def usage(self, usage: Mapping[str, Sequence[HourUsage]], instants: Collection[datetime] = ()) -> list[Charge]:
+        """Return the charges for usage, products in the order of the rate card; cut at these instants, too."""
         metered = _Metered(self._account, self._statement.period, usage)
         found: list[Charge] = []
         for product, when in self._billed(ProductType.USAGE):
-            found += rate(product, when, self._statement.period, metered, self._agreed, self._cuts)
+            found += rate(
+                product,
+                when,
+                self._statement.period,
+                metered,
+                self._agreed,
+                lambda use: chain(self._cuts(use), instants),
+            )
         return found
 
     def composites(self) -> Iterator[Callable[[Sequence[Spend]], list[Charge]]]:

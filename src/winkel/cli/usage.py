@@ -43,7 +43,7 @@ def usage(
 
         with Client(url, token) as client:
             rows = list(
-                _rows(client, client.customer(customer)["id"], metric or [], group_by, window, _days(start, end))
+                _rows(client, client.customer(customer)["id"], metric or [], group_by, window, days(start, end))
             )
         if json:
             typer.echo(json_text(rows))
@@ -51,7 +51,7 @@ def usage(
         console().print(_table(customer, rows, window, group_by))
 
 
-def _days(start: str, end: str) -> tuple[datetime, datetime]:
+def days(start: str, end: str) -> tuple[datetime, datetime]:
     """Return the midnights between which to look. Raises `ValueError`."""
     today = datetime.now(UTC).date()
     try:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
-import numpy as np
 from msgspec import structs
 
 from winkel.ingest.block import blocks
@@ -12,7 +11,7 @@ from winkel.ingest.check import ARRAY, all_or_none, check
 from winkel.log import codec
 from winkel.log.log import NewRecord
 from winkel.meter.aggregate import aggregate
-from winkel.meter.batch import Arrived, gather
+from winkel.meter.batch import batch_of
 from winkel.meter.decide import CRASHED, OTHER_TENANT, detail
 from winkel.meter.group import SeriesIds
 from winkel.meter.match import matching, plan
@@ -25,7 +24,6 @@ from winkel.model.usage import NOBODY, Delta
 
 UNROUTED = 0
 """The version of the routing of a record whose partition nobody chose: the meter sends it to where it belongs."""
-_NO_SECRET = bytes(16)
 _event = msgspec.json.Decoder(Event)
 _texts = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -96,9 +94,7 @@ def count(
         all_or_none(check(b"[" + msgspec.json.encode(event) + b"]", ARRAY, event.timestamp, 1))
     except InvalidError as error:
         raise StaysError(f"{error}; correct it: retry --with FILE") from None
-    ((_, block),) = blocks(tenant_id, [event], _NO_SECRET, _all_to(0))
-    arrived = Arrived(0, 0, event.timestamp, block)
-    batch = gather(tenant_id, [arrived], [np.ones(1, np.bool_)], plan(metrics).names)
+    batch = batch_of(tenant_id, [event], plan(metrics).names)
     keyed: list[Keyed] = []
     for metric in metrics:
         rows = matching(metric, batch)

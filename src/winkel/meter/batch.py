@@ -8,13 +8,18 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from winkel.ingest.block import blocks
 from winkel.meter.numbers import Bools, Ints
 from winkel.meter.properties import Properties
 from winkel.model.batch import EventBlock
+from winkel.model.event import Event
+from winkel.model.routing import Routing
 from winkel.model.usage import clean, slot_of
 
 HOUR = 3_600_000_000
 """Microseconds of an hour, the unit of timestamps."""
+_NO_SECRET = bytes(16)
+_ONE_PARTITION = Routing(0, (0,), (0,))
 
 
 class Arrived(Struct, frozen=True):
@@ -88,6 +93,13 @@ def gather(tenant_id: int, arrived: Sequence[Arrived], fresh: Sequence[Bools], n
         transaction_ids=[each for block in blocks for each in block.transaction_ids],
         properties=Properties(properties, sum(counts), names),
     )
+
+
+def batch_of(tenant_id: int, events: Sequence[Event], names: tuple[str, ...]) -> Batch:
+    """Return events that are in no log, one at least, as a batch in their order; all of them count."""
+    ((_, block),) = blocks(tenant_id, events, _NO_SECRET, _ONE_PARTITION)
+    arrived = Arrived(0, 0, events[0].timestamp, block)
+    return gather(tenant_id, [arrived], [np.ones(len(events), np.bool_)], names)
 
 
 def _column(parts: Sequence[bytes], kind: str) -> NDArray[Any]:

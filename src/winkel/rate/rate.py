@@ -1,10 +1,12 @@
 """Rates the usage of one product in one billing period: hourly quantities → charges."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
+from operator import itemgetter
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -24,7 +26,8 @@ from winkel.rate.use import Use
 
 Group: TypeAlias = tuple[tuple[str, str | None], ...]
 Hours: TypeAlias = list[tuple[int, Decimal]]
-"""(hour, metered quantity) of one group."""
+"""(hour, metered quantity) of one group, in order of time."""
+_HOUR = itemgetter(0)
 Combination: TypeAlias = tuple[tuple[str, str], ...]
 """The pricing group values of a rate, sorted by name."""
 
@@ -75,10 +78,10 @@ def rate(
     """Return the charges of one product in one billing period, by group, then time, then tier.
 
     `rates` says when which rate holds (`schedules`); `metered(terms)` gives the hourly quantities of the whole period
-    for the metric and keys of these terms; `agreed(rate, use, period)` gives what the contract makes of a rate, and
-    when; `cuts(use)` gives the instants at which balances that may pay for it begin or end: each begins a new charge.
-    Groups whose combination has no rate give no charge (metronome-api.md §9). Products without group keys give a
-    charge of zero for times without usage, so that the customer sees the product (§4.9).
+    for the metric and keys of these terms, each group's in order of time; `agreed(rate, use, period)` gives what the
+    contract makes of a rate, and when; `cuts(use)` gives the instants at which balances that may pay for it begin or
+    end: each begins a new charge. Groups whose combination has no rate give no charge (metronome-api.md §9). Products
+    without group keys give a charge of zero for times without usage, so that the customer sees the product (§4.9).
     """
     counters: dict[Group, Counter] = defaultdict(Counter)
     found: list[Charge] = []
@@ -172,8 +175,8 @@ def _only(price: Price, start: Decimal, end: Decimal) -> Part:
 
 def _within(hours: Hours, period: Period) -> Decimal:
     """Return the sum of the quantities whose hour lies in the period."""
-    low, high = hour_number(period.start), hour_number(period.end)
-    return total([quantity for hour, quantity in hours if low <= hour < high])
+    low, high = (bisect_left(hours, hour_number(each), key=_HOUR) for each in (period.start, period.end))
+    return total([quantity for _, quantity in hours[low:high]])
 
 
 def _hours(state: ProductState, metered: Iterable[Quantity], span: Period) -> dict[Group, Hours]:

@@ -11,18 +11,20 @@ from winkel.store import balances, contracts, customers, invoices, ledger, metri
 from winkel.store.database import Connection
 
 
-async def load(tx: Connection, tenant_id: int, customer_id: str) -> Account:
-    """Return the account of a customer as it stands. Raises `NotFoundError`."""
-    found = await load_some(tx, tenant_id, [customer_id])
+async def load(tx: Connection, tenant_id: int, customer_id: str, *, include_archived: bool = False) -> Account:
+    """Return the account of a customer as it stands, perhaps with archived contracts. Raises `NotFoundError`."""
+    found = await load_some(tx, tenant_id, [customer_id], include_archived=include_archived)
     if customer_id not in found:
         raise customers.missing(customer_id)
     return found[customer_id]
 
 
-async def load_some(tx: Connection, tenant_id: int, customer_ids: Sequence[str]) -> dict[str, Account]:
+async def load_some(
+    tx: Connection, tenant_id: int, customer_ids: Sequence[str], *, include_archived: bool = False
+) -> dict[str, Account]:
     """Return the accounts of those of these customers that exist, by id; what they share is read once."""
     who = await customers.by_ids(tx, tenant_id, customer_ids)
-    agreed = await contracts.of_customers(tx, tenant_id, customer_ids)
+    agreed = await contracts.of_customers(tx, tenant_id, customer_ids, include_archived)
     cards = {each.rate_card_id for some in agreed.values() for each in some if each.rate_card_id}
     rates = await rate_cards.rates(tx, tenant_id, sorted(cards))
     held = await balances.of_customers(tx, tenant_id, customer_ids)

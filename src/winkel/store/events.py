@@ -1,10 +1,12 @@
 """What became of the events that came in: counts, dead letters, conflicting duplicates."""
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import date, datetime
 from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
+from psycopg.rows import dict_row
 
 from winkel.store.database import Connection
 from winkel.store.sql import Queries
@@ -55,3 +57,11 @@ async def conflicting_duplicates(
     values = {"tenant_id": tenant_id, "at": at, "key": key, "limit": limit}
     rows = await (await connection.execute(sql.conflicting_duplicates, values)).fetchall()
     return msgspec.convert(rows, list[ConflictingDuplicate])
+
+
+async def remembered(connection: Connection, space: str, since: date, identities: Collection[bytes]) -> set[bytes]:
+    """Return which of these event identities were counted since a day of arrival, by logs that share this memory."""
+    values = {"space": space, "since": since, "identities": list(identities)}
+    async with connection.cursor(row_factory=dict_row, binary=True) as cursor:
+        await cursor.execute(sql.remembered, values)
+        return {row["identity"] for row in await cursor.fetchall()}

@@ -11,3 +11,7 @@ FROM conflicting_duplicate
 WHERE tenant_id = %(tenant_id)s
   AND (%(at)s::timestamptz IS NULL OR (last_at, key) < (%(at)s, decode(%(key)s, 'hex')))
 ORDER BY last_at DESC, key DESC LIMIT %(limit)s
+
+-- name: remembered
+-- Which of these event identities were counted since a day.
+SELECT winkel_remembered(%(space)s, %(since)s, %(identities)s) AS identity

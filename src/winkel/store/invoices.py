@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from winkel.model.errors import NotFoundError
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
+from winkel.model.period import Period
 from winkel.store.database import Connection, Row
 from winkel.store.sql import Queries, grouped
 
@@ -110,3 +111,9 @@ async def page(
         **msgspec.structs.asdict(wanted),
     }
     return msgspec.convert(await (await tx.execute(sql.page, values)).fetchall(), list[Invoice])
+
+
+async def meeting(tx: Connection, tenant_id: int, customer_id: str, span: Period) -> list[Invoice]:
+    """Return the finalized usage invoices whose billing period has a part in this time."""
+    values = {"tenant_id": tenant_id, "customer_id": customer_id, "start": span.start, "end": span.end}
+    return msgspec.convert(await (await tx.execute(sql.meeting, values)).fetchall(), list[Invoice])

@@ -87,3 +87,12 @@ WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
 ORDER BY CASE WHEN %(newest_first)s THEN issued_at END DESC, CASE WHEN %(newest_first)s THEN id END DESC,
          issued_at, id
 LIMIT %(limit)s
+
+-- name: meeting
+-- Final usage invoices of a customer whose billing period has a part in some time.
+SELECT id::text, customer_id::text, contract_id::text, type, status, start, "end", issued_at, created_at,
+       credit_type_id::text, total, line_items, net_payment_terms_days
+FROM invoice
+WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
+  AND type = 'USAGE' AND status = 'FINALIZED' AND start < %(end)s AND "end" > %(start)s
+ORDER BY start, id

@@ -7,8 +7,9 @@ made of rows (meter/quantities.py, meter/windows.py) does not care how many an h
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import date
 from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
@@ -85,6 +86,14 @@ class Reader:
             [events.summary(each, self._tenant_id) for each in self._further],
         )
         return EventSummary(*(sum(getattr(part, name) for part in parts) for name in EventSummary.__struct_fields__))
+
+    async def remembered(self, space: str, since: date, identities: Collection[bytes]) -> set[bytes]:
+        """Return which of these event identities were counted since a day (store/events.py)."""
+        parts = await _together(
+            events.remembered(self._home, space, since, identities),
+            [events.remembered(each, space, since, identities) for each in self._further],
+        )
+        return set[bytes]().union(*parts)
 
     async def dead_letters(
         self, where: dead_letters.Filter, *, before: events.Before, limit: int

@@ -41,6 +41,20 @@ def test_invoices_are_listed_and_shown_with_exact_amounts(played: Running) -> No
     assert "draft" in cli(played, "invoices", "--customer", "meridian", "--status", "draft")
 
 
+def test_invoices_are_broken_down_by_hour_and_day(played: Running) -> None:
+    """The windows sum to the draft, in exact amounts; the table has a row for each in which something was used."""
+    invoices = ("invoices", "--customer", "pixel-garden")
+    (draft,) = json.loads(cli(played, *invoices, "--json"), parse_float=Decimal)
+    rows = json.loads(cli(played, *invoices, "--by", "day", "--json"), parse_float=Decimal)
+    assert sum(Decimal(row["total"]) for row in rows) == Decimal(draft["total"]) > 0
+    text = cli(played, *invoices, "--by", "hour", "--from", "2026-01-15", "--to", "2026-01-15")
+    assert "by hour" in text
+    assert "nothing was used in this time" in text
+    table = cli(played, *invoices, "--by", "day")
+    assert "█" in table
+    assert "Total" in table
+
+
 def test_usage_is_shown_by_metric_window_and_group(played: Running) -> None:
     """Groups sum to the whole."""
     usage = ("usage", "--customer", "pixel-garden", "--metric", "Input tokens", "--window", "none", "--json")
