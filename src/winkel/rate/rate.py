@@ -9,7 +9,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from winkel.model.invoice import TierPart
-from winkel.model.money import total
+from winkel.model.money import ZERO, total
 from winkel.model.period import Period, hour_number
 from winkel.model.price import Price
 from winkel.model.product import Product, ProductState
@@ -72,6 +72,8 @@ def rate(
     counters: dict[frozenset[tuple[str, str | None]], Counter] = defaultdict(Counter)
     found: list[Charge] = []
     for span, state in terms(product, period):
+        for known in counters.values():
+            known.advance(state, ZERO)  # also where nothing is used under these terms
         for group, hours in _hours(state, metered(state), span).items():
             combination = _combination(state, group)
             if combination is None:
