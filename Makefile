@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test lint check accept format bench chaos lock clean
+.PHONY: help setup demo test lint check accept format bench sim chaos lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ accept: $(READY)  ## accept what the golden stories print now; the diff is the c
 
 bench: $(READY)  ## every figure that the README quotes
 	$(BIN)/python -m bench
+
+sim: $(READY)  ## price a million random contracts twice, by Winkel and by a slow oracle; WINKEL_CONTRACTS=… for fewer
+	PYTHONPATH=tests $(BIN)/python -m sim
 
 chaos: $(READY)  ## kill, freeze and fill everything in full size; writes docs/reports/chaos.md
 	WINKEL_CHAOS=full $(BIN)/python -m pytest tests/chaos tests/api/test_poison.py; failed=$$?; \

@@ -1,6 +1,6 @@
 """Random customers: everything that decides an invoice, small enough to be read when a test fails.
 
-All changes happen at midnight, so the oracle may look at days; usage falls into any hour.
+All changes happen at midnight; usage falls into any hour.
 """
 
 from datetime import UTC, datetime, timedelta

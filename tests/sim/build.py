@@ -1,54 +1,65 @@
-"""Puts a simulated tenant into the database: the world's nouns become Winkel's, through the real store."""
+"""The world's nouns become Winkel's: its structs (`model/`), and rows through the real store."""
 
 import itertools
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
-from sim.world import Balance, Contract, Customer, Metric, Product, Rate, Tenant, Terms
-from winkel.model import commit, contract, customer, metric, period, price, product, rate_card
-from winkel.model.credit_type import USD
+from sim import world
+from sim.world import Tenant
+from winkel.model import commit, contract, customer, ledger, metric, money, override, period, price, product, rate_card
+from winkel.model.credit_type import BY_ID
 from winkel.store import balances, contracts, customers, metrics, products, rate_cards, tenants
 from winkel.store.database import Connection
+
+CURRENCIES = {each.name.split()[0]: each.id for each in BY_ID.values()}
+MADE = datetime(2020, 1, 1, tzinfo=UTC)
+"""When everything was made of which the world does not say when."""
 
 _numbers = itertools.count()
 
 
-async def tenant(tx: Connection, world: Tenant, at: datetime) -> None:
-    """Make a tenant with all that is known of it at the instant; sets `world.id`."""
-    world.id = (await tenants.create_tenant(tx, f"{world.name} #{next(_numbers)}", at)).id
-    for each in world.customers:
-        await customers.insert(tx, world.id, _customer(each, at))
-    for each in world.metrics:
+async def tenant(tx: Connection, made: Tenant, at: datetime) -> None:
+    """Make a tenant with all that is known of it at the instant; sets `made.id`."""
+    made.id = (await tenants.create_tenant(tx, f"{made.name} #{next(_numbers)}", at)).id
+    for each in made.customers:
+        await customers.insert(tx, made.id, customer_of(each, at))
+    for each in made.metrics:
         if each.made_at <= at:
-            await metrics.insert(tx, world.id, made_metric(each))
-    await products.insert(tx, world.id, _fixed(world.fixed_product_id, at))
-    for card_id in world.card_ids:
-        card = rate_card.RateCard(id=card_id, name="card", created_at=at, created_by="sim", fiat_credit_type_id=USD.id)
-        await rate_cards.insert(tx, world.id, card)
-    for each in world.products:
+            await metrics.insert(tx, made.id, metric_of(each))
+    for card_id, currency in made.cards.items():
+        unit = CURRENCIES[currency]
+        card = rate_card.RateCard(id=card_id, name="card", created_at=at, created_by="sim", fiat_credit_type_id=unit)
+        await rate_cards.insert(tx, made.id, card)
+    for each in made.products:
         if each.made_at <= at:
-            await product_with_rates(tx, world, each, at)
-    for each in world.contracts:
-        await contracts.insert(tx, world.id, _contract(each))
-    for each in world.balances:
-        await balances.insert(tx, world.id, _balance(each, world.fixed_product_id))
+            await product_with_rates(tx, made, each)
+    for each in made.contracts:
+        await contracts.insert(tx, made.id, contract_of(each))
+    for each in made.balances:
+        await balances.insert(tx, made.id, balance_of(each))
 
 
-async def product_with_rates(tx: Connection, world: Tenant, each: Product, at: datetime) -> None:
+async def product_with_rates(tx: Connection, made: Tenant, each: world.Product) -> None:
     """Make a product, and give it its rates."""
-    await products.insert(tx, world.id, _product(each, at))
-    for starting_at, terms in each.later:
-        await products.add_update(tx, world.id, each.id, _update(terms, starting_at, at))
-    await rate_cards.add_rates(tx, world.id, [_rate(one) for one in world.rates if one.product_id == each.id])
+    whole = product_of(each)
+    await products.insert(tx, made.id, whole)
+    for update in whole.updates:
+        await products.add_update(tx, made.id, each.id, update)
+    rates = [rate_of(one, made.cards[one.card_id]) for one in made.rates if one.product_id == each.id]
+    wanted = rate_cards.NewRate.__struct_fields__
+    await rate_cards.add_rates(
+        tx, made.id, [rate_cards.NewRate(**{name: getattr(one, name) for name in wanted}) for one in rates]
+    )
 
 
-def _customer(each: Customer, at: datetime) -> customer.Customer:
+def customer_of(each: world.Customer, at: datetime) -> customer.Customer:
+    """Return a customer with the aliases that are known at the instant."""
     aliases = tuple(alias for alias, known_at in each.aliases if known_at <= at)
     return customer.Customer(id=each.id, name=each.name, created_at=at, updated_at=at, ingest_aliases=aliases)
 
 
-def made_metric(each: Metric) -> metric.BillableMetric:
-    """Return the metric as Winkel knows it."""
+def metric_of(each: world.Metric) -> metric.BillableMetric:
+    """Return a billable metric."""
     types = metric.EventTypeFilter(each.in_types, each.not_in_types)
     found = metric.BillableMetric(
         id=each.id,
@@ -69,7 +80,20 @@ def made_metric(each: Metric) -> metric.BillableMetric:
     return found
 
 
-def _terms(terms: Terms) -> dict[str, object]:
+def product_of(each: world.Product) -> product.Product:
+    """Return a product with all of its versions."""
+    return product.Product(
+        id=each.id,
+        type=product.ProductType.USAGE if each.first.metric_id else product.ProductType.FIXED,
+        initial=product.ProductState(created_at=MADE, created_by="sim", **_terms(each.first)),
+        updates=tuple(
+            product.ProductUpdate(created_at=MADE, created_by="sim", starting_at=at, **_terms(terms))
+            for at, terms in each.later
+        ),
+    )
+
+
+def _terms(terms: world.Terms) -> dict[str, object]:
     conversion = terms.conversion and product.QuantityConversion(
         Decimal(terms.conversion[1]), product.Operation(terms.conversion[0])
     )
@@ -85,39 +109,33 @@ def _terms(terms: Terms) -> dict[str, object]:
     }
 
 
-def _product(each: Product, at: datetime) -> product.Product:
-    state = product.ProductState(created_at=at, created_by="sim", **_terms(each.first))
-    return product.Product(id=each.id, type=product.ProductType.USAGE, initial=state)
-
-
-def _fixed(product_id: str, at: datetime) -> product.Product:
-    state = product.ProductState(name="Commitment", created_at=at, created_by="sim")
-    return product.Product(id=product_id, type=product.ProductType.FIXED, initial=state)
-
-
-def _update(terms: Terms, starting_at: datetime, at: datetime) -> product.ProductUpdate:
-    return product.ProductUpdate(created_at=at, created_by="sim", starting_at=starting_at, **_terms(terms))
-
-
-def _rate(each: Rate) -> rate_cards.NewRate:
+def price_of(each: world.Price) -> price.Price:
+    """Return a price."""
     tiers = tuple(price.Tier(Decimal(unit), None if size is None else Decimal(size)) for size, unit in each.tiers)
     made = price.Flat(tiers[0].price) if each.kind == "FLAT" else price.Tiered(tiers)
     price.check_price(made)
-    values = {
-        "id": each.id,
-        "rate_card_id": each.card_id,
-        "product_id": each.product_id,
-        "price": made,
-        "entitled": each.entitled,
-        "starting_at": each.starting_at,
-        "ending_before": each.ending_before,
-        "credit_type_id": USD.id,
-        "pricing_group_values": dict(each.values),
-    }
-    return rate_cards.NewRate(**values)
+    return made
 
 
-def _contract(each: Contract) -> contract.Contract:
+def rate_of(each: world.Rate, currency: str) -> rate_card.Rate:
+    """Return a rate; its currency is that of its card."""
+    return rate_card.Rate(
+        id=each.id,
+        rate_card_id=each.card_id,
+        product_id=each.product_id,
+        price=price_of(each.price),
+        entitled=each.entitled,
+        starting_at=each.starting_at,
+        ending_before=each.ending_before,
+        number=each.number,
+        credit_type_id=CURRENCIES[currency],
+        pricing_group_values=dict(each.values),
+    )
+
+
+def contract_of(each: world.Contract) -> contract.Contract:
+    """Return a contract with its overrides and scheduled charges."""
+    prioritization = override.Prioritization(each.prioritization)
     return contract.Contract(
         id=each.id,
         customer_id=each.customer_id,
@@ -129,40 +147,97 @@ def _contract(each: Contract) -> contract.Contract:
         usage_statement_schedule=contract.StatementSchedule(
             frequency=period.Frequency(each.frequency), billing_anchor_date=each.anchor
         ),
+        overrides=tuple(override_of(one, prioritization) for one in each.overrides),
+        multiplier_override_prioritization=prioritization,
+        scheduled_charges=tuple(
+            contract.ScheduledCharge(
+                id=one.id, product_id=one.product_id, schedule=schedule_of(one.schedule), name=one.name
+            )
+            for one in each.charges
+        ),
     )
 
 
-def _balance(each: Balance, fixed_product_id: str) -> commit.Balance:
-    schedule = None
-    if each.invoice_items:
-        items = tuple(
-            commit.ScheduleItem(
-                id=item, timestamp=at, amount=Decimal(amount), quantity=Decimal(1), unit_price=Decimal(amount)
-            )
-            for item, at, amount in each.invoice_items
+def override_of(each: world.Override, prioritization: override.Prioritization) -> override.Override:
+    """Return an override."""
+    tiered = each.type == "TIERED"
+    found = override.Override(
+        id=each.id,
+        starting_at=each.starting_at,
+        created_at=MADE,
+        ending_before=each.ending_before,
+        type=each.type and override.OverrideType(each.type),
+        entitled=each.entitled,
+        product_id=each.product_id,
+        applicable_product_tags=each.tags,
+        specifiers=tuple(map(specifier_of, each.specifiers)),
+        price=each.price and price_of(each.price),
+        multiplier=Decimal(each.multipliers[0][1]) if each.multipliers and not tiered else None,
+        tiers=tuple(
+            override.MultiplierTier(Decimal(factor), None if size is None else Decimal(size))
+            for size, factor in each.multipliers
+            if tiered
+        ),
+        priority=None if each.priority is None else Decimal(each.priority),
+    )
+    found.check(prioritization)
+    return found
+
+
+def specifier_of(each: world.Specifier) -> commit.Specifier:
+    """Return a specifier."""
+    return commit.Specifier(each.product_id, each.tags, dict(each.pricing), dict(each.presentation))
+
+
+def schedule_of(each: world.Schedule) -> commit.InvoiceSchedule:
+    """Return an invoice schedule."""
+    items = tuple(
+        commit.ScheduleItem(
+            id=one.id,
+            timestamp=one.at,
+            quantity=Decimal(one.quantity),
+            unit_price=Decimal(one.unit_price),
+            amount=money.multiply(Decimal(one.quantity), Decimal(one.unit_price)),
         )
-        schedule = commit.InvoiceSchedule(
-            credit_type_id=USD.id, schedule_items=items, do_not_invoice=each.do_not_invoice
-        )
+        for one in each.items
+    )
+    return commit.InvoiceSchedule(
+        credit_type_id=CURRENCIES[each.currency], schedule_items=items, do_not_invoice=each.do_not_invoice
+    )
+
+
+def balance_of(each: world.Balance) -> commit.Balance:
+    """Return a commit or a credit."""
     return commit.Balance(
         id=each.id,
         type=commit.BalanceType(each.type),
         customer_id=each.customer_id,
-        product_id=fixed_product_id,
-        credit_type_id=USD.id,
+        product_id=each.product_id,
+        credit_type_id=CURRENCIES[each.currency],
         segments=tuple(
             commit.Segment(one.id, Decimal(one.amount), one.starting_at, one.ending_before) for one in each.segments
         ),
         created_at=each.created_at,
         created_by="sim",
         priority=Decimal(each.priority),
+        name=each.name,
         contract_id=each.contract_id,
         applicable_contract_ids=each.contract_ids,
-        applicable_product_ids=each.product_ids if not each.specifiers else (),
-        applicable_product_tags=each.tags if not each.specifiers else (),
-        specifiers=tuple(
-            commit.Specifier(one.product_id, one.tags, dict(one.pricing), dict(one.presentation))
-            for one in each.specifiers
-        ),
-        invoice_schedule=schedule,
+        applicable_product_ids=each.product_ids,
+        applicable_product_tags=each.tags,
+        specifiers=tuple(map(specifier_of, each.specifiers)),
+        invoice_schedule=each.schedule and schedule_of(each.schedule),
+        invoice_contract_id=each.invoice_contract_id,
+    )
+
+
+def entry_of(each: world.Entry) -> ledger.LedgerEntry:
+    """Return a manual entry of a ledger."""
+    return ledger.LedgerEntry(
+        id=each.id,
+        balance_id=each.balance_id,
+        segment_id=each.segment_id,
+        kind=ledger.EntryKind.MANUAL,
+        amount=Decimal(each.amount),
+        timestamp=each.at,
     )

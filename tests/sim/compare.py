@@ -1,101 +1,104 @@
 """What Winkel says, in the oracle's words; and how the two are compared: exactly."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from sim.oracle_prices import Bill
-from winkel.model.invoice import Invoice, InvoiceType, LineItem, LineType
+from sim.oracle_bill import Bill, Line
+from sim.oracle_ledger import Told
+from sim.oracle_rate import Step, Steps
+from winkel.model.credit_type import BY_ID
+from winkel.model.invoice import Invoice, InvoiceType, LineItem
+from winkel.model.ledger import LedgerEntry
 from winkel.model.metric import Aggregation
 from winkel.model.period import hour_start
+from winkel.model.price import Flat, Price
 from winkel.model.usage import HourUsage
 
-Key = tuple[str, str, datetime]
-"""(contract, type, start or date) of an invoice."""
 
-
-def told(invoices: Iterable[Invoice]) -> dict[Key, dict[str, Any]]:
-    """Return what invoices say, by what they are for."""
-    found: dict[Key, dict[str, Any]] = {}
-    for invoice in invoices:
-        start = invoice.start if invoice.type is InvoiceType.USAGE else invoice.issued_at
-        assert start is not None
-        key = (invoice.contract_id, str(invoice.type), start)
-        assert key not in found, f"two invoices for {key}"
-        found[key] = {
-            "total": Fraction(invoice.total),
-            "end": invoice.end,
-            "lines": _usage_lines(invoice.line_items),
-            "covered": _covered(invoice.line_items),
-            "paid": _paid(invoice.line_items),
-            "asked": sum(
-                (Fraction(line.total) for line in invoice.line_items if line.type is LineType.COMMIT_PURCHASE),
-                Fraction(0),
-            ),
-        }
-        assert found[key]["total"] == sum(Fraction(line.total) for line in invoice.line_items)
+def bill_of(invoice: Invoice) -> Bill:
+    """Return an invoice in the oracle's words."""
+    usage = invoice.type is InvoiceType.USAGE
+    start = invoice.start if usage else invoice.issued_at
+    assert start is not None
+    lines = tuple(map(_line, invoice.line_items))
+    found = Bill(invoice.contract_id, str(invoice.type), start, invoice.end, currency(invoice.credit_type_id), lines)
+    assert found.total == Fraction(invoice.total), "lines sum to the total"
+    assert all(line.credit_type_id == invoice.credit_type_id for line in invoice.line_items), "one currency"
     return found
 
 
-def foretold(bills: Iterable[Bill]) -> dict[Key, dict[str, Any]]:
-    """Return what the oracle says, in the same form."""
-    return {
-        (bill.contract_id, bill.type, bill.start): {
-            "total": bill.total,
-            "end": bill.end,
-            "lines": bill.lines,
-            "covered": bill.covered,
-            "paid": bill.paid,
-            "asked": bill.asked,
-        }
-        for bill in bills
-    }
+def currency(credit_type_id: str) -> str:
+    """Return the code of a currency."""
+    return BY_ID[credit_type_id].name.split()[0]
 
 
-def _usage_lines(lines: Iterable[LineItem]) -> dict[tuple[Any, ...], tuple[Fraction, Fraction]]:
-    """Return quantity and amount of each usage line; the parts that balances pay and the rest are one."""
-    found: dict[tuple[Any, ...], tuple[Fraction, Fraction]] = defaultdict(lambda: (Fraction(0), Fraction(0)))
-    for line in lines:
-        if line.type is LineType.USAGE:
-            assert line.quantity is not None
-            quantity, total = found[_key(line)]
-            found[_key(line)] = quantity + Fraction(line.quantity), total + Fraction(line.total)
-    return {key: numbers for key, numbers in found.items() if numbers[0]}
-
-
-def _covered(lines: Iterable[LineItem]) -> dict[tuple[Any, ...], Fraction]:
-    """Return what each segment pays of each usage line."""
-    return {
-        (_key(line), line.segment_id): Fraction(line.total)
-        for line in lines
-        if line.type is LineType.USAGE and line.segment_id is not None
-    }
-
-
-def _key(line: LineItem) -> tuple[Any, ...]:
-    """Return what names a usage line, as `Charge.key` of the oracle does."""
-    assert line.unit_price is not None
-    return (
-        line.product_id,
-        tuple(sorted((line.pricing_group_values or {}).items())),
-        tuple(sorted((line.presentation_group_values or {}).items())),
-        line.starting_at,
-        Fraction(line.unit_price),
-        line.tier.level if line.tier else 0,
+def _line(line: LineItem) -> Line:
+    tier = line.tier
+    return Line(
+        type=str(line.type),
+        name=line.name,
+        product_id=line.product_id or "",
+        total=Fraction(line.total),
+        quantity=None if line.quantity is None else Fraction(line.quantity),
+        unit_price=None if line.unit_price is None else Fraction(line.unit_price),
+        list_price=None if line.list_price is None else _steps(line.list_price),
+        starting_at=line.starting_at,
+        ending_before=line.ending_before,
+        pricing=tuple(sorted((line.pricing_group_values or {}).items())),
+        presentation=tuple(sorted((line.presentation_group_values or {}).items())),
+        tags=line.product_tags,
+        tier=tier and (tier.level, Fraction(tier.starting_at), None if tier.size is None else Fraction(tier.size)),
+        balance_id=line.balance_id,
+        segment_id=line.segment_id,
+        item_id=line.schedule_item_id,
     )
 
 
-def _paid(lines: Iterable[LineItem]) -> dict[str, Fraction]:
-    """Return what each segment pays."""
-    found: dict[str, Fraction] = defaultdict(Fraction)
-    for line in lines:
-        if line.type is LineType.APPLIED:
-            assert line.segment_id is not None
-            found[line.segment_id] -= Fraction(line.total)
-    return dict(found)
+def _steps(price: Price) -> Steps:
+    """Return a price as tiers with bounds."""
+    if isinstance(price, Flat):
+        return "FLAT", (Step(Fraction(0), None, Fraction(price.price)),)
+    found = []
+    low = Fraction(0)
+    for tier in price.tiers:
+        high = None if tier.size is None else low + Fraction(tier.size)
+        found.append(Step(low, high, Fraction(tier.price)))
+        low = high or low
+    return "TIERED", tuple(found)
+
+
+def told(entries: Iterable[LedgerEntry]) -> list[Told]:
+    """Return a ledger in the oracle's words."""
+    return sorted((each.timestamp, str(each.kind), each.segment_id, Fraction(each.amount)) for each in entries)
+
+
+def bill_differences(real: Iterable[Bill], expected: Iterable[Bill]) -> list[str]:
+    """Return where two lists of invoices differ, as text. Neither their order nor that of their lines matters here."""
+    counted = [Counter(_contents(bill) for bill in bills) for bills in (real, expected)]
+    if counted[0] == counted[1]:
+        return []
+    ours, theirs = (_by_key(list((one - other).elements())) for one, other in (counted, counted[::-1]))
+    return differences(ours, theirs)
+
+
+def _contents(bill: Bill) -> tuple[Hashable, ...]:
+    """Return all that an invoice says. One without lines asks for nothing, in whatever currency."""
+    key = bill.contract_id, bill.type, bill.start, bill.end, bill.currency if bill.lines else ""
+    return key, frozenset(Counter(bill.lines).items())
+
+
+def _by_key(some: list[Any]) -> dict[Hashable, dict[Line, int]]:
+    """Return contract, type, time and currency → lines; where several invoices have the same, they have numbers."""
+    found: dict[Hashable, dict[Line, int]] = {}
+    for key, lines in some:
+        number = sum(1 for each in found if each[0] == key)
+        found[key, number] = dict(lines)
+    return found
 
 
 def merged(aggregation: Aggregation, rows: Sequence[HourUsage]) -> dict[datetime, Fraction]:
@@ -120,19 +123,26 @@ def _value(aggregation: Aggregation, rows: list[HourUsage]) -> Decimal | Fractio
 
 def differences(real: Any, expected: Any, place: str = "") -> list[str]:
     """Return where two answers differ, as text."""
-    if isinstance(real, dict) and isinstance(expected, dict):
+    if isinstance(real, Mapping) and isinstance(expected, Mapping):
         found = []
         for key in [*real, *(key for key in expected if key not in real)]:
-            found += differences(real.get(key, "nothing"), expected.get(key, "nothing"), f"{place}\n  [{_short(key)}]")
+            found += differences(real.get(key, "nothing"), expected.get(key, "nothing"), f"{place}\n  [{short(key)}]")
         return found
-    return [] if real == expected else [f"{place}: Winkel says {_short(real)}, the oracle {_short(expected)}"]
+    return [] if real == expected else [f"{place}: Winkel says {short(real)}, the oracle {short(expected)}"]
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """Return a value for people."""
     if isinstance(value, Fraction):
-        return f"{value} ≈ {float(value):.12g}"
+        return str(value) if value.denominator == 1 else f"{value} ≈ {float(value):.12g}"
     if isinstance(value, datetime):
-        return value.isoformat()
+        return value.isoformat(" ", "minutes").removesuffix("+00:00").removesuffix(" 00:00")
     if isinstance(value, (tuple, list)):
-        return "(" + ", ".join(map(_short, value)) + ")"
+        return "(" + ", ".join(map(short, value)) + ")"
+    if is_dataclass(value):
+        given = ((each.name, getattr(value, each.name)) for each in fields(value))
+        some = [f"{name}={short(one)}" for name, one in given if one is not None and one != ()]
+        return f"{type(value).__name__}({', '.join(some)})"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{short(key)}: {short(one)}" for key, one in value.items()) + "}"
     return str(value)

@@ -11,10 +11,15 @@ from sim.world import (
     Contract,
     Customer,
     Event,
+    Item,
     Metric,
+    Override,
+    Price,
     Product,
     Rate,
     Request,
+    Schedule,
+    ScheduledCharge,
     Segment,
     Specifier,
     Tenant,
@@ -97,19 +102,20 @@ def _some(rng: Random, values: tuple[str, ...], most: int) -> tuple[str, ...]:
 
 
 def _tenant(rng: Random, name: str, month: datetime) -> Tenant:
-    tenant = Tenant(name, fixed_product_id=_id(rng))
+    tenant = Tenant(name)
     tenant.customers = [_customer(rng, name, number, month) for number in range(rng.randint(1, 3))]
     tenant.metrics = [_metric(rng, number, month) for number in range(rng.randint(2, 4))]
-    tenant.card_ids = [_id(rng) for _ in range(rng.choice((1, 1, 2)))]
+    tenant.cards = {_id(rng): rng.choice(("USD", "USD", "EUR")) for _ in range(rng.choice((1, 1, 2)))}
     tenant.products = [
         _product(rng, number, rng.choice(tenant.metrics), tenant, month) for number in range(rng.randint(2, 4))
     ]
-    for card_id in tenant.card_ids:
+    for card_id in tenant.cards:
         for product in tenant.products:
             if rng.random() < 0.9:
                 tenant.rates += _rates(rng, card_id, product, month)
     rng.shuffle(tenant.rates)
     tenant.rates = [replace(rate, number=number) for number, rate in enumerate(tenant.rates)]
+    tenant.products.append(Product(_id(rng), Terms("Commitment"), month - timedelta(days=3)))
     for customer in tenant.customers:
         agreed = [_contract(rng, customer, tenant, month, number) for number in range(rng.choice((1, 1, 1, 2)))]
         tenant.contracts += agreed
@@ -206,17 +212,16 @@ def _rates(rng: Random, card_id: str, product: Product, month: datetime) -> list
         starts += [_hour(rng, month - timedelta(days=3), month + timedelta(days=42)) for _ in range(rng.randint(0, 2))]
         for start in starts:
             end = _hour(rng, start + HOUR, start + timedelta(days=60)) if rng.random() < 0.2 else None
-            kind, tiers = _price(rng)
-            entitled = rng.random() < 0.92
-            found.append(Rate(_id(rng), card_id, product.id, kind, tiers, start, end, entitled, values, 0))
+            price, entitled = _price(rng), rng.random() < 0.92
+            found.append(Rate(_id(rng), card_id, product.id, price, start, end, entitled, values, 0))
     return found
 
 
-def _price(rng: Random) -> tuple[str, tuple[tuple[str | None, str], ...]]:
+def _price(rng: Random) -> Price:
     if rng.random() < 0.5:
-        return "FLAT", ((None, rng.choice(PRICES)),)
+        return Price("FLAT", ((None, rng.choice(PRICES)),))
     sizes = [rng.choice(SIZES) for _ in range(rng.randint(0, 3))]
-    return "TIERED", tuple((size, rng.choice(PRICES)) for size in (*sizes, None))
+    return Price("TIERED", tuple((size, rng.choice(PRICES)) for size in (*sizes, None)))
 
 
 def _contract(rng: Random, customer: Customer, tenant: Tenant, month: datetime, number: int) -> Contract:
@@ -225,7 +230,48 @@ def _contract(rng: Random, customer: Customer, tenant: Tenant, month: datetime, 
     anchor = rng.choice((start.replace(day=1, hour=0), start, month.replace(day=28), datetime(2024, 1, 31, tzinfo=UTC)))
     end = _hour(rng, start + timedelta(days=5), start + timedelta(days=50)) if rng.random() < 0.2 else None
     created_at = month - timedelta(days=2) + timedelta(seconds=number)
-    return Contract(_id(rng), customer.id, rng.choice(tenant.card_ids), start, end, frequency, anchor, created_at)
+    return Contract(
+        id=_id(rng),
+        customer_id=customer.id,
+        card_id=rng.choice([*tenant.cards]),
+        starting_at=start,
+        ending_before=end,
+        frequency=frequency,
+        anchor=anchor,
+        created_at=created_at,
+        overrides=tuple(_override(rng, tenant, month) for _ in range(rng.choice((0, 0, 1, 2)))),
+        charges=tuple(_charge(rng, tenant, month) for _ in range(rng.choice((0, 0, 1)))),
+    )
+
+
+def _override(rng: Random, tenant: Tenant, month: datetime) -> Override:
+    """Return a discount on something, or another entitlement."""
+    start = rng.choice((month - timedelta(days=60), _hour(rng, month, month + timedelta(days=30))))
+    end = _hour(rng, start + HOUR, start + timedelta(days=60)) if rng.random() < 0.3 else None
+    found = Override(_id(rng), None, start, end, entitled=rng.choice((None, None, True, False)))
+    if found.entitled is None:
+        found = replace(found, type="MULTIPLIER", multipliers=((None, rng.choice(("0.5", "0.9", "1.1"))),))
+    match rng.randrange(3):
+        case 0:
+            return replace(found, tags=(rng.choice(("ai", "storage")),))
+        case 1:
+            return replace(found, specifiers=(replace(_specifier(rng, tenant), product_id=_usage(rng, tenant)),))
+    return found
+
+
+def _usage(rng: Random, tenant: Tenant) -> str:
+    return rng.choice([each for each in tenant.products if each.first.metric_id]).id
+
+
+def _charge(rng: Random, tenant: Tenant, month: datetime) -> ScheduledCharge:
+    schedule = Schedule(rng.choice(("USD", "EUR")), _items(rng, month))
+    return ScheduledCharge(_id(rng), tenant.products[-1].id, rng.choice((None, "Fee")), schedule)
+
+
+def _items(rng: Random, month: datetime) -> tuple[Item, ...]:
+    """Return dates on which something is asked for, in order."""
+    dates = sorted(_hour(rng, month - timedelta(days=2), month + timedelta(days=60)) for _ in range(rng.randint(1, 2)))
+    return tuple(Item(_id(rng), at, "1", rng.choice(AMOUNTS)) for at in dates)
 
 
 def _balance(rng: Random, customer: Customer, agreed: list[Contract], tenant: Tenant, month: datetime) -> Balance:
@@ -236,25 +282,25 @@ def _balance(rng: Random, customer: Customer, agreed: list[Contract], tenant: Te
         end = rng.choice((start + timedelta(days=365), _hour(rng, start + HOUR, start + timedelta(days=35))))
         segments.append(Segment(_id(rng), rng.choice(AMOUNTS), start, end))
     kind = rng.choice(("PREPAID", "CREDIT"))
-    items: tuple[tuple[str, datetime, str], ...] = ()
+    schedule = None
     if kind == "PREPAID" and contract is not None and rng.random() < 0.6:
-        dates = [_hour(rng, month - timedelta(days=2), month + timedelta(days=60)) for _ in range(rng.randint(1, 2))]
-        items = tuple((_id(rng), date, rng.choice(AMOUNTS)) for date in dates)
+        schedule = Schedule(rng.choice(("USD", "USD", "EUR")), _items(rng, month), rng.random() < 0.2)
     targets = rng.random()
     return Balance(
         id=_id(rng),
         type=kind,
         customer_id=customer.id,
+        product_id=tenant.products[-1].id,
+        currency=rng.choice([*tenant.cards.values()]),
         contract_id=contract.id if contract else None,
         priority=rng.choice(("1", "1", "1", "2", "0.5")),
         segments=tuple(segments),
         created_at=month - timedelta(days=2),
-        product_ids=tuple(each.id for each in rng.sample(tenant.products, 1)) if targets < 0.2 else (),
+        product_ids=(_usage(rng, tenant),) if targets < 0.2 else (),
         tags=(rng.choice(("ai", "storage")),) if 0.15 < targets < 0.3 else (),
         specifiers=tuple(_specifier(rng, tenant) for _ in range(rng.randint(1, 2))) if targets > 0.75 else (),
         contract_ids=(rng.choice(agreed).id,) if contract is None and rng.random() < 0.3 else (),
-        invoice_items=items,
-        do_not_invoice=bool(items) and rng.random() < 0.2,
+        schedule=schedule,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from sim import build
-from sim.compare import differences, foretold, merged, told
+from sim.compare import bill_differences, bill_of, differences, merged
 from sim.conductor import Conductor
 from sim.flaky import FlakyLog
 from sim.generate import World, generate
@@ -161,8 +161,8 @@ class Simulation:
 
     def _begin(self, tenant: Tenant) -> None:
         oracle = self.oracles[id(tenant)]
-        oracle.metrics = [each for each in tenant.metrics if each.made_at <= self.at]
-        oracle.products = [each for each in tenant.products if each.made_at <= self.at]
+        oracle.metrics += [each for each in tenant.metrics if each.made_at <= self.at]
+        oracle.products += [each for each in tenant.products if each.made_at <= self.at]
         for customer in tenant.customers:
             oracle.aliases[customer.id] += [alias for alias, known_at in customer.aliases if known_at <= self.at]
 
@@ -232,13 +232,13 @@ class Simulation:
     async def _make_metric(self, tenant: Tenant, metric: Metric) -> None:
         """Make a metric: it counts what is metered from now on."""
         await self._feed(await self._positions())
-        await metrics.insert(self.db, tenant.id, build.made_metric(metric))
+        await metrics.insert(self.db, tenant.id, build.metric_of(metric))
         self.oracles[id(tenant)].metrics.append(metric)
 
     async def _make_product(self, tenant: Tenant, product: Product) -> None:
         """Make a product with its rates: it is billed for all that its metric has counted."""
         async with self.db.transaction():
-            await build.product_with_rates(self.db, tenant, product, self.at)
+            await build.product_with_rates(self.db, tenant, product)
         self.oracles[id(tenant)].products.append(product)
 
     async def _add_alias(self, tenant: Tenant, customer: Customer, alias: str) -> None:
@@ -346,24 +346,16 @@ class Simulation:
         positions = {each.partition: each.next_offset for each in seen}
         await self._feed([positions.get(each, 0) for each in range(self.log.partitions)])
         oracle = self.oracles[id(tenant)]
-        self._same(
-            f"drafts {when}", told(each.invoice for each in real.drafts), foretold(oracle.drafts(customer.id, at))
-        )
-        left = {
-            segment.id: oracle.left(segment)
-            for balance in tenant.balances
-            if balance.customer_id == customer.id
-            for segment in balance.segments
-        }
-        self._same(f"remainders {when}", all_remaining(real.account), left)
+        drafts = oracle.drafts(customer.id, at)
+        self._agree(f"drafts {when}", bill_differences([bill_of(each.invoice) for each in real.drafts], drafts))
+        self._same(f"remainders {when}", all_remaining(real.account), oracle.books[customer.id].left(at))
 
     async def _compare_final(self, tenant: Tenant, customer: Customer) -> None:
         """Compare finalized invoices."""
         wanted = invoices.Filter(status=InvoiceStatus.FINALIZED)
         real = await invoices.page(self.db, tenant.id, customer.id, wanted, None, 1000)
-        bills = self.oracles[id(tenant)].final.values()
-        own = {each.id for each in tenant.contracts if each.customer_id == customer.id}
-        self._same("final invoices", told(real), foretold(each for each in bills if each.contract_id in own))
+        final = self.oracles[id(tenant)].books[customer.id].final
+        self._agree("final invoices", bill_differences(map(bill_of, real), final))
 
     async def _compare_usage(self, tenant: Tenant, customer: Customer) -> None:
         """Compare usage by hour, under every group key."""
@@ -404,8 +396,10 @@ class Simulation:
             self._same("dead letters", dict(letters), dict(oracle.dead))
 
     def _same(self, what: str, real: Any, expected: Any) -> None:
+        self._agree(what, differences(real, expected))
+
+    def _agree(self, what: str, found: list[str]) -> None:
         self.compared[what.partition(" of ")[0]] += 1
-        found = differences(real, expected)
         if found:
             raise DifferenceError(f"{what} differ at {self.at}:" + "".join(found[:20]))
 

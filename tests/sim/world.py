@@ -4,7 +4,7 @@ Numbers are decimal text, so that generator, oracle and Winkel each read the sam
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 Values = tuple[tuple[str, str], ...]
 """(property, value) pairs."""
@@ -37,10 +37,10 @@ class Metric:
 
 @dataclass(frozen=True)
 class Terms:
-    """What an invoice line depends on, for a product at one time."""
+    """What an invoice line depends on, for a product at one time. Without a metric it is a FIXED product."""
 
     name: str
-    metric_id: str
+    metric_id: str | None = None
     pricing_keys: tuple[str, ...] = ()
     presentation_keys: tuple[str, ...] = ()
     conversion: tuple[str, str] | None = None
@@ -52,7 +52,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Product:
-    """A usage product: its first terms, and (starting at, terms) from later instants on. Its rates come with it."""
+    """A product: its first terms, and (starting at, terms) from later instants on. Its rates come with it."""
 
     id: str
     first: Terms
@@ -61,24 +61,89 @@ class Product:
 
 
 @dataclass(frozen=True)
+class Price:
+    """A price: FLAT or TIERED. `tiers` are (size, unit price); a flat price is one tier without a size."""
+
+    kind: str
+    tiers: tuple[tuple[str | None, str], ...]
+
+
+@dataclass(frozen=True)
 class Rate:
-    """A price of a product. `tiers` are (size, unit price); a flat price is one tier without a size."""
+    """The price of a product on a card, for one combination of pricing group values."""
 
     id: str
     card_id: str
     product_id: str
-    kind: str
-    tiers: tuple[tuple[str | None, str], ...]
+    price: Price
     starting_at: datetime
     ending_before: datetime | None
     entitled: bool
     values: Values
     number: int
+    """The order in which rates were added."""
+
+
+@dataclass(frozen=True)
+class Specifier:
+    """One way to be meant; all parts must match."""
+
+    product_id: str | None = None
+    tags: tuple[str, ...] = ()
+    pricing: Values = ()
+    presentation: Values = ()
+
+
+@dataclass(frozen=True)
+class Override:
+    """How a contract's rates differ from its card's. `type` is None when it only says who is entitled."""
+
+    id: str
+    type: str | None
+    starting_at: datetime
+    ending_before: datetime | None = None
+    entitled: bool | None = None
+    product_id: str | None = None
+    tags: tuple[str, ...] = ()
+    specifiers: tuple[Specifier, ...] = ()
+    price: Price | None = None
+    multipliers: tuple[tuple[str | None, str], ...] = ()
+    """(size, multiplier): one without a size of a MULTIPLIER, several of a TIERED override."""
+    priority: str | None = None
+
+
+@dataclass(frozen=True)
+class Item:
+    """A date on which something is asked for: quantity × unit price."""
+
+    id: str
+    at: datetime
+    quantity: str
+    unit_price: str
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The dates on which something is asked for, and in which currency."""
+
+    currency: str
+    items: tuple[Item, ...]
+    do_not_invoice: bool = False
+
+
+@dataclass(frozen=True)
+class ScheduledCharge:
+    """What a contract asks for on dates; without a name it has that of its product."""
+
+    id: str
+    product_id: str
+    name: str | None
+    schedule: Schedule
 
 
 @dataclass(frozen=True)
 class Contract:
-    """A contract: which card, from when to when, and how its periods are counted."""
+    """A contract: which card, from when to when, how its periods are counted, and what is special about it."""
 
     id: str
     customer_id: str
@@ -88,6 +153,19 @@ class Contract:
     frequency: str
     anchor: datetime
     created_at: datetime
+    overrides: tuple[Override, ...] = ()
+    """In the order in which they were added."""
+    prioritization: str = "LOWEST_MULTIPLIER"
+    charges: tuple[ScheduledCharge, ...] = ()
+
+
+@dataclass(frozen=True)
+class End:
+    """A contract is told to end earlier than it did."""
+
+    contract_id: str
+    said_at: datetime
+    ending_before: datetime
 
 
 @dataclass(frozen=True)
@@ -101,33 +179,38 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Specifier:
-    """One way in which a balance is applicable; all parts must match."""
-
-    product_id: str | None = None
-    tags: tuple[str, ...] = ()
-    pricing: Values = ()
-    presentation: Values = ()
-
-
-@dataclass(frozen=True)
 class Balance:
-    """A prepaid commit or a credit."""
+    """A prepaid commit or a credit; without a name it has that of its product. It is known from `created_at` on."""
 
     id: str
     type: str
     customer_id: str
+    product_id: str
+    currency: str
     contract_id: str | None
     priority: str
     segments: tuple[Segment, ...]
     created_at: datetime
+    name: str | None = None
     product_ids: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     specifiers: tuple[Specifier, ...] = ()
     contract_ids: tuple[str, ...] = ()
-    invoice_items: tuple[tuple[str, datetime, str], ...] = ()
-    """(id, date, amount) of what the customer is asked to pay for it."""
-    do_not_invoice: bool = False
+    schedule: Schedule | None = None
+    """What the customer is asked to pay for it."""
+    invoice_contract_id: str | None = None
+    """The contract on whose invoices it is asked for; None: its own."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A manual entry of a balance's ledger; it is known from its own time on."""
+
+    id: str
+    balance_id: str
+    segment_id: str
+    amount: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -159,6 +242,27 @@ class Request:
     events: tuple[Event, ...]
 
 
+@dataclass(frozen=True)
+class Counted:
+    """An event that a metric counted, under the identifier that it carried."""
+
+    metric_id: str
+    customer: str
+    at: datetime
+    transaction_id: str
+    values: tuple[tuple[str, str | None], ...]
+    """The properties that are group keys; None where the event had no such property."""
+    value: str = "1"
+    """The number, or for UNIQUE the text."""
+    known_at: datetime = datetime(2020, 1, 1, tzinfo=UTC)
+    """When it was metered."""
+
+    @property
+    def hour(self) -> datetime:
+        """When its hour began."""
+        return self.at.replace(minute=0, second=0, microsecond=0)
+
+
 @dataclass
 class Tenant:
     """All of one tenant. `id` is 0 until it is made."""
@@ -167,10 +271,23 @@ class Tenant:
     customers: list[Customer] = field(default_factory=list)
     metrics: list[Metric] = field(default_factory=list)
     products: list[Product] = field(default_factory=list)
-    fixed_product_id: str = ""
-    card_ids: list[str] = field(default_factory=list)
+    cards: dict[str, str] = field(default_factory=dict)
+    """Rate card id → its currency."""
     rates: list[Rate] = field(default_factory=list)
     contracts: list[Contract] = field(default_factory=list)
     balances: list[Balance] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    ends: list[End] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     id: int = 0
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one customer agreed to and used, and the instants at which its invoices are looked at, and made final."""
+
+    seed: int
+    tenant: Tenant
+    counted: tuple[Counted, ...]
+    looks: tuple[datetime, ...]
+    grace: timedelta

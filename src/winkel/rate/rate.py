@@ -83,9 +83,11 @@ def rate(
     end: each begins a new charge. Groups whose combination has no rate give no charge (metronome-api.md §9). Products
     without group keys give a charge of zero for times without usage, so that the customer sees the product (§4.9).
     """
-    counters: dict[Group, Counter] = defaultdict(Counter)
+    counters: dict[frozenset[tuple[str, str | None]], Counter] = defaultdict(Counter)
     found: list[Charge] = []
     for span, state in terms(product, period):
+        for known in counters.values():
+            known.advance(state, ZERO)  # also where nothing is used under these terms
         for group, hours in _hours(state, metered(state), span).items():
             combination = _combination(state, group)
             if combination is None:
@@ -95,7 +97,7 @@ def rate(
                     use = _use(product, state, group, current)
                     for at, prices in agreed(current, use, part):
                         pieces = cut(at, cuts(use))
-                        counter = counters[group]
+                        counter = counters[frozenset(group)]
                         found += _charges(state, use, prices, current.price, pieces, hours=hours, counter=counter)
     found.sort(key=_place)
     return found

@@ -17,7 +17,8 @@ class Use(Struct, frozen=True, gc=False):
     @property
     def key(self) -> tuple[object, ...]:
         """The same for all charges of one product, one group and one currency."""
-        return self.product_id, tuple(self.pricing.items()), tuple(self.presentation.items()), self.credit_type_id
+        pricing, presentation = frozenset(self.pricing.items()), frozenset(self.presentation.items())
+        return self.product_id, pricing, presentation, self.credit_type_id
 
 
 def matches(specifier: Specifier, use: Use) -> bool:

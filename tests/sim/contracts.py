@@ -1,0 +1,427 @@
+"""One seed → what one customer agreed to and used: small enough to be read, and full of coincidences.
+
+Instants, amounts and names come from a few favourites, so that things begin together, tiers end where usage does,
+balances are used up exactly and many keys of an order are equal.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from random import Random
+from typing import TypeVar
+
+from sim.world import (
+    Balance,
+    Case,
+    Condition,
+    Contract,
+    Counted,
+    Customer,
+    End,
+    Entry,
+    Item,
+    Metric,
+    Override,
+    Price,
+    Product,
+    Rate,
+    Schedule,
+    ScheduledCharge,
+    Segment,
+    Specifier,
+    Tenant,
+    Terms,
+    Values,
+)
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+MONTHS = ((2026, 1), (2026, 2), (2024, 2), (2025, 12), (2026, 4))
+OFFSETS = (0, 1, 24, 72, 168, 221, 336, 337, 480, 667, 671, 672, 696, 743, 744, 768, 840, 1080, 1416)
+"""Hours after the first of the month at which things like to happen."""
+HOURS = 24 * 75
+KEYS = ("model", "team")
+TAGS = ("ai", "beta")
+AGGREGATIONS = ("SUM", "SUM", "SUM", "COUNT", "MAX", "LATEST", "LATEST", "UNIQUE")
+PRICES = ("1", "1", "2", "3", "0", "0.5", "0.3", "7", "0.000123456789012345678901234567")
+SIZES = ("1", "2", "5", "5", "10", "2.5")
+QUANTITIES = ("1", "2", "3", "3", "5", "5", "10", "10", "7", "0.5", "0", "-2", "-5", "1e-21", "0.1234567890123456789")
+AMOUNTS = ("1", "1", "2", "5", "5", "10", "10", "30", "0.01", "100", "1000", "0.333333333333333333333333")
+FACTORS = (("DIVIDE", "3"), ("DIVIDE", "1000"), ("DIVIDE", "4"), ("MULTIPLY", "2"), ("MULTIPLY", "0.5"))
+ROUNDINGS = (("ROUND_UP", 0), ("ROUND_DOWN", 0), ("ROUND_HALF_UP", 0), ("ROUND_UP", 1), ("ROUND_HALF_UP", 2))
+MULTIPLIERS = ("0.5", "0.5", "0.9", "0", "1", "1.5", "0.8")
+PRIORITIES = ("1", "1", "1", "2", "0.5")
+THEMES = ("anything", "anything", "balances", "balances", "overrides", "changes", "changes")
+"""What a case has most of: where many things of a kind meet, the rules that choose between them show."""
+Choice = TypeVar("Choice")
+
+
+def make(seed: int) -> Case:
+    """Return the case of a seed, always the same one."""
+    return _Maker(seed).case()
+
+
+class _Maker:
+    """Makes one case, part by part."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.rng = Random(seed)
+        self.theme = self.pick(THEMES)
+        self.base = datetime(*self.pick(MONTHS), 1, tzinfo=UTC)
+        self.favourites = [self.base + each * HOUR for each in self.rng.sample(OFFSETS, 5)]
+
+    def case(self) -> Case:
+        """Return it all."""
+        made = Tenant("tenant", customers=[Customer("customer", "Customer", (("alias", LONG_AGO),))])
+        self.tenant = made
+        made.metrics = [
+            self.metric(f"m{number}") for number in range(self.pick(self.themed("changes", (2, 2), (1, 1, 2))))
+        ]
+        made.products = [
+            self.fixed("F"),
+            *(self.product(name) for name in "ABC"[: self.pick(self.themed("balances", (2, 2, 3), (1, 1, 2, 3)))]),
+        ]
+        made.cards = {name: self.pick(("USD", "USD", "USD", "EUR")) for name in self.pick((("one",), ("one", "two")))}
+        made.rates = self.rates()
+        made.contracts = [self.contract(f"c{number}") for number in range(self.pick((1, 1, 2, 3)))]
+        days = {*self.rng.sample((5, 20, 31, 32, 34), self.pick((0, 1, 2))), self.pick((33, 62, 75))}
+        looks = [self.base + each * DAY for each in sorted(days)]
+        for number in range(self.pick(self.themed("balances", (3, 4, 5), (0, 1, 2)))):
+            twin = made.balances and self.chance(0.5)
+            made.balances.append(self.twin(f"b{number}") if twin else self.balance(f"b{number}", looks))
+        made.entries = [self.entry(f"e{number}") for number in range(self.pick((0, 0, 0, 1, 2))) if made.balances]
+        made.ends = [
+            self.end(each, looks) for each in made.contracts if each.ending_before is None and self.chance(0.15)
+        ]
+        ended = {each.contract_id for each in made.ends}
+        own = {each.id for each in made.balances if each.contract_id in ended}
+        made.entries = [each for each in made.entries if each.balance_id not in own]
+        counted = tuple(self.counted(f"t{number}") for number in range(self.pick((0, 3, 6, 10, 14))))
+        return Case(self.seed, made, counted, tuple(looks), HOUR * self.pick((24, 24, 1, 72)))
+
+    # ── chance ──
+
+    def themed(self, theme: str, then: "tuple[Choice, ...]", otherwise: "tuple[Choice, ...]") -> "tuple[Choice, ...]":
+        """Return the options of a theme, or those of the others."""
+        return then if self.theme == theme else otherwise
+
+    def pick(self, options: "tuple[Choice, ...] | list[Choice]") -> Choice:
+        """Return one of them."""
+        return options[int(self.rng.random() * len(options))]
+
+    def chance(self, probability: float) -> bool:
+        """Return True as often."""
+        return self.rng.random() < probability
+
+    def some(self, options: tuple[str, ...]) -> tuple[str, ...]:
+        """Return any of them, or none, in any order."""
+        found = [each for each in options if self.chance(0.45)]
+        return tuple(found if self.chance(0.8) else found[::-1])
+
+    def when(self) -> datetime:
+        """Return a full hour: most often one at which other things happen too."""
+        if self.chance(0.85):
+            return self.pick(self.favourites)
+        return self.base + self.rng.randrange(HOURS) * HOUR
+
+    def after(self, start: datetime) -> datetime:
+        """Return a full hour after another."""
+        later = [each for each in self.favourites if each > start]
+        return self.pick(later) if later and self.chance(0.8) else start + self.pick((1, 24, 168, 744)) * HOUR
+
+    # ── what is sold ──
+
+    def metric(self, name: str) -> Metric:
+        """Return a billable metric; usage is kept apart by one or two compound keys."""
+        aggregation = self.pick(AGGREGATIONS)
+        key = None if aggregation == "COUNT" else "value"
+        groups = self.pick(self.themed("changes", ((KEYS,), (KEYS[::-1],)), ((KEYS,), (KEYS,), (("model",), KEYS))))
+        conditions = tuple(Condition(each) for each in ("value", *KEYS))
+        return Metric(name, name, aggregation, key, None, None, conditions, groups, LONG_AGO)
+
+    def fixed(self, name: str) -> Product:
+        """Return the product of balances and scheduled charges; sometimes it gets another name."""
+        later = ((self.when(), Terms("Renamed")),) if self.chance(0.15) else ()
+        return Product(name, Terms("Fixed"), LONG_AGO, later)
+
+    def product(self, name: str) -> Product:
+        """Return a usage product, with versions over time."""
+        pricing = self.pick(self.themed("changes", (KEYS, ("model",), ()), ((), (), (), ("model",), ("team",), KEYS)))
+        presentation = tuple(each for each in self.some(KEYS) if each not in pricing) if self.chance(0.5) else ()
+        first = Terms(
+            name=self.pick(self.themed("balances", (name, "Same"), (name, name, "Same"))),
+            metric_id=self.pick(self.tenant.metrics).id,
+            pricing_keys=pricing,
+            presentation_keys=presentation,
+            conversion=self.pick(FACTORS) if self.chance(0.3) else None,
+            rounding=self.pick(ROUNDINGS) if self.chance(0.35) else None,
+            tags=self.some(TAGS),
+        )
+        versions = []
+        terms = first
+        for at in sorted({self.when() for _ in range(self.pick(self.themed("changes", (1, 2, 3), (0, 0, 1))))}):
+            terms = first if versions and self.chance(0.3) else self.changed(terms)
+            versions.append((at, terms))
+        return Product(name, first, LONG_AGO, tuple(versions))
+
+    def changed(self, terms: Terms) -> Terms:
+        """Return other terms of a product."""
+        match self.rng.randrange(6):
+            case 0:
+                return replace(terms, name=self.pick(("Same", "Other")))
+            case 1:
+                return replace(terms, conversion=self.pick((None, *FACTORS)))
+            case 2:
+                return replace(terms, rounding=self.pick((None, *ROUNDINGS)))
+            case 3:
+                return replace(terms, tags=self.some(TAGS))
+            case 4:
+                return replace(terms, metric_id=self.pick(self.tenant.metrics).id)
+        if self.chance(0.5):
+            return replace(terms, pricing_keys=terms.pricing_keys[::-1])
+        others = tuple(each for each in KEYS if each not in terms.pricing_keys)
+        return replace(terms, presentation_keys=self.pick(((), others)))
+
+    def rates(self) -> list[Rate]:
+        """Return rates of some products on each card, and some combinations, in any order; many overlap."""
+        found = []
+        for card_id in self.tenant.cards:
+            for product in self.tenant.products[1:]:
+                for values in self.combinations(product):
+                    starts = [LONG_AGO] if self.chance(0.9) else []
+                    starts += [self.when() for _ in range(self.pick((0, 0, 1, 2)))]
+                    found += [
+                        Rate(
+                            id="",
+                            card_id=card_id,
+                            product_id=product.id,
+                            price=self.price(),
+                            starting_at=start,
+                            ending_before=self.after(start) if self.chance(0.25) else None,
+                            entitled=self.chance(0.88),
+                            values=values,
+                            number=0,
+                        )
+                        for start in starts
+                    ]
+        self.rng.shuffle(found)
+        found = found or [Rate("", "one", "A", self.price(), LONG_AGO, None, True, (), 0)]
+        return [replace(each, id=f"r{number}", number=number) for number, each in enumerate(found)]
+
+    def combinations(self, product: Product) -> list[Values]:
+        """Return pricing group values that have a rate."""
+        found: list[Values] = [()]
+        for name in product.first.pricing_keys:
+            found = [(*each, (name, value)) for each in found for value in (("x", "y") if self.chance(0.6) else ("x",))]
+        return found if self.chance(0.95) else []
+
+    def price(self) -> Price:
+        """Return a flat or a tiered price."""
+        if self.theme == "balances" and self.chance(0.7):
+            return Price("FLAT", ((None, self.pick(("1", "1", "2"))),))
+        if self.chance(0.45):
+            return Price("FLAT", ((None, self.pick(PRICES)),))
+        sizes = [self.pick(SIZES) for _ in range(self.pick((0, 1, 1, 2)))]
+        return Price("TIERED", tuple((size, self.pick(PRICES)) for size in (*sizes, None)))
+
+    # ── what was agreed ──
+
+    def contract(self, name: str) -> Contract:
+        """Return a contract with overrides and scheduled charges."""
+        start = self.pick((self.base, self.base, self.base, self.base - 20 * DAY, self.base + 221 * HOUR))
+        first = start.replace(day=1, hour=0)
+        ends = (first.replace(month=1, day=31), first.replace(month=1, day=30), first.replace(month=1, day=29, hour=5))
+        prioritization = self.pick(("LOWEST_MULTIPLIER", "EXPLICIT"))
+        overrides = range(self.pick(self.themed("overrides", (2, 3, 4, 5), (0, 0, 1, 2))))
+        return Contract(
+            id=name,
+            customer_id="customer",
+            card_id=self.pick(tuple({each.card_id: None for each in self.tenant.rates})),
+            starting_at=start,
+            ending_before=max(self.after(start), start + DAY) if self.chance(0.25) else None,
+            frequency=self.pick(("MONTHLY", "MONTHLY", "MONTHLY", "WEEKLY", "QUARTERLY", "ANNUAL")),
+            anchor=self.pick((first, start, *ends, self.when())),
+            created_at=LONG_AGO + self.pick((0, 0, 1)) * HOUR,
+            overrides=tuple(self.override(f"{name}.o{number}", prioritization) for number in overrides),
+            prioritization=prioritization,
+            charges=tuple(self.charge(f"{name}.s{number}") for number in range(self.pick((0, 0, 0, 1, 2)))),
+        )
+
+    def end(self, contract: Contract, looks: list[datetime]) -> End:
+        """Return that a contract ends earlier, said between two looks."""
+        said_at = max(self.pick(looks) - HOUR, contract.starting_at)
+        return End(contract.id, said_at, self.after(said_at))
+
+    def override(self, name: str, prioritization: str) -> Override:
+        """Return an override of any kind."""
+        start = self.pick((LONG_AGO, LONG_AGO, self.when()))
+        end = self.after(max(start, self.base)) if self.chance(0.35) else None
+        kind = self.pick(("OVERWRITE", "OVERWRITE", "MULTIPLIER", "MULTIPLIER", "MULTIPLIER", "TIERED", None))
+        if kind == "TIERED" and prioritization != "EXPLICIT":
+            kind = "MULTIPLIER"
+        found = Override(name, kind, start, end, entitled=self.pick((None, None, None, True, False)))
+        if kind is None:
+            return self.aimed(replace(found, entitled=self.chance(0.5)))
+        if kind == "OVERWRITE":
+            return self.overwriting(replace(found, price=self.price()))
+        sizes = [self.pick(SIZES) for _ in range(self.pick((0, 1, 2)))] if kind == "TIERED" else []
+        multipliers = tuple((size, self.pick(MULTIPLIERS)) for size in (*sizes, None))
+        priority = self.pick(PRIORITIES) if prioritization == "EXPLICIT" else None
+        return self.aimed(replace(found, multipliers=multipliers, priority=priority))
+
+    def aimed(self, override: Override) -> Override:
+        """Return the override for some product, tags or specifiers, or for everything."""
+        match self.rng.randrange(5):
+            case 0:
+                return replace(override, product_id=self.usage_product().id)
+            case 1:
+                return replace(override, tags=self.some(TAGS) or TAGS[:1])
+            case 2 | 3:
+                return replace(override, specifiers=self.specifiers())
+        return override
+
+    def overwriting(self, override: Override) -> Override:
+        """Return the override for a product and all of its pricing group values."""
+        product = self.usage_product()
+        if not product.first.pricing_keys:
+            return replace(override, product_id=product.id)
+        values = tuple((name, self.pick(("x", "x", "y"))) for name in product.first.pricing_keys)
+        return replace(override, specifiers=(Specifier(product.id, pricing=values),))
+
+    def usage_product(self) -> Product:
+        """Return one of them."""
+        return self.pick(self.tenant.products[1:])
+
+    def specifiers(self) -> tuple[Specifier, ...]:
+        """Return one or two, each with at least one part."""
+        return tuple(self.specifier() for _ in range(self.pick((1, 1, 2))))
+
+    def specifier(self) -> Specifier:
+        """Return one way to be meant."""
+        product = self.usage_product()
+        pricing = tuple((name, self.pick(("x", "y"))) for name in product.first.pricing_keys if self.chance(0.5))
+        presentation = tuple(
+            (name, self.pick(("x", "y"))) for name in product.first.presentation_keys if self.chance(0.6)
+        )
+        found = Specifier(product.id if self.chance(0.6) else None, self.some(TAGS), pricing, presentation)
+        return Specifier(product.id) if found == Specifier() else found
+
+    def charge(self, name: str) -> ScheduledCharge:
+        """Return a scheduled charge."""
+        return ScheduledCharge(
+            name, "F", self.pick((None, "Fee")), self.schedule(name, self.pick(("USD", "USD", "EUR")))
+        )
+
+    def schedule(self, name: str, currency: str) -> Schedule:
+        """Return dates on which something is asked for."""
+        dates = sorted(self.when() for _ in range(self.pick((1, 1, 2, 3))))
+        items = tuple(
+            Item(f"{name}.{number}", at, self.pick(("1", "1", "2", "0.5")), self.pick(("0", "10", "45", "1000.005")))
+            for number, at in enumerate(dates)
+        )
+        return Schedule(currency, items, self.chance(0.15))
+
+    # ── what was paid before ──
+
+    def balance(self, name: str, looks: list[datetime]) -> Balance:
+        """Return a commit or a credit of a contract or of the customer."""
+        own = self.pick((None, *(each.id for each in self.tenant.contracts)))
+        kind = self.pick(("PREPAID", "CREDIT"))
+        currency = self.pick(
+            (*self.tenant.cards.values(), *self.tenant.cards.values(), *self.tenant.cards.values(), "USD")
+        )
+        scheduled = kind == "PREPAID" and self.chance(0.6)
+        found = Balance(
+            id=name,
+            type=kind,
+            customer_id="customer",
+            product_id="F",
+            currency=currency,
+            contract_id=own,
+            priority=self.pick(PRIORITIES),
+            segments=self.segments(name),
+            created_at=self.pick(looks) + HOUR if self.chance(0.1) else LONG_AGO + self.pick((0, 0, 1)) * HOUR,
+            name=self.pick((None, name, "Gift")),
+            schedule=self.schedule(name, self.pick((currency, currency, "USD"))) if scheduled else None,
+            contract_ids=self.some(tuple(each.id for each in self.tenant.contracts)) if own is None else (),
+            invoice_contract_id=self.pick(self.tenant.contracts).id if own is None and scheduled else None,
+        )
+        match self.rng.randrange(7):
+            case 0:
+                return replace(found, product_ids=(self.usage_product().id,))
+            case 1:
+                return replace(found, tags=self.some(TAGS))
+            case 2:
+                return replace(found, product_ids=(self.usage_product().id,), tags=self.some(TAGS))
+            case 3 | 4:
+                return replace(found, specifiers=self.specifiers())
+            case 5 if self.theme == "balances":
+                return replace(found, specifiers=(self.way(),))
+        return found
+
+    def way(self) -> Specifier:
+        """Return a way to mean the first product, or one of its groups."""
+        groups: Values = ((self.pick(KEYS), "x"),)
+        return self.pick((Specifier("A"), Specifier("A", pricing=groups), Specifier("A", presentation=groups)))
+
+    def twin(self, name: str) -> Balance:
+        """Return a balance that differs from another in one thing only, or in nothing but its id."""
+        like = self.pick(self.tenant.balances)
+        renamed = tuple(replace(each, id=f"{name}.{number}") for number, each in enumerate(like.segments))
+        found = replace(like, id=name, segments=renamed, schedule=None, invoice_contract_id=None)
+        match self.rng.randrange(9):
+            case 0:
+                return replace(found, priority=self.pick(PRIORITIES))
+            case 1 if like.type == "PREPAID" and like.contract_id:
+                return replace(found, schedule=self.schedule(name, like.currency))
+            case 2:
+                return replace(found, product_ids=("A",), tags=(), specifiers=())
+            case 3:
+                return replace(found, specifiers=(self.way(),), product_ids=(), tags=())
+            case 4:
+                last = renamed[-1]
+                longer = replace(last, ending_before=last.ending_before + self.pick((1, 24, 744)) * HOUR)
+                return replace(found, segments=(*renamed[:-1], longer))
+            case 5:
+                earlier = replace(renamed[0], starting_at=renamed[0].starting_at - self.pick((1, 24, 744)) * HOUR)
+                return replace(found, segments=(earlier, *renamed[1:]))
+            case 6 | 7:
+                contracts = tuple(each.id for each in self.tenant.contracts)
+                return replace(found, contract_id=None, contract_ids=self.pick((contracts, contracts[:1], ())))
+        return found
+
+    def segments(self, name: str) -> tuple[Segment, ...]:
+        """Return segments that follow one another, with or without gaps."""
+        start = self.pick((LONG_AGO, self.base, self.base, self.base, self.when()))
+        edges = sorted({start, *(self.after(max(start, self.base)) for _ in range(self.pick((1, 1, 1, 2, 3))))})
+        spans = [each for each in pairwise(edges) if self.chance(0.85)] or [(edges[0], edges[-1])]
+        if self.chance(0.5):
+            spans[-1] = (spans[-1][0], self.base + 400 * DAY)
+        return tuple(Segment(f"{name}.{number}", self.pick(AMOUNTS), *span) for number, span in enumerate(spans))
+
+    def entry(self, name: str) -> Entry:
+        """Return a manual entry of a ledger."""
+        balance = self.pick(self.tenant.balances)
+        segment = self.pick(balance.segments)
+        return Entry(
+            name,
+            balance.id,
+            segment.id,
+            self.pick(("-1", "-5", "5", "1", "-1000", "0.5")),
+            max(self.when(), balance.created_at),
+        )
+
+    # ── what was used ──
+
+    def counted(self, name: str) -> Counted:
+        """Return an event that was counted: when something changes, or just before, or at any other time."""
+        at = self.when() + self.pick((timedelta(0), timedelta(0), -timedelta(microseconds=1), HOUR / 2))
+        if self.chance(0.5):
+            at = self.base + self.rng.randrange(HOURS) * HOUR
+        metric = self.pick(self.tenant.metrics)
+        value = {"COUNT": "1", "UNIQUE": self.pick(("u", "v", "w"))}.get(metric.aggregation) or self.pick(QUANTITIES)
+        values = tuple((each, self.pick(("x", "x", "x", "x", "y", "", None))) for each in KEYS)
+        late = self.pick((1, 24, 48, 800)) * HOUR if self.chance(0.12) else timedelta(0)
+        return Counted(metric.id, self.pick(("customer", "customer", "alias")), at, name, values, value, at + late)

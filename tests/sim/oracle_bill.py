@@ -1,0 +1,58 @@
+"""What an invoice says, in the oracle's words."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+
+from sim.oracle_quantity import Group
+from sim.oracle_rate import Steps
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of an invoice. `tier` is (level, where it begins, its size)."""
+
+    type: str
+    name: str
+    product_id: str
+    total: Fraction
+    quantity: Fraction | None = None
+    unit_price: Fraction | None = None
+    list_price: Steps | None = None
+    starting_at: datetime | None = None
+    ending_before: datetime | None = None
+    pricing: Group = ()
+    presentation: Group = ()
+    tags: tuple[str, ...] = ()
+    tier: tuple[int, Fraction, Fraction | None] | None = None
+    balance_id: str | None = None
+    segment_id: str | None = None
+    item_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Bill:
+    """An invoice; `end` is None for one of a date."""
+
+    contract_id: str
+    type: str
+    start: datetime
+    end: datetime | None
+    currency: str
+    lines: tuple[Line, ...]
+
+    @property
+    def total(self) -> Fraction:
+        """What is to be paid."""
+        return sum((line.total for line in self.lines), Fraction(0))
+
+    @property
+    def paid(self) -> dict[str, Fraction]:
+        """Segment id → amount taken from it."""
+        found: dict[str, Fraction] = defaultdict(Fraction)
+        for line in self.lines:
+            if line.type == "applied_commit_or_credit":
+                assert line.segment_id is not None
+                found[line.segment_id] -= line.total
+        return dict(found)

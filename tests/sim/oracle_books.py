@@ -1,0 +1,104 @@
+"""The oracle's invoices of one customer, drafts and final ones, and what they leave of its balances."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+from sim.oracle_bill import Bill
+from sim.oracle_charge import charges
+from sim.oracle_draw import applies, draw, is_open, payers, turn
+from sim.oracle_end import balances_at, contracts_at
+from sim.oracle_ledger import Told, changes, ledger, remaining, usable
+from sim.oracle_line import lines
+from sim.oracle_period import periods
+from sim.oracle_scheduled import scheduled
+from sim.oracle_target import Use
+from sim.world import Balance, Contract, Counted, Entry, Tenant
+
+
+class Books:
+    """Everything that one customer was asked for and gave.
+
+    `tenant` has what is sold and agreed; `events(metric_id)` gives what was counted of the customer.
+    """
+
+    def __init__(self, tenant: Tenant, customer_id: str, events: Callable[[str], Iterable[Counted]]) -> None:
+        self.tenant = tenant
+        self.customer_id = customer_id
+        self.events = events
+        self.final: list[Bill] = []
+
+    def drafts(self, at: datetime) -> list[Bill]:
+        """Return all open invoices: usage statements in the order in which they draw down, then scheduled ones."""
+        balances, contracts = self.balances(at), self._contracts(at)
+        left: dict[str, Fraction] = {}
+        for balance in balances:
+            left |= remaining(balance, changes(balance, self._entries(at), self.final))
+        over = {(bill.contract_id, bill.start) for bill in self.final if bill.type == "USAGE"}
+        found = [
+            self._statement(contract, start, end, balances, left, at)
+            for contract, start, end in sorted(
+                ((contract, *period) for contract in contracts for period in periods(contract, at)),
+                key=lambda each: (each[2], each[0].created_at, each[0].id),
+            )
+            if (contract.id, start) not in over
+        ]
+        return found + scheduled(self.tenant, contracts, balances, self.final)
+
+    def finalize(self, drafts: Iterable[Bill], until: datetime, grace: timedelta) -> list[Bill]:
+        """Make final what is due at `until`: statements after their grace (section 2), others on their date (8)."""
+        found = [each for each in drafts if (each.end + grace if each.end else each.start) <= until]
+        self.final += found
+        return found
+
+    def ledger(self, balance: Balance, at: datetime, drafts: Iterable[Bill] = ()) -> list[Told]:
+        """Return the ledger of a balance, with the deductions of these drafts."""
+        return ledger(balance, changes(balance, self._entries(at), [*self.final, *drafts]), at)
+
+    def usable(self, balance: Balance, at: datetime, drafts: Iterable[Bill] = ()) -> Fraction:
+        """Return what the customer may use of a balance, less the deductions of these drafts."""
+        return usable(balance, changes(balance, self._entries(at), [*self.final, *drafts]), at)
+
+    def left(self, at: datetime) -> dict[str, Fraction]:
+        """Return what final invoices have left of every segment."""
+        found: dict[str, Fraction] = {}
+        for balance in self.balances(at):
+            found |= remaining(balance, changes(balance, self._entries(at), self.final))
+        return found
+
+    def _statement(
+        self,
+        contract: Contract,
+        start: datetime,
+        end: datetime,
+        balances: list[Balance],
+        left: dict[str, Fraction],
+        at: datetime,
+    ) -> Bill:
+        """Return the usage statement of a period, and take from `left` what it draws."""
+        able = payers(self.tenant, balances, contract, start)
+
+        def may_pay(use: Use, instant: datetime) -> frozenset[str]:
+            return frozenset(
+                segment.id for balance, segment in able if is_open(segment, instant) and applies(balance, use)
+            )
+
+        found = charges(self.tenant, contract, start, end, lambda metric_id: self._known(metric_id, at), may_pay)
+        paid = draw(found, able, left)
+        all_lines = tuple(
+            line for charge in sorted(found, key=turn) for line in lines(self.tenant, charge, paid.get(charge, ()))
+        )
+        return Bill(contract.id, "USAGE", start, end, self.tenant.cards[contract.card_id], all_lines)
+
+    def _known(self, metric_id: str, at: datetime) -> list[Counted]:
+        return [each for each in self.events(metric_id) if each.known_at <= at]
+
+    def _contracts(self, at: datetime) -> list[Contract]:
+        return contracts_at(self.tenant, self.customer_id, at)
+
+    def balances(self, at: datetime) -> list[Balance]:
+        """Return the balances that are known at an instant."""
+        return balances_at(self.tenant, self.customer_id, at)
+
+    def _entries(self, at: datetime) -> list[Entry]:
+        return [each for each in self.tenant.entries if each.at <= at]

@@ -1,0 +1,51 @@
+"""The oracle's ledgers (docs/pricing.md, section 7)."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from fractions import Fraction
+
+from sim.oracle_bill import Bill
+from sim.oracle_draw import is_open
+from sim.oracle_number import exact
+from sim.world import Balance, Entry
+
+Told = tuple[datetime, str, str, Fraction]
+"""(when, what, segment id, amount) of a ledger entry."""
+
+
+def changes(balance: Balance, entries: Iterable[Entry], bills: Iterable[Bill]) -> list[Told]:
+    """Return the deductions of these invoices, dated at the end of their periods, and the manual entries."""
+    own = {each.id for each in balance.segments}
+    found = [(each.at, "MANUAL", each.segment_id, exact(each.amount)) for each in entries if each.segment_id in own]
+    for bill in bills:
+        for segment_id, amount in bill.paid.items():
+            if segment_id in own:
+                assert bill.end is not None
+                found.append((bill.end, "AUTOMATED_INVOICE_DEDUCTION", segment_id, -amount))
+    return found
+
+
+def remaining(balance: Balance, changed: Iterable[Told]) -> dict[str, Fraction]:
+    """Return segment id → what is left of it: the sum of its entries."""
+    left = {each.id: exact(each.amount) for each in balance.segments}
+    for _, _, segment_id, amount in changed:
+        left[segment_id] += amount
+    return left
+
+
+def ledger(balance: Balance, changed: list[Told], at: datetime) -> list[Told]:
+    """Return all entries as seen at an instant. A segment that has expired sums to zero."""
+    found = list(changed)
+    left = remaining(balance, changed)
+    for segment in balance.segments:
+        if segment.starting_at <= at:
+            found.append((segment.starting_at, "SEGMENT_START", segment.id, exact(segment.amount)))
+        if segment.ending_before <= at and left[segment.id]:
+            found.append((segment.ending_before, "EXPIRATION", segment.id, -left[segment.id]))
+    return sorted(found)
+
+
+def usable(balance: Balance, changed: list[Told], at: datetime) -> Fraction:
+    """Return what the customer may use of a balance at an instant; what is overdrawn counts as nothing."""
+    left = remaining(balance, changed)
+    return sum((max(Fraction(0), left[each.id]) for each in balance.segments if is_open(each, at)), Fraction(0))

@@ -1,0 +1,63 @@
+"""The oracle's overrides (docs/pricing.md, section 5)."""
+
+from datetime import datetime
+from fractions import Fraction
+
+from sim.oracle_number import exact
+from sim.oracle_rate import Step, Steps, next_tier, steps
+from sim.oracle_target import Use, any_of
+from sim.world import Contract, Override, Rate
+
+
+def agreed(contract: Contract, rate: Rate, use: Use, at: datetime) -> Steps | None:
+    """Return what a use costs at an instant at which this rate holds; None: the customer is not entitled to it."""
+    now = [each for each in contract.overrides if holds(each, at) and concerns(each, use)]
+    said = [each.entitled for each in now if each.entitled is not None]
+    if not (said[-1] if said else rate.entitled):
+        return None
+    overwrites = [each.price for each in now if each.type == "OVERWRITE"]
+    if overwrites:
+        assert overwrites[-1] is not None
+        return steps(overwrites[-1])
+    winner = multiplier(contract.prioritization, [each for each in now if each.type in {"MULTIPLIER", "TIERED"}])
+    return steps(rate.price) if winner is None else multiplied(steps(rate.price), winner)
+
+
+def holds(override: Override, at: datetime) -> bool:
+    """Whether it is its time."""
+    return override.starting_at <= at and (override.ending_before is None or at < override.ending_before)
+
+
+def concerns(override: Override, use: Use) -> bool:
+    """Whether it is for this use."""
+    if override.product_id is not None:
+        return override.product_id == use.product_id
+    if override.tags:
+        return bool(set(override.tags) & set(use.tags))
+    return any_of(override.specifiers, use) if override.specifiers else True
+
+
+def multiplier(prioritization: str, some: list[Override]) -> Override | None:
+    """Return the one that counts: the lowest, or the one with the lowest priority number, of equals the first added."""
+    if prioritization == "EXPLICIT":
+        return min(some, key=lambda each: exact(each.priority or "0"), default=None)
+    return min(some, key=lambda each: exact(each.multipliers[0][1]), default=None)
+
+
+def multiplied(listed: Steps, override: Override) -> Steps:
+    """Return the list price in which each unit costs its list price times its multiplier."""
+    kind, tiers = listed
+    factors: list[Step] = []
+    low = Fraction(0)
+    for size, factor in override.multipliers:
+        high = None if size is None else low + exact(size)
+        factors.append(Step(low, high, exact(factor)))
+        low = high or low
+    if len(factors) == 1:
+        return kind, tuple(Step(each.low, each.high, each.unit_price * factors[0].unit_price) for each in tiers)
+    bounds = sorted({each.high for each in (*tiers, *factors) if each.high is not None})
+    found = []
+    for low, high in zip([Fraction(0), *bounds], [*bounds, None], strict=True):
+        price, factor = (some[next_tier(("TIERED", tuple(some)), low)] for some in (tiers, factors))
+        found.append(Step(low, high, price.unit_price * factor.unit_price))
+    return "TIERED", tuple(found)

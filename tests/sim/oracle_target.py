@@ -1,0 +1,29 @@
+"""What terms name: products, tags and group values (docs/pricing.md, sections 5 and 6)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sim.oracle_quantity import Group
+from sim.world import Specifier
+
+
+@dataclass(frozen=True)
+class Use:
+    """What was used, as far as terms can name it."""
+
+    product_id: str
+    tags: tuple[str, ...]
+    pricing: Group
+    presentation: Group
+    currency: str
+
+
+def any_of(specifiers: Iterable[Specifier], use: Use) -> bool:
+    """Whether one of these means the use: each with all of its parts."""
+    return any(
+        each.product_id in {None, use.product_id}
+        and set(each.tags) <= set(use.tags)
+        and set(each.pricing) <= set(use.pricing)
+        and set(each.presentation) <= set(use.presentation)
+        for each in specifiers
+    )

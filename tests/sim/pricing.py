@@ -1,0 +1,71 @@
+"""Prices a case twice, by Winkel and by the oracle, and compares everything that a customer could see."""
+
+from collections import Counter
+from datetime import datetime
+from fractions import Fraction
+
+from sim.compare import bill_differences, bill_of, differences
+from sim.contracts import make
+from sim.features import Sight, features
+from sim.oracle_bill import Bill
+from sim.oracle_books import Books
+from sim.oracle_ledger import Told
+from sim.real import Real
+from sim.shrink import dump, smallest
+from sim.world import Case
+
+
+class DifferenceError(AssertionError):
+    """Winkel and the oracle do not agree."""
+
+
+def check(seed: int) -> Counter[str]:
+    """Compare the case of a seed; return the features that it had. Raises `DifferenceError` with the smallest case."""
+    case = make(seed)
+    try:
+        found, sights = compare(case)
+    except Exception as error:
+        raise DifferenceError(f"seed {seed} fails; repeat it with: {repeat(seed)}\n\n{dump(case)}") from error
+    if found:
+        least = smallest(case, differ)
+        told = "".join(compare(least)[0][:20])
+        raise DifferenceError(f"seed {seed} differs; repeat it with: {repeat(seed)}\n\n{dump(least)}{told}")
+    return features(case, sights)
+
+
+def repeat(seed: int) -> str:
+    """Return the command that checks one seed."""
+    return f"PYTHONPATH=tests .venv/bin/python -m sim --seed {seed}"
+
+
+def differ(case: Case) -> bool:
+    """Whether they disagree. Where a part is missing that others need, there is nothing to compare."""
+    try:
+        return bool(compare(case)[0])
+    except Exception:  # noqa: BLE001
+        return False
+
+
+def compare(case: Case) -> tuple[list[str], list[Sight]]:
+    """Return where Winkel and the oracle differ, as text, and what the oracle saw."""
+    real = Real(case)
+    (customer,) = case.tenant.customers
+    keys = {customer.id, *(alias for alias, _ in customer.aliases)}
+    own = [each for each in case.counted if each.customer in keys]
+    books = Books(case.tenant, customer.id, lambda metric_id: [each for each in own if each.metric_id == metric_id])
+    sights: list[Sight] = []
+    for at in case.looks:
+        drafts, drafted = books.drafts(at), real.drafts(at)
+        found = bill_differences([bill_of(each.invoice) for each in drafted], drafts)
+        found = found or differences(real.ledgers(drafted, at), ledgers(books, drafts, at))
+        final = books.finalize(drafts, at, case.grace)
+        found = found or bill_differences(real.finalize(drafted, at), final)
+        if found:
+            return [f"\nat {at:%Y-%m-%d}", *found], sights
+        sights.append(Sight(at, drafts, final, books))
+    return [], sights
+
+
+def ledgers(books: Books, drafts: list[Bill], at: datetime) -> dict[str, tuple[list[Told], Fraction]]:
+    """Return balance id → its ledger with the deductions of drafts, and what may still be used."""
+    return {each.id: (books.ledger(each, at, drafts), books.usable(each, at, drafts)) for each in books.balances(at)}

@@ -1,0 +1,141 @@
+"""Winkel's pure pricing over a case: the same function that the bill worker calls, without a database."""
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+from msgspec.structs import replace
+
+from sim import build
+from sim.compare import bill_of, told
+from sim.oracle_bill import Bill
+from sim.oracle_ledger import Told
+from sim.world import Case, Counted
+from winkel.api import scheduled_charges, schedules
+from winkel.bill.balance import balance_of, ledger
+from winkel.bill.draft import Draft, Need, drafts, needs
+from winkel.bill.due import due_at
+from winkel.model.account import Account
+from winkel.model.commit import Balance
+from winkel.model.contract import Contract
+from winkel.model.ledger import LedgerEntry
+from winkel.model.metric import Aggregation, BillableMetric
+from winkel.model.period import EPOCH, hour_number
+from winkel.model.usage import HourUsage
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Real:
+    """The invoices and ledgers of a case, as Winkel has them."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        made = case.tenant
+        self.metrics = {each.id: build.metric_of(each) for each in made.metrics}
+        self.products = {each.id: build.product_of(each) for each in made.products}
+        self.balances = tuple(build.balance_of(each) for each in made.balances)
+        self.manual = tuple(build.entry_of(each) for each in made.entries)
+        self.contracts = tuple(build.contract_of(each) for each in made.contracts)
+        cards = {each.rate_card_id for each in self.contracts}
+        self.rates = {
+            card: tuple(build.rate_of(each, made.cards[card]) for each in made.rates if each.card_id == card)
+            for card in cards
+            if card is not None
+        }
+        self.customer = build.customer_of(made.customers[0], build.MADE)
+        self.posted: list[LedgerEntry] = []
+        self.invoiced: set[str] = set()
+        self.items: set[str] = set()
+
+    def drafts(self, at: datetime) -> list[Draft]:
+        """Return all drafts."""
+        account = self._account(at)
+        usage: dict[str, list[HourUsage]] = defaultdict(list)
+        for need in needs(account, at):
+            usage[need.key] += self._rows(need, at)
+        return drafts(account, usage, at)
+
+    def finalize(self, found: list[Draft], until: datetime) -> list[Bill]:
+        """Make those of these drafts final that are due, as `bill/actions.py` does."""
+        due = [each for each in found if due_at(each.invoice, self.case.grace) <= until]
+        for draft in due:
+            self.posted += draft.entries
+            self.invoiced.add(draft.invoice.id)
+            self.items |= {line.schedule_item_id for line in draft.invoice.line_items if line.schedule_item_id}
+        return [bill_of(each.invoice) for each in due]
+
+    def ledgers(self, found: list[Draft], at: datetime) -> dict[str, tuple[list[Told], Fraction]]:
+        """Return balance id → its ledger with the deductions of these drafts, and what the customer may still use."""
+        entries = [*self._account(at).entries, *(entry for draft in found for entry in draft.entries)]
+        return {
+            each.id: (told(ledger(each, entries, at)), Fraction(balance_of(each, entries, (), at)))
+            for each in self._agreed(at)[1]
+        }
+
+    def _account(self, at: datetime) -> Account:
+        """Return what `store/accounts.py` would load at an instant."""
+        contracts, balances = self._agreed(at)
+        named = {rate.product_id for card in self.rates.values() for rate in card}
+        named |= {each.product_id for each in balances}
+        named |= {each.product_id for contract in contracts for each in contract.scheduled_charges}
+        return Account(
+            customer=self.customer,
+            contracts=contracts,
+            rates=self.rates,
+            products={each: self.products[each] for each in sorted(named)},
+            metrics=self.metrics,
+            balances=balances,
+            entries=(*self.posted, *(each for each in self.manual if each.timestamp <= at)),
+            invoiced=frozenset(self.invoiced),
+            invoiced_items=frozenset(self.items),
+        )
+
+    def _agreed(self, at: datetime) -> tuple[tuple[Contract, ...], tuple[Balance, ...]]:
+        """Return contracts and balances as `api/contracts.py` leaves them when some end earlier."""
+        contracts = list(self.contracts)
+        balances = [each for each in self.balances if each.created_at <= at]
+        for end in self.case.tenant.ends:
+            if end.said_at <= at:
+                until, now = end.ending_before, end.said_at
+                contracts = [_ended(each, until, now) if each.id == end.contract_id else each for each in contracts]
+                balances = [
+                    _cut(each, until, now) if each.contract_id == end.contract_id else each for each in balances
+                ]
+        return tuple(contracts), tuple(balances)
+
+    def _rows(self, need: Need, at: datetime) -> list[HourUsage]:
+        """Return what `store/usage.py` would read: here each event is a row of its own."""
+        metric = self.metrics[need.metric_id]
+        return [
+            _row(metric, need.group_key, each)
+            for each in self.case.counted
+            if each.metric_id == metric.id
+            and each.customer in self.customer.keys
+            and each.known_at <= at
+            and need.start_hour <= hour_number(each.at) < need.end_hour
+        ]
+
+
+def _ended(contract: Contract, until: datetime, now: datetime) -> Contract:
+    return replace(contract, ending_before=until, scheduled_charges=scheduled_charges.until(contract, until, now))
+
+
+def _cut(balance: Balance, until: datetime, now: datetime) -> Balance:
+    schedule = balance.invoice_schedule and schedules.items_until(balance.invoice_schedule, until, now)
+    return replace(balance, segments=schedules.segments_until(balance.segments, until), invoice_schedule=schedule)
+
+
+def _row(metric: BillableMetric, group_key: int, each: Counted) -> HourUsage:
+    values = dict(each.values)
+    group = tuple(values.get(name) for name in metric.keys[group_key])
+    hour = hour_number(each.at)
+    match metric.aggregation_type:
+        case Aggregation.UNIQUE:
+            return HourUsage(each.customer, group, hour, distinct=frozenset({each.value}))
+        case Aggregation.LATEST:
+            micros = (each.at - EPOCH) // MICROSECOND
+            return HourUsage(each.customer, group, hour, Decimal(each.value), micros, each.transaction_id)
+        case _:
+            return HourUsage(each.customer, group, hour, Decimal(each.value))
