@@ -58,6 +58,7 @@ ROUTES: list[Any] = [
     *usage.routes,
     *invoices.routes,
     *breakdowns.routes,
+    *edits.routes,
     *previews.routes,
 ]
 

@@ -84,7 +84,7 @@ async def create_commit(request: Request[Any, Any, Any], api: Api, caller: Calle
         origin = await _origin(tx, api, caller, asked)
         known = await terms.known_products(tx, caller.tenant_id, [asked])
         balance = terms.commit(asked, origin, known, "$")
-        await _check_contracts(tx, caller.tenant_id, balance)
+        await check_contracts(tx, caller.tenant_id, balance)
         return await _keep(tx, caller.tenant_id, balance)
 
 
@@ -96,7 +96,7 @@ async def create_credit(request: Request[Any, Any, Any], api: Api, caller: Calle
         origin = await _origin(tx, api, caller, asked)
         known = await terms.known_products(tx, caller.tenant_id, [asked])
         balance = terms.credit(asked, origin, known, "$")
-        await _check_contracts(tx, caller.tenant_id, balance)
+        await check_contracts(tx, caller.tenant_id, balance)
         return await _keep(tx, caller.tenant_id, balance)
 
 
@@ -123,7 +123,9 @@ async def update_commit_end(request: Request[Any, Any, Any], api: Api, caller: C
     asked = await wire.body(request, UpdateCommitEnd)
     end = fields.hour_or_none(asked.invoices_ending_before, "$.invoices_ending_before")
     async with api.database.transaction(caller.tenant_id) as tx:
-        balance = await _open(tx, api, caller, str(asked.customer_id), str(asked.commit_id), BalanceType.PREPAID)
+        balance = await open_balance(
+            tx, api, caller, str(asked.customer_id), str(asked.commit_id), (BalanceType.PREPAID,)
+        )
         if asked.access_ending_before is not None:
             balance = _shortened(balance, asked.access_ending_before)
         if end is not None:
@@ -138,7 +140,9 @@ async def update_credit_end(request: Request[Any, Any, Any], api: Api, caller: C
     """End the access to a credit earlier; never later."""
     asked = await wire.body(request, UpdateCreditEnd)
     async with api.database.transaction(caller.tenant_id) as tx:
-        balance = await _open(tx, api, caller, str(asked.customer_id), str(asked.credit_id), BalanceType.CREDIT)
+        balance = await open_balance(
+            tx, api, caller, str(asked.customer_id), str(asked.credit_id), (BalanceType.CREDIT,)
+        )
         await balances.set_schedules(tx, caller.tenant_id, _shortened(balance, asked.access_ending_before))
     return Data(Id(balance.id))
 
@@ -226,7 +230,7 @@ async def open_customer(tx: Connection, tenant_id: int, customer_id: str) -> Non
         fields.refuse("this customer is archived", "$.customer_id")
 
 
-async def _check_contracts(tx: Connection, tenant_id: int, balance: Balance) -> None:
+async def check_contracts(tx: Connection, tenant_id: int, balance: Balance) -> None:
     """Raise `InvalidError` unless all contracts that a customer's balance names are open ones of this customer."""
     own = {each.id for each in await contracts.of_customer(tx, tenant_id, balance.customer_id)}
     for index, each in enumerate(balance.applicable_contract_ids):
@@ -268,14 +272,14 @@ async def _list(api: Api, caller: Caller, asked: ListBalances, wanted: Filter) -
     return Page(seen, fields.next_page(shown, more))
 
 
-async def _open(
-    tx: Connection, api: Api, caller: Caller, customer_id: str, balance_id: str, kind: BalanceType
+async def open_balance(
+    tx: Connection, api: Api, caller: Caller, customer_id: str, balance_id: str, kinds: Collection[BalanceType]
 ) -> Balance:
     """Return a balance to be changed. Raises `NotFoundError`, and `InvalidError` for an archived one."""
     await open_customer(tx, caller.tenant_id, customer_id)
     balance = await kept(tx, caller.tenant_id, customer_id, balance_id, api.clock())
-    if balance.type is not kind:
-        raise NotFoundError(f"{balance_id} is no {'credit' if kind is BalanceType.CREDIT else 'commit'}")
+    if balance.type not in kinds:
+        raise NotFoundError(f"{balance_id} is no {'credit' if BalanceType.CREDIT in kinds else 'commit'}")
     if balance.archived_at is not None:
         fields.refuse("this balance is archived", "$")
     return balance

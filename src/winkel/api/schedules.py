@@ -1,7 +1,7 @@
 """Access and invoice schedules of request bodies → segments and dates of invoicing (metronome-api.md §4.7)."""
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from itertools import pairwise
@@ -106,22 +106,33 @@ def segments(asked: AccessScheduleIn, place: str) -> tuple[str, tuple[Segment, .
     """Return the pricing unit and the segments, in order of time. Raises `InvalidError`."""
     if asked.access_type is AccessType.QUANTITY:
         fields.refuse("access_type QUANTITY is not supported yet", f"{place}.access_type")
-    found = [_segment(each, f"{place}.schedule_items[{index}]") for index, each in enumerate(asked.schedule_items)]
+    found = [segment(each, f"{place}.schedule_items[{index}]") for index, each in enumerate(asked.schedule_items)]
+    check_overlaps(found, lambda index: f"{place}.schedule_items[{index}]")
     ordered = sorted(found, key=lambda each: each.starting_at)
-    for one, other in pairwise(ordered):
-        if other.starting_at < one.ending_before:
-            later = max(found.index(one), found.index(other))
-            fields.refuse("overlaps another segment of this schedule", f"{place}.schedule_items[{later}]")
     return fields.currency(asked.credit_type_id, f"{place}.credit_type_id"), tuple(ordered)
 
 
-def _segment(asked: SegmentIn, place: str) -> Segment:
+def check_overlaps(found: Sequence[Segment], place: Callable[[int], str]) -> None:
+    """Raise `InvalidError` where segments overlap; `place` says where each of them stands, by its index."""
+    ordered = sorted(enumerate(found), key=lambda each: each[1].starting_at)
+    for (one, earlier), (other, later) in pairwise(ordered):
+        if later.starting_at < earlier.ending_before:
+            fields.refuse("overlaps another segment of this schedule", place(max(one, other)))
+
+
+def segment(asked: SegmentIn, place: str) -> Segment:
+    """Return a new segment. Raises `InvalidError`."""
     start, end = fields.term(asked.starting_at, asked.ending_before, place)
     assert end is not None, "a segment always ends"
-    amount = fields.number(asked.amount, f"{place}.amount")
+    return Segment(str(uuid.uuid4()), access_amount(asked.amount, f"{place}.amount"), start, end)
+
+
+def access_amount(asked: Decimal, place: str) -> Decimal:
+    """Return the amount of a segment. Raises `InvalidError` unless it is above zero."""
+    amount = fields.number(asked, place)
     if not amount:
-        fields.refuse("must be above zero", f"{place}.amount")
-    return Segment(str(uuid.uuid4()), amount, start, end)
+        fields.refuse("must be above zero", place)
+    return amount
 
 
 def segments_until(segments: Iterable[Segment], end: datetime) -> tuple[Segment, ...]:
@@ -161,6 +172,18 @@ def invoice_schedule(asked: InvoiceScheduleIn, place: str) -> InvoiceSchedule:
         for at, it in sorted(dates, key=lambda each: each[0])
     ]
     return InvoiceSchedule(credit_type_id=unit, schedule_items=tuple(items), do_not_invoice=asked.do_not_invoice)
+
+
+def item(asked: ItemIn, place: str) -> ScheduleItem:
+    """Return a new date of invoicing. Raises `InvalidError`."""
+    charge = _charge(asked, place)
+    return ScheduleItem(
+        id=str(uuid.uuid4()),
+        timestamp=fields.hour(asked.timestamp, f"{place}.timestamp"),
+        amount=charge.amount,
+        quantity=charge.quantity,
+        unit_price=charge.unit_price,
+    )
 
 
 def _listed(items: Sequence[ItemIn], place: str) -> Iterator[tuple[datetime, Charge]]:

@@ -1,9 +1,10 @@
 """Commits and credits of request bodies → balances (metronome-api.md §4.7)."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Protocol
 from uuid import UUID
 
 from msgspec import Struct, structs
@@ -113,7 +114,7 @@ def commit(asked: CommitIn | CustomerCommitIn, origin: Origin, known: Mapping[st
         schedule = schedules.invoice_schedule(asked.invoice_schedule, f"{place}.invoice_schedule")
         balance = structs.replace(balance, invoice_schedule=schedule)
     if asked.type is CommitType.POSTPAID:
-        _check_postpaid(balance, place)
+        check_postpaid(balance, place)
     if isinstance(asked, CommitIn):
         _check_legacy_amount(asked, balance.segments, place)
     elif asked.invoice_contract_id is not None:
@@ -171,7 +172,7 @@ def fraction(asked: Decimal | None, place: str) -> Decimal | None:
     return found
 
 
-def _check_postpaid(commit: Balance, place: str) -> None:
+def check_postpaid(commit: Balance, place: str) -> None:
     """Raise `InvalidError` unless a postpaid commit promises one amount and is trued up once (§4.7)."""
     if len(commit.segments) != 1:
         fields.refuse("a POSTPAID commit has exactly one item", f"{place}.access_schedule.schedule_items")
@@ -194,7 +195,27 @@ def _check_legacy_amount(asked: CommitIn, segments: Iterable[Segment], place: st
         fields.refuse(f"is {asked.amount}, but the access_schedule sums to {given}", f"{place}.amount")
 
 
-def check_products(asked: PayingIn, known: Mapping[str, Product], place: str) -> None:
+class Paying(Protocol):
+    """What says what it may pay for: a request, or a balance."""
+
+    @property
+    def product_id(self) -> object:
+        """The FIXED product in whose name it stands."""
+
+    @property
+    def applicable_product_ids(self) -> Sequence[object]:
+        """Products that it pays for."""
+
+    @property
+    def applicable_product_tags(self) -> Sequence[str]:
+        """Tags of products that it pays for."""
+
+    @property
+    def specifiers(self) -> Sequence[Specifier]:
+        """Alternatives to both."""
+
+
+def check_products(asked: Paying, known: Mapping[str, Product], place: str) -> None:
     """Raise `InvalidError` unless all products are there, and the balance's own is a FIXED one."""
     fixed_product(asked.product_id, known, f"{place}.product_id")
     for index, each in enumerate(asked.applicable_product_ids):
@@ -206,7 +227,7 @@ def check_products(asked: PayingIn, known: Mapping[str, Product], place: str) ->
         _check_specifier(spec, known, f"{place}.specifiers[{index}]")
 
 
-def fixed_product(product_id: UUID, known: Mapping[str, Product], place: str) -> Product:
+def fixed_product(product_id: object, known: Mapping[str, Product], place: str) -> Product:
     """Return the product in whose name something is asked for. Raises `InvalidError` unless it is a FIXED one."""
     product = known.get(str(product_id))
     if product is None:

@@ -98,5 +98,12 @@ class Balance(Struct, frozen=True, kw_only=True, omit_defaults=True):
     uniqueness_key: str | None = None
     custom_fields: dict[str, str] = {}
     archived_at: datetime | None = None
+
+    @property
+    def product_ids(self) -> set[str]:
+        """The products that it names: its own, and those that it may pay for."""
+        named = {each.product_id for each in self.specifiers if each.product_id is not None}
+        return {self.product_id, *self.applicable_product_ids, *named}
+
     recurring_id: str | None = None
     """The recurring commit or credit whose child it is (`model/recurring.py`)."""

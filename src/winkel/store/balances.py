@@ -95,6 +95,13 @@ async def page(
     return msgspec.convert(await (await tx.execute(sql.page, values)).fetchall(), list[Balance])
 
 
+async def update(tx: Connection, tenant_id: int, balance: Balance) -> None:
+    """Keep the terms of a balance as they are now."""
+    values = {"tenant_id": tenant_id, **msgspec.structs.asdict(balance)}
+    values |= {name: Jsonb(values[name]) for name in _NESTED}
+    await tx.execute(sql.update, {**values, "invoice_schedule": _json(balance.invoice_schedule)})
+
+
 async def set_schedules(tx: Connection, tenant_id: int, balance: Balance) -> None:
     """Keep the segments and the invoice schedule of a balance as they are now."""
     values = {"tenant_id": tenant_id, "id": balance.id, "segments": Jsonb(balance.segments)}

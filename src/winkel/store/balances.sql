@@ -64,6 +64,16 @@ WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
 ORDER BY created_at, id
 LIMIT %(limit)s
 
+-- name: update
+-- Change the terms of a balance; whose it is, and in which pricing unit, stays.
+UPDATE balance SET product_id = %(product_id)s, segments = %(segments)s, priority = %(priority)s, name = %(name)s,
+    description = %(description)s, applicable_contract_ids = %(applicable_contract_ids)s,
+    applicable_product_ids = %(applicable_product_ids)s, applicable_product_tags = %(applicable_product_tags)s,
+    specifiers = %(specifiers)s, rate_type = %(rate_type)s, invoice_schedule = %(invoice_schedule)s,
+    invoice_contract_id = %(invoice_contract_id)s, rollover_fraction = %(rollover_fraction)s,
+    netsuite_sales_order_id = %(netsuite_sales_order_id)s
+WHERE tenant_id = %(tenant_id)s AND id = %(id)s
+
 -- name: set_schedules
 -- Shorten the access or the invoicing of a balance.
 UPDATE balance SET segments = %(segments)s, invoice_schedule = %(invoice_schedule)s
