@@ -9,9 +9,10 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from winkel.api import fields, overrides, scheduled_charges, terms
+from winkel.api import fields, overrides, scheduled_charges, subscriptions, terms
 from winkel.api.overrides import OverrideIn
 from winkel.api.scheduled_charges import ScheduledChargeIn
+from winkel.api.subscriptions import SubscriptionIn
 from winkel.api.terms import CommitIn, CreditIn
 from winkel.model.contract import Contract, StatementSchedule
 from winkel.model.override import Prioritization
@@ -22,6 +23,7 @@ from winkel.model.word import Word
 NOT_YET = (
     terms.NOT_YET
     | overrides.NOT_YET
+    | subscriptions.NOT_YET
     | {
         "billing_provider_configuration",
         "discounts",
@@ -38,7 +40,6 @@ NOT_YET = (
         "scheduled_charges_on_usage_invoices",
         "spend_threshold_configuration",
         "spend_trackers",
-        "subscriptions",
         "transition",
         "usage_filter",
     }
@@ -50,6 +51,8 @@ OVERRIDES_MAX = 1000
 """The most overrides of one contract."""
 CHARGES_MAX = 1000
 """The most scheduled charges of one contract."""
+SUBSCRIPTIONS_MAX = 1000
+"""The most subscriptions of one contract."""
 
 
 class Day(Word):
@@ -83,6 +86,7 @@ class CreateContract(Struct, forbid_unknown_fields=True, kw_only=True):
     overrides: Annotated[list[OverrideIn], Meta(max_length=OVERRIDES_MAX)] = []
     multiplier_override_prioritization: Prioritization = Prioritization.LOWEST_MULTIPLIER
     scheduled_charges: Annotated[list[ScheduledChargeIn], Meta(max_length=CHARGES_MAX)] = []
+    subscriptions: Annotated[list[SubscriptionIn], Meta(max_length=SUBSCRIPTIONS_MAX)] = []
     net_payment_terms_days: Decimal | None = None
     netsuite_sales_order_id: str | None = None
     salesforce_opportunity_id: str | None = None

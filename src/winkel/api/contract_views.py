@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 from winkel.api.balance_views import BalanceView
 from winkel.api.overrides import OverrideView, override_view
 from winkel.api.scheduled_charges import ScheduledChargeView, scheduled_charge_view
+from winkel.api.subscriptions import SubscriptionView, subscription_view
 from winkel.model.commit import BalanceType
 from winkel.model.contract import Contract, StatementSchedule
 from winkel.model.money import plain
@@ -31,13 +32,15 @@ class TermViews(Struct, frozen=True):
 
     overrides: list[OverrideView]
     scheduled_charges: list[ScheduledChargeView]
+    subscriptions: list[SubscriptionView]
 
     @classmethod
-    def of(cls, contract: Contract, known: Mapping[str, Product]) -> "TermViews":
-        """Return the terms of a contract; `known` has the products that they name."""
+    def of(cls, contract: Contract, known: Mapping[str, Product], at: datetime) -> "TermViews":
+        """Return the terms of a contract as they are at the instant; `known` has the products that they name."""
         return cls(
             [override_view(each, known) for each in contract.overrides],
             [scheduled_charge_view(each, known) for each in contract.scheduled_charges],
+            [subscription_view(contract, each, known, at) for each in contract.subscriptions],
         )
 
 
@@ -57,7 +60,7 @@ class ContractV2View(Struct, omit_defaults=True, kw_only=True):
     scheduled_charges: list[ScheduledChargeView]
     transitions: tuple[()]
     usage_filter: tuple[()]
-    subscriptions: tuple[()]
+    subscriptions: list[SubscriptionView]
     has_more: HasMore
     multiplier_override_prioritization: Prioritization
     rate_card_id: str | None = None
@@ -100,7 +103,7 @@ class ContractV1View(Struct, omit_defaults=True, kw_only=True):
     initial: TermsV1View
     current: TermsV1View
     amendments: tuple[()]
-    subscriptions: tuple[()]
+    subscriptions: list[SubscriptionView]
     custom_fields: dict[str, str]
     uniqueness_key: str | None = None
     archived_at: datetime | None = None
@@ -122,7 +125,7 @@ def contract_v1(contract: Contract, balances: Sequence[BalanceView], terms: Term
         initial=structs.replace(current, ending_before=contract.end_as_of(contract.created_at)),
         current=current,
         amendments=NONE,
-        subscriptions=NONE,
+        subscriptions=terms.subscriptions,
         custom_fields=contract.custom_fields,
         uniqueness_key=contract.uniqueness_key,
         archived_at=contract.archived_at,
@@ -146,7 +149,7 @@ def contract_v2(contract: Contract, balances: Sequence[BalanceView], terms: Term
         scheduled_charges=terms.scheduled_charges,
         transitions=NONE,
         usage_filter=NONE,
-        subscriptions=NONE,
+        subscriptions=terms.subscriptions,
         has_more=HasMore(),
         multiplier_override_prioritization=contract.multiplier_override_prioritization,
         rate_card_id=contract.rate_card_id,

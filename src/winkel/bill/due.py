@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from winkel.bill.draft import Draft
 from winkel.bill.scheduled import schedules
+from winkel.bill.subscription import next_start
 from winkel.model.account import Account
 
 
@@ -21,9 +22,15 @@ def due_at(draft: Draft, grace: timedelta) -> datetime:
 
 
 def next_look(account: Account, drafts: Iterable[Draft], grace: timedelta, at: datetime) -> datetime | None:
-    """Return when the first of these drafts becomes final or the next contract begins; None: nothing will happen."""
+    """Return when the first of these drafts becomes final, or the next contract or period of a subscription begins.
+
+    None: nothing will happen.
+    """
     moments = [due_at(draft, grace) for draft in drafts]
     moments += [contract.starting_at for contract in account.contracts if contract.starting_at > at]
+    for contract in account.contracts:
+        starts = (next_start(contract, each, at) for each in contract.subscriptions)
+        moments += [start for start in starts if start is not None]
     for schedule in schedules(account):
         if not schedule.do_not_invoice:
             moments += [item.timestamp for item in schedule.schedule_items if item.timestamp > at]

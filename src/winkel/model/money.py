@@ -59,9 +59,9 @@ def total(amounts: "list[Decimal] | tuple[Decimal, ...]") -> Decimal:
     return result
 
 
-def divide(a: Decimal, b: Decimal) -> Decimal:
-    """Return `a ÷ b`, half-even at `QUOTIENT_PLACES` decimal places. Raises `DivisionByZero` for b = 0."""
-    return rounded(_DIVIDE.divide(a, b), QUOTIENT_PLACES)
+def divide(a: Decimal, b: Decimal, places: int = QUOTIENT_PLACES, rounding: str = ROUND_HALF_EVEN) -> Decimal:
+    """Return `a ÷ b` at so many decimal places, half-even unless told otherwise. Raises `DivisionByZero` for b = 0."""
+    return rounded(_DIVIDE.divide(a, b), places, rounding)
 
 
 def rounded(amount: Decimal, places: int, rounding: str = ROUND_HALF_EVEN) -> Decimal:

@@ -28,7 +28,9 @@ async def load(tx: Connection, tenant_id: int, customer_id: str) -> Account:
         balances=held,
         entries=await ledger.of_customer(tx, tenant_id, customer_id),
         invoiced=await invoices.ids(tx, tenant_id, customer_id),
-        invoiced_items=await invoices.schedule_items(tx, tenant_id, customer_id),
+        invoiced_items=await invoices.schedule_items(
+            tx, tenant_id, customer_id, [each.id for each in agreed if each.subscriptions]
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from winkel.model.contract import Contract, EndChange, ScheduledCharge
 from winkel.model.errors import NotFoundError
+from winkel.model.subscription import Subscription
 from winkel.store.database import Connection
 from winkel.store.sql import Queries
 
@@ -30,6 +31,7 @@ async def insert(tx: Connection, tenant_id: int, contract: Contract) -> None:
     values["custom_fields"] = Jsonb(contract.custom_fields)
     values["overrides"] = Jsonb(contract.overrides)
     values["scheduled_charges"] = Jsonb(contract.scheduled_charges)
+    values["subscriptions"] = Jsonb(contract.subscriptions)
     await tx.execute(sql.insert, values)
 
 
@@ -66,11 +68,17 @@ async def page(
 
 
 async def set_end(
-    tx: Connection, tenant_id: int, contract_id: str, change: EndChange, charges: Sequence[ScheduledCharge]
+    tx: Connection,
+    tenant_id: int,
+    contract_id: str,
+    change: EndChange,
+    charges: Sequence[ScheduledCharge],
+    subscriptions: Sequence[Subscription],
 ) -> None:
-    """Give a contract another end, and remember the old one; `charges` are its scheduled ones from now on."""
+    """Give a contract another end, and remember the old one; charges and subscriptions are its own from now on."""
     values = {"tenant_id": tenant_id, "id": contract_id, "ending_before": change.new, "change": Jsonb([change])}
-    await tx.execute(sql.set_end, values | {"scheduled_charges": Jsonb(tuple(charges))})
+    values |= {"scheduled_charges": Jsonb(tuple(charges)), "subscriptions": Jsonb(tuple(subscriptions))}
+    await tx.execute(sql.set_end, values)
 
 
 async def archive(tx: Connection, tenant_id: int, contract_id: str, at: datetime) -> None:

@@ -1,5 +1,6 @@
 """Finalized invoices. Drafts are computed, never kept."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -39,9 +40,10 @@ async def ids(tx: Connection, tenant_id: int, customer_id: str) -> frozenset[str
     return frozenset([row["id"] for row in await rows.fetchall()])
 
 
-async def schedule_items(tx: Connection, tenant_id: int, customer_id: str) -> frozenset[str]:
-    """Return the ids of the invoice schedule items on kept invoices of a customer."""
-    rows = await tx.execute(sql.schedule_items, {"tenant_id": tenant_id, "customer_id": customer_id})
+async def schedule_items(tx: Connection, tenant_id: int, customer_id: str, subscribed: Iterable[str]) -> frozenset[str]:
+    """Return the ids of what kept invoices of a customer ask for; `subscribed` are its contracts with subscriptions."""
+    values = {"tenant_id": tenant_id, "customer_id": customer_id, "subscribed": list(subscribed)}
+    rows = await tx.execute(sql.schedule_items, values)
     return frozenset([row["id"] for row in await rows.fetchall()])
 
 

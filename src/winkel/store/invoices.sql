@@ -10,10 +10,12 @@ VALUES (%(tenant_id)s, %(id)s, %(customer_id)s, %(contract_id)s, %(type)s, %(sta
 SELECT id::text FROM invoice WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
 
 -- name: schedule_items
--- The invoice schedule items on kept invoices of a customer.
+-- The invoice schedule items on kept invoices of a customer. Of usage statements only those of some contracts are
+-- looked at: they have many lines, and only lines of subscriptions are such items.
 SELECT DISTINCT line ->> 'schedule_item_id' AS id
 FROM invoice, jsonb_array_elements(line_items) AS line
-WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND type = 'SCHEDULED'
+WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
+  AND (type = 'SCHEDULED' OR contract_id = ANY (%(subscribed)s::uuid[]))
   AND line ? 'schedule_item_id'
 
 -- name: find
