@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -199,7 +200,9 @@ def test_nothing_is_asked_for_twice_whenever_it_is_looked_at(account: Account, l
 
 def _items(some: list[Invoice]) -> Counter[tuple[object, ...]]:
     return Counter(
-        (line.schedule_item_id, line.starting_at, line.quantity, line.total) for each in some for line in each.line_items
+        (line.schedule_item_id, line.starting_at, line.quantity, line.total)
+        for each in some
+        for line in each.line_items
     )
 
 
@@ -253,7 +256,7 @@ def test_parts_of_a_period_sum_to_it(
     """Up to the rounding that was agreed for each of them; rounded down, never to more than all of it."""
     whole = Period(START, add_months(START, 1))
     edges = [0, *sorted(cuts), 744]
-    parts = [Period(START + low * HOUR, START + high * HOUR) for low, high in zip(edges, edges[1:], strict=False)]
+    parts = [Period(START + low * HOUR, START + high * HOUR) for low, high in pairwise(edges)]
     exact = sum(share(price, part, whole, Proration(is_prorated=True)) for part in parts)
     assert abs(exact - price) <= len(parts) * Decimal("1e-20")
     rounding = ProrationRounding(places, method)
@@ -278,7 +281,7 @@ def test_periods_follow_one_another(subscription: Subscription, length: int) -> 
     found = list(periods(contract, subscription))
     assert found[0].billed.start == subscription.starting_at
     assert found[-1].billed.end == min(end, subscription.ending_before or end)
-    assert all(one.billed.end == other.billed.start for one, other in zip(found, found[1:], strict=False))
+    assert all(one.billed.end == other.billed.start for one, other in pairwise(found))
     assert all(each.billed == each.whole for each in found[1:-1])
 
 
