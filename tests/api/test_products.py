@@ -186,7 +186,7 @@ CREATE = [
     ({"name": "n", "type": "COMPOSITE"}, "needs composite_product_ids or composite_tags"),
     ({"name": "n", "type": "COMPOSITE", "composite_product_ids": [ABSENT]}, "$.composite_product_ids"),
     ({"name": "n", "type": "FIXED", "composite_tags": ["a"]}, "composite_tags is not for"),
-    ({"name": "n", "type": "subscription"}, "SUBSCRIPTION are not supported yet"),
+    ({"name": "n", "type": "subscription", "pricing_group_key": ["a"]}, "not for products of type SUBSCRIPTION"),
     ({"name": "n", "type": "PROFESSIONAL_SERVICE", "pricing_group_key": ["a"]}, "not for products of type PRO_SERVICE"),
     ({"name": "n", "type": "NONSENSE"}, "NONSENSE"),
     ({"name": "n", "type": 5}, "type"),

@@ -157,8 +157,8 @@ async def test_add_rates_is_all_or_nothing(sdk, app_client):
     await seed.refused(app_client, f"{CARDS}/addRates", body, "negative", "$.rates[1].price")
     body["rates"][1] = wire(str(uuid.uuid4()))
     await seed.refused(app_client, f"{CARDS}/addRates", body, "there is no product", "$.rates[1].product_id")
-    body["rates"][1] = wire(product, billing_frequency="MONTHLY")
-    await seed.refused(app_client, f"{CARDS}/addRates", body, "`billing_frequency` is not supported yet", "$.rates[1]")
+    body["rates"][1] = wire(product, custom_rate={})
+    await seed.refused(app_client, f"{CARDS}/addRates", body, "`custom_rate` is not supported yet", "$.rates[1]")
     assert [each async for each in sdk.v1.contracts.rate_cards.rates.list(rate_card_id=card, at=NEW_YEAR)] == []
 
 
@@ -193,7 +193,8 @@ async def test_refused(sdk, app_client, make_client):
     await refuse("not supported yet", "$.credit_type_id", credit_type_id=str(uuid.uuid4()))
     for rate_type in ("subscription", "CUSTOM"):
         await refuse(f"{rate_type.upper()} is not supported yet", "$.rate_type", rate_type=rate_type)
-    for field in ("billing_frequency", "custom_rate", "is_prorated", "quantity"):
+    await refuse("only rates of SUBSCRIPTION", "$.billing_frequency", billing_frequency="MONTHLY")
+    for field in ("custom_rate", "is_prorated", "quantity"):
         await refuse(f"`{field}` is not supported yet", **{field: 1})
     await refuse("unknown field `discount`", discount=1)
     await refuse("$.rate_type", rate_type="FREE")

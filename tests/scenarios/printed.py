@@ -48,6 +48,8 @@ def label(item: LineItem, draft: Invoice) -> str:
     words += [f"{name}={'(none)' if value is None else value}" for name, value in groups.items()]
     if item.tier:
         words.append(f"tier {item.tier.level}")
+    if item.is_prorated:
+        words.append("(part)")
     if item.starting_at and item.ending_before and (item.starting_at, item.ending_before) != (draft.start, draft.end):
         words.append(f"[{day(item.starting_at)[5:]} → {day(item.ending_before)[5:]}]")
     return " ".join(words)

@@ -87,9 +87,11 @@ class Story:
                     self.usage[usage_key(name, index)] = []
             case "product":
                 state = ProductState(name=name, created_at=BEGINNING, created_by="story")
-                state = structs.replace(state, **words.terms(clauses))
+                subscribed = clauses[:1] == ["subscription"]
+                state = structs.replace(state, **words.terms(clauses[subscribed:]))
                 composite = state.composite_product_ids or state.composite_tags
                 kind = ProductType.COMPOSITE if composite else ProductType.USAGE
+                kind = ProductType.SUBSCRIPTION if subscribed else kind
                 self.products[name] = Product(id=name, type=kind, initial=state)
             case "change":
                 start = words.moment(clauses[0].removeprefix("from "))
@@ -109,6 +111,8 @@ class Story:
                 contract, term = words.recurring(name, clauses)
                 its = self.contracts[contract]
                 self.contracts[contract] = structs.replace(its, recurring_balances=(*its.recurring_balances, term))
+            case "subscription":
+                self._subscribe(name, clauses)
             case "override":
                 contract = self.contracts[name]
                 made = words.override(f"override {len(contract.overrides)}", clauses, self.cards[contract.rate_card_id])
@@ -124,7 +128,7 @@ class Story:
                 raise ValueError(f"a story doesn't know the word {word!r}")
 
     def _rate(self, name: str, clauses: list[str]) -> Rate:
-        card, values, entitled, start, end = "standard", {}, True, BEGINNING, None
+        card, values, entitled, start, end, frequency = "standard", {}, True, BEGINNING, None, None
         parts, commit_parts = [], []
         for clause in clauses:
             match clause.split():
@@ -140,6 +144,8 @@ class Story:
                     start = words.moment(day)
                 case ["until", day]:
                     end = words.moment(day)
+                case [word] if word.upper() in Frequency.__members__:
+                    frequency = Frequency(word)
                 case parts_of_price:
                     parts.append(parts_of_price)
         return Rate(
@@ -154,6 +160,7 @@ class Story:
             credit_type_id=self.cards[card],
             pricing_group_values=values,
             commit_price=words.price(commit_parts, self.cards[card]) if commit_parts else None,
+            billing_frequency=frequency,
         )
 
     def _contract(self, name: str, clauses: list[str]) -> Contract:
@@ -259,6 +266,12 @@ class Story:
         charge = ScheduledCharge(id=name, name=name, product_id="Fixed", schedule=_invoicing(name, unit, dates))
         its = self.contracts[contract]
         self.contracts[contract] = structs.replace(its, scheduled_charges=(*its.scheduled_charges, charge))
+
+    def _subscribe(self, name: str, clauses: list[str]) -> None:
+        """Add a subscription to the contract that it is of."""
+        its = self.contracts[next((clause[3:] for clause in clauses if clause.startswith("of ")), "main")]
+        made = words.subscription(name, clauses, its)
+        self.contracts[its.id] = structs.replace(its, subscriptions=(*its.subscriptions, made))
 
     def _entry(self, name: str, clauses: list[str]) -> LedgerEntry:
         amount, _, day, *number = clauses[0].split()

@@ -6,13 +6,22 @@ from decimal import Decimal
 from typing import TypeVar
 
 from winkel.model.commit import BalanceType, RateSide, Specifier
+from winkel.model.contract import Contract
 from winkel.model.credit_type import CURRENCIES, USD
 from winkel.model.override import MultiplierTier, Override, OverrideSpecifier, OverrideType, Prioritization
-from winkel.model.period import RecurrenceFrequency
+from winkel.model.period import Frequency, RecurrenceFrequency
 from winkel.model.price import Flat, Percentage, Price, Tier, Tiered, TieredPercentage
 from winkel.model.product import Operation, QuantityConversion, QuantityRounding, RoundingMethod
 from winkel.model.proration import AmountRounding, AmountRoundingMethod, Proration
 from winkel.model.recurring import RecurringAmount, RecurringBalance
+from winkel.model.subscription import (
+    CollectionSchedule,
+    InvoiceBehavior,
+    InvoicePlacement,
+    QuantityChange,
+    Subscription,
+    SubscriptionProration,
+)
 
 CURRENCY = {each.name.split()[0]: each for each in CURRENCIES}
 EACH = {
@@ -96,6 +105,8 @@ def specifier(text: str, kind: type[S] = Specifier) -> S:
         match part.split():
             case ["tag", *tags]:
                 fields["product_tags"] = tuple(tags)
+            case [word] if word.upper() in Frequency.__members__:
+                fields["billing_frequency"] = Frequency(word)
             case ["priced", *pairs]:
                 fields["pricing_group_values"] = values(pairs)
             case ["shown", *pairs]:
@@ -192,6 +203,52 @@ def override(its_id: str, clauses: list[str], unit: str) -> Override:
     priced = price(parts, unit) if parts else None
     made = Override(id=its_id, specifiers=tuple(specifiers), tiers=tuple(tiers), price=priced, **fields)
     made.check(Prioritization.LOWEST_MULTIPLIER if made.priority is None else Prioritization.EXPLICIT)
+    return made
+
+
+def subscription(name: str, clauses: list[str], contract: Contract) -> Subscription:
+    """Return the subscription of `5 monthly in advance`, `product Seat`, `from 2026-01-10`, `+3 on 2026-01-20` …"""
+    quantity, frequency, _, collected = clauses[0].split()
+    fields: dict[str, object] = {"starting_at": contract.starting_at}
+    fields["anchor"] = contract.usage_statement_schedule.billing_anchor_date
+    proration, changes = {}, []
+    for clause in clauses[1:]:
+        match clause.split():
+            case ["product", *product]:
+                fields["product_id"] = " ".join(product)
+            case ["from", day]:
+                fields["starting_at"] = moment(day)
+            case ["until", day]:
+                fields["ending_before"] = moment(day)
+            case ["anchor", day]:
+                fields["anchor"] = moment(day)
+            case ["of", _]:
+                pass
+            case ["prorated"]:
+                proration["is_prorated"] = True
+            case ["prices", "rounded", how, "to", places, "places"]:
+                method = {"half-up": "HALF_UP", "down": "FLOOR", "up": "CEILING"}[how]
+                proration["rounding"] = AmountRounding(int(places), AmountRoundingMethod(method))
+            case ["increases", "at", "once"]:
+                proration["invoice_behavior"] = InvoiceBehavior.BILL_IMMEDIATELY
+            case ["on", "scheduled", "invoices"]:
+                fields["invoice_placement"] = InvoicePlacement.ON_SCHEDULED_INVOICE
+            case [change, "on", day]:
+                kind = "quantity_delta" if change[0] in "+−" else "quantity"
+                changes.append(QuantityChange(starting_at=moment(day), **{kind: decimal(change)}))
+            case _:
+                raise ValueError(f"a subscription doesn't know {clause!r}")
+    made = Subscription(
+        id=name,
+        name=name,
+        billing_frequency=Frequency(frequency),
+        collection_schedule=CollectionSchedule(collected),
+        created_at=contract.created_at,
+        changes=(QuantityChange(starting_at=fields["starting_at"], quantity=decimal(quantity)), *changes),
+        proration=SubscriptionProration(**proration),
+        **fields,
+    )
+    made.check()
     return made
 
 

@@ -9,10 +9,11 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from winkel.api import fields, overrides, recurring, scheduled_charges, terms
+from winkel.api import fields, overrides, recurring, scheduled_charges, subscriptions, terms
 from winkel.api.overrides import OverrideIn
 from winkel.api.recurring import RecurringCommitIn, RecurringCreditIn
 from winkel.api.scheduled_charges import ScheduledChargeIn
+from winkel.api.subscriptions import SubscriptionIn
 from winkel.api.terms import CommitIn, CreditIn
 from winkel.model.contract import Contract, StatementSchedule
 from winkel.model.override import Prioritization
@@ -24,6 +25,7 @@ NOT_YET = (
     terms.NOT_YET
     | overrides.NOT_YET
     | recurring.NOT_YET
+    | subscriptions.NOT_YET
     | {
         "billing_provider_configuration",
         "discounts",
@@ -38,7 +40,6 @@ NOT_YET = (
         "scheduled_charges_on_usage_invoices",
         "spend_threshold_configuration",
         "spend_trackers",
-        "subscriptions",
         "transition",
         "usage_filter",
     }
@@ -52,6 +53,8 @@ CHARGES_MAX = 1000
 """The most scheduled charges of one contract."""
 RECURRING_MAX = 100
 """The most recurring commits of one contract, and the most recurring credits."""
+SUBSCRIPTIONS_MAX = 1000
+"""The most subscriptions of one contract."""
 
 
 class Day(Word):
@@ -87,6 +90,7 @@ class CreateContract(Struct, forbid_unknown_fields=True, kw_only=True):
     scheduled_charges: Annotated[list[ScheduledChargeIn], Meta(max_length=CHARGES_MAX)] = []
     recurring_commits: Annotated[list[RecurringCommitIn], Meta(max_length=RECURRING_MAX)] = []
     recurring_credits: Annotated[list[RecurringCreditIn], Meta(max_length=RECURRING_MAX)] = []
+    subscriptions: Annotated[list[SubscriptionIn], Meta(max_length=SUBSCRIPTIONS_MAX)] = []
     net_payment_terms_days: Decimal | None = None
     netsuite_sales_order_id: str | None = None
     salesforce_opportunity_id: str | None = None

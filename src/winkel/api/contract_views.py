@@ -10,6 +10,7 @@ from winkel.api.balance_views import BalanceView
 from winkel.api.overrides import OverrideView, override_view
 from winkel.api.recurring import RecurringView, recurring_view
 from winkel.api.scheduled_charges import ScheduledChargeView, scheduled_charge_view
+from winkel.api.subscriptions import SubscriptionView, subscription_view
 from winkel.model.commit import BalanceType
 from winkel.model.contract import Contract, StatementSchedule
 from winkel.model.money import plain
@@ -35,15 +36,17 @@ class TermViews(Struct, frozen=True):
     scheduled_charges: list[ScheduledChargeView]
     recurring_commits: list[RecurringView]
     recurring_credits: list[RecurringView]
+    subscriptions: list[SubscriptionView]
 
     @classmethod
-    def of(cls, contract: Contract, known: Mapping[str, Product]) -> "TermViews":
-        """Return the terms of a contract; `known` has the products that they name."""
+    def of(cls, contract: Contract, known: Mapping[str, Product], at: datetime) -> "TermViews":
+        """Return the terms of a contract as they are at the instant; `known` has the products that they name."""
         return cls(
             [override_view(each, known) for each in contract.overrides],
             [scheduled_charge_view(each, known) for each in contract.scheduled_charges],
             [recurring_view(contract, each, known) for each in contract.recurring_balances if each.type != CREDIT],
             [recurring_view(contract, each, known) for each in contract.recurring_balances if each.type == CREDIT],
+            [subscription_view(contract, each, known, at) for each in contract.subscriptions],
         )
 
 
@@ -63,7 +66,7 @@ class ContractV2View(Struct, omit_defaults=True, kw_only=True):
     scheduled_charges: list[ScheduledChargeView]
     transitions: tuple[()]
     usage_filter: tuple[()]
-    subscriptions: tuple[()]
+    subscriptions: list[SubscriptionView]
     has_more: HasMore
     recurring_commits: list[RecurringView]
     recurring_credits: list[RecurringView]
@@ -110,7 +113,7 @@ class ContractV1View(Struct, omit_defaults=True, kw_only=True):
     initial: TermsV1View
     current: TermsV1View
     amendments: tuple[()]
-    subscriptions: tuple[()]
+    subscriptions: list[SubscriptionView]
     custom_fields: dict[str, str]
     uniqueness_key: str | None = None
     archived_at: datetime | None = None
@@ -132,7 +135,7 @@ def contract_v1(contract: Contract, balances: Sequence[BalanceView], terms: Term
         initial=structs.replace(current, ending_before=contract.end_as_of(contract.created_at)),
         current=current,
         amendments=NONE,
-        subscriptions=NONE,
+        subscriptions=terms.subscriptions,
         custom_fields=contract.custom_fields,
         uniqueness_key=contract.uniqueness_key,
         archived_at=contract.archived_at,
@@ -156,7 +159,7 @@ def contract_v2(contract: Contract, balances: Sequence[BalanceView], terms: Term
         scheduled_charges=terms.scheduled_charges,
         transitions=NONE,
         usage_filter=NONE,
-        subscriptions=NONE,
+        subscriptions=terms.subscriptions,
         has_more=HasMore(),
         recurring_commits=terms.recurring_commits,
         recurring_credits=terms.recurring_credits,

@@ -1,13 +1,13 @@
 """POST /v1/contracts/{create,get,list,archive,updateEndDate} and /v2/contracts/{get,list} (metronome-api.md §4.7)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
 from litestar import Request, post
 from msgspec import structs
 
-from winkel.api import commits, fields, overrides, pages, scheduled_charges, schedules, terms, wire
+from winkel.api import commits, fields, overrides, pages, scheduled_charges, schedules, subscriptions, terms, wire
 from winkel.api.auth import reader, writer
 from winkel.api.balance_views import BalanceView
 from winkel.api.contract_requests import (
@@ -29,6 +29,8 @@ from winkel.bill.recurring import children
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract, EndChange
 from winkel.model.errors import NotFoundError
+from winkel.model.product import Product
+from winkel.model.subscription import Subscription
 from winkel.model.tenant import Caller
 from winkel.store import balances, contracts, customers, invoices, products, rate_cards, uniqueness_keys
 from winkel.store.contracts import Filter
@@ -48,8 +50,11 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
         card = await _rate_card(tx, tenant_id, asked)
         named = overrides.product_ids(asked.overrides) | scheduled_charges.product_ids(asked.scheduled_charges)
         named |= terms.product_ids([*asked.recurring_commits, *asked.recurring_credits])
+        named |= subscriptions.product_ids(asked.subscriptions)
         known = await products.by_ids(tx, tenant_id, sorted(named))
         contract = agreed(asked, card, known, at, caller.name)
+        subscribed = await _subscriptions(tx, tenant_id, asked, contract, known)
+        contract = structs.replace(contract, subscriptions=subscribed)
         held = await _balances(tx, tenant_id, asked, contract)
         await uniqueness_keys.claim(tx, tenant_id, "contract", contract.uniqueness_key, contract.id)
         await contracts.insert(tx, tenant_id, contract)
@@ -57,7 +62,7 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
             await balances.insert(tx, tenant_id, balance)
         held += children([contract], (), at)
         views = await commits.views(tx, api.further, tenant_id, held, at=at)
-    return Data(Created(contract.id, contract_v2(contract, views, TermViews.of(contract, known))))
+    return Data(Created(contract.id, contract_v2(contract, views, TermViews.of(contract, known, at))))
 
 
 @post("/v1/contracts/get", guards=[reader], status_code=200)
@@ -131,7 +136,8 @@ async def update_end_date(request: Request[Any, Any, Any], api: Api, caller: Cal
             recurring = tuple(each.until(end) for each in recurring)
             await actions.keep_begun(tx, tenant_id, customer_id, at)
             await _end_balances(tx, tenant_id, contract, end, at, freed)
-        await contracts.set_end(tx, tenant_id, contract.id, change, charges, recurring)
+        subscribed = subscriptions.after_change_of_end(contract, end)
+        await contracts.set_end(tx, tenant_id, contract.id, change, charges, recurring, subscribed)
     return Data(Id(contract.id))
 
 
@@ -159,6 +165,20 @@ async def _rate_card(tx: Connection, tenant_id: int, asked: CreateContract) -> s
     return card.id
 
 
+async def _subscriptions(
+    tx: Connection, tenant_id: int, asked: CreateContract, contract: Contract, known: Mapping[str, Product]
+) -> tuple[Subscription, ...]:
+    """Return the subscriptions of a new contract. Raises `InvalidError`."""
+    if not asked.subscriptions:
+        return ()
+    cards = [contract.rate_card_id] if contract.rate_card_id else []
+    rates = [each for card in (await rate_cards.rates(tx, tenant_id, cards)).values() for each in card]
+    return tuple(
+        subscriptions.subscription(each, contract, known, rates, f"$.subscriptions[{index}]")
+        for index, each in enumerate(asked.subscriptions)
+    )
+
+
 async def _balances(tx: Connection, tenant_id: int, asked: CreateContract, contract: Contract) -> list[Balance]:
     """Return the commits and credits of a new contract. Raises `InvalidError`."""
     known = await terms.known_products(tx, tenant_id, [*asked.commits, *asked.credits])
@@ -179,7 +199,7 @@ async def _one(api: Api, caller: Caller, asked: GetContract, as_of: datetime | N
         contract = await contracts.get(tx, tenant_id, customer_id, str(asked.contract_id))
         if as_of is not None:
             contract = _as_of(contract, as_of)
-        ((_, views, its),) = await _shown(api, tx, tenant_id, [contract], asked)
+        ((_, views, its),) = await _shown(api, tx, tenant_id, [contract], asked, as_of)
     return contract, [each for each in views if as_of is None or each.created_at <= as_of], its
 
 
@@ -213,15 +233,21 @@ async def _list(api: Api, caller: Caller, asked: ListContracts) -> tuple[list[Sh
 
 
 async def _shown(
-    api: Api, tx: Connection, tenant_id: int, some: Sequence[Contract], asked: GetContract | ListContracts
+    api: Api,
+    tx: Connection,
+    tenant_id: int,
+    some: Sequence[Contract],
+    asked: GetContract | ListContracts,
+    as_of: datetime | None = None,
 ) -> list[Shown]:
-    """Return contracts of one customer with their balances and what else was agreed."""
+    """Return contracts of one customer with their balances and what else was agreed, as of an instant or of now."""
     views = await _views(api, tx, tenant_id, some, asked)
     named = {name for contract in some for each in contract.overrides for name in each.product_ids}
     named |= {each.product_id for contract in some for each in contract.scheduled_charges}
     named |= {each.product_id for contract in some for each in contract.recurring_balances}
+    named |= {each.product_id for contract in some for each in contract.subscriptions}
     known = await products.by_ids(tx, tenant_id, sorted(named))
-    return [(each, views[each.id], TermViews.of(each, known)) for each in some]
+    return [(each, views[each.id], TermViews.of(each, known, as_of or api.clock())) for each in some]
 
 
 async def _views(

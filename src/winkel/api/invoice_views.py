@@ -15,6 +15,7 @@ from winkel.model.money import plain
 
 PRODUCT_TYPES = {
     "USAGE": "UsageProductListItem",
+    "SUBSCRIPTION": "SubscriptionProductListItem",
     "COMPOSITE": "CompositeProductListItem",
     "FIXED": "FixedProductListItem",
 }
@@ -61,6 +62,9 @@ class LineView(Struct, omit_defaults=True, kw_only=True):
     commit_custom_fields: dict[str, str] | None = None
     postpaid_commit: Id | None = None
     """On the line of a true-up."""
+    subscription_id: str | None = None
+    is_prorated: bool | None = None
+    """On the line of a subscription."""
     applied_commit_or_credit: AppliedView | None = None
 
 
@@ -138,6 +142,8 @@ def line_view(line: LineItem, balances: Mapping[str, Balance]) -> LineView:
         commit_type=COMMIT_TYPES.get(line.balance_type or ""),
         commit_custom_fields=(balance.custom_fields or None) if balance else None,
         postpaid_commit=_trued_up(line),
+        subscription_id=line.subscription_id,
+        is_prorated=line.is_prorated if line.type is LineType.SUBSCRIPTION else None,
         applied_commit_or_credit=_applied(line),
     )
 
@@ -158,8 +164,8 @@ def _trued_up(line: LineItem) -> Id | None:
 
 
 def _applied(line: LineItem) -> AppliedView | None:
-    """Return the balance that pays for a usage line."""
-    if line.type is LineType.USAGE and line.balance_id and line.balance_type:
+    """Return the balance that pays for a line of usage or of a subscription."""
+    if line.type in {LineType.USAGE, LineType.SUBSCRIPTION} and line.balance_id and line.balance_type:
         return AppliedView(line.balance_id, line.balance_type)
     return None
 

@@ -16,11 +16,11 @@ from winkel.model.commit import RateSide
 from winkel.model.errors import InvalidError
 from winkel.model.money import plain
 from winkel.model.override import MultiplierTier, Override, OverrideSpecifier, OverrideType, Prioritization
+from winkel.model.period import Frequency
 from winkel.model.product import Product
 
 NOT_YET = frozenset(
     {
-        "billing_frequency",
         "credit_type_id",
         "custom_rate",
         "is_prorated",
@@ -40,6 +40,7 @@ class OverrideSpecIn(Struct, forbid_unknown_fields=True, kw_only=True):
     presentation_group_values: dict[str, str] = {}
     commit_ids: list[UUID] = []
     any_commit_or_credit_ids: list[UUID] = []
+    billing_frequency: Frequency | None = None
 
 
 class OverrideIn(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -158,6 +159,7 @@ def _specifier(asked: OverrideSpecIn, known: Mapping[str, Product], place: str) 
         presentation_group_values=asked.presentation_group_values,
         commit_ids=tuple(str(each) for each in asked.commit_ids),
         any_commit_or_credit_ids=tuple(str(each) for each in asked.any_commit_or_credit_ids),
+        billing_frequency=asked.billing_frequency,
     )
     if made == OverrideSpecifier():
         fields.refuse("names no condition", place)

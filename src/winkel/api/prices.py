@@ -66,6 +66,8 @@ def check_kind(made: Price, product: Product, place: str) -> None:
     """Raise `InvalidError` unless the price model is one for this kind of product (metronome-api.md §4.6)."""
     if isinstance(made, OF_SPEND) and product.type is not ProductType.COMPOSITE:
         fields.refuse(f"percentages are for COMPOSITE products; this one is {product.type}", f"{place}.rate_type")
+    if not isinstance(made, Flat) and product.type is ProductType.SUBSCRIPTION:
+        fields.refuse("a SUBSCRIPTION product has FLAT prices", f"{place}.rate_type")
     if not isinstance(made, OF_SPEND) and product.type is ProductType.COMPOSITE:
         fields.refuse("a COMPOSITE product asks for a PERCENTAGE or TIERED_PERCENTAGE", f"{place}.rate_type")
 

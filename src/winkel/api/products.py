@@ -30,7 +30,6 @@ from winkel.store import metrics, products
 from winkel.store.database import Connection
 
 NOT_YET = ("sql_breakdown_granularity",)
-TYPES_NOT_YET = ("SUBSCRIPTION",)
 
 Tags = tuple[fields.Text, ...]
 
@@ -214,8 +213,6 @@ async def archive(request: Request[Any, Any, Any], api: Api, caller: Caller) -> 
 def _refuse_type(name: str) -> None:
     """Raise `InvalidError` for a type that is not ours, and say which are."""
     ours = " and ".join(each.value for each in ProductType)
-    if name.upper() in TYPES_NOT_YET:
-        fields.refuse(f"products of type {name.upper()} are not supported yet; {ours} are", "$.type")
     if name.upper() not in ProductType.__members__:
         fields.refuse(f"there is no product type {name[:60]!r}; there are {ours}", "$.type")
 

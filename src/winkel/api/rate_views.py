@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 
 from winkel.api.wire import Ref, credit_type_ref
 from winkel.model.money import plain
+from winkel.model.period import Frequency
 from winkel.model.price import Flat, Percentage, Price, Tier, Tiered, TieredPercentage
 from winkel.model.product import Product
 from winkel.model.rate_card import Rate
@@ -23,6 +24,7 @@ class Selector(Struct, forbid_unknown_fields=True):
     product_tags: list[str] | None = None
     pricing_group_values: dict[str, str] | None = None
     partial_pricing_group_values: dict[str, str] | None = None
+    billing_frequency: Frequency | None = None
 
 
 class PriceView(Struct, omit_defaults=True, kw_only=True):
@@ -61,6 +63,7 @@ class RateRow(Struct, omit_defaults=True, kw_only=True):
     ending_before: datetime | None = None
     pricing_group_values: dict[str, str] | None = None
     commit_rate: PriceView | None = None
+    billing_frequency: Frequency | None = None
 
 
 class ContractRateRow(Struct, omit_defaults=True, kw_only=True):
@@ -78,6 +81,7 @@ class ContractRateRow(Struct, omit_defaults=True, kw_only=True):
     ending_before: datetime | None = None
     pricing_group_values: dict[str, str] | None = None
     commit_rate: PriceView | None = None
+    billing_frequency: Frequency | None = None
 
 
 def rate_view(rate: Rate) -> RateView:
@@ -130,6 +134,7 @@ def rate_row(held: Held, product: Product, at: datetime) -> RateRow:
         ending_before=held.ending_before,
         pricing_group_values=held.rate.pricing_group_values or None,
         commit_rate=None if held.rate.commit_price is None else price_view(held.rate.commit_price),
+        billing_frequency=held.rate.billing_frequency,
     )
 
 
@@ -153,21 +158,26 @@ def contract_rate_row(held: Held, agreed: Price, product: Product, at: datetime)
         ending_before=held.ending_before,
         pricing_group_values=held.rate.pricing_group_values or None,
         commit_rate=None if held.rate.commit_price is None else price_view(held.rate.commit_price),
+        billing_frequency=held.rate.billing_frequency,
     )
 
 
 def schedule(rates: Iterable[Rate]) -> list[Held]:
-    """Return which rate holds when, in the order of a rate card: products as they were first added, then time."""
-    groups: dict[tuple[int, tuple[tuple[str, str], ...]], list[Rate]] = {}
+    """Return which rate holds when, in the order of a rate card: products as they were first added, then time.
+
+    Rates of one product for different billing frequencies or pricing group values hold beside each other.
+    """
+    groups: dict[tuple[int, str, tuple[tuple[str, str], ...]], list[Rate]] = {}
     first: dict[str, int] = {}
     for rate in rates:
         number = first.setdefault(rate.product_id, rate.number)
-        groups.setdefault((number, tuple(sorted(rate.pricing_group_values.items()))), []).append(rate)
+        values = tuple(sorted(rate.pricing_group_values.items()))
+        groups.setdefault((number, rate.billing_frequency or "", values), []).append(rate)
     return [held for key in sorted(groups) for held in _held(groups[key])]
 
 
 def _held(rates: Sequence[Rate]) -> list[Held]:
-    """Return which of the rates of one product and one combination of pricing group values holds when."""
+    """Return which of the rates of one product, billing frequency and pricing group values holds when."""
     starts = {rate.starting_at for rate in rates} | {rate.ending_before for rate in rates if rate.ending_before}
     spans: list[Held] = []
     edges = sorted(starts)
@@ -213,6 +223,8 @@ def _matches(selector: Selector, rate: Rate, products: Mapping[str, Product], at
     values = rate.pricing_group_values
     partial = selector.partial_pricing_group_values or {}
     if selector.product_id is not None and str(selector.product_id) != rate.product_id:
+        return False
+    if selector.billing_frequency not in {None, rate.billing_frequency}:
         return False
     if selector.product_tags and not set(selector.product_tags) & set(products[rate.product_id].at(at).tags):
         return False

@@ -20,6 +20,7 @@ from winkel.api.state import Api
 from winkel.api.wire import Data, Id, Page
 from winkel.model.contract import Contract
 from winkel.model.errors import InvalidError
+from winkel.model.period import Frequency
 from winkel.model.price import Price
 from winkel.model.product import Product, ProductType
 from winkel.model.rate_card import Rate, RateCard
@@ -30,7 +31,7 @@ from winkel.store import contracts, products, rate_cards
 from winkel.store.database import Connection
 from winkel.store.rate_cards import NewRate
 
-NOT_YET = frozenset({"billing_frequency", "custom_rate", "is_prorated", "quantity"})
+NOT_YET = frozenset({"custom_rate", "is_prorated", "quantity"})
 """Fields of rates and selectors that the Metronome API has and that Winkel does not know yet."""
 RATES_MAX = 1000
 """The most rates that one request adds."""
@@ -47,6 +48,8 @@ class RateIn(PriceIn, kw_only=True):
     credit_type_id: UUID | None = None
     commit_rate: PriceIn | None = None
     """What usage costs that a balance with the rate type COMMIT_RATE pays for."""
+    billing_frequency: Frequency | None = None
+    """Of a SUBSCRIPTION product: for how long the price is."""
 
 
 class AddRate(RateIn, kw_only=True):
@@ -167,7 +170,8 @@ async def get_contract_rate_schedule(
 
 def _agreed(contract: Contract, rate: Rate, product: Product, at: datetime) -> Price | None:
     """Return what the contract makes of a rate; None: it does not entitle to it."""
-    use = Use(product.id, product.at(at).tags, rate.pricing_group_values, {}, rate.credit_type_id)
+    tags, values = product.at(at).tags, rate.pricing_group_values
+    use = Use(product.id, tags, values, {}, rate.credit_type_id, rate.billing_frequency)
     return agreed_at(contract, rate, use, at)
 
 
@@ -193,6 +197,7 @@ def _new_rate(card: RateCard, asked: RateIn, product: Product | None, place: str
     if product is None:
         fields.refuse(f"there is no product {asked.product_id}", f"{place}.product_id")
     _check_product(product, asked.pricing_group_values, start, place)
+    _check_frequency(product, asked.billing_frequency, f"{place}.billing_frequency")
     credit_type_id = card.fiat_credit_type_id if asked.credit_type_id is None else str(asked.credit_type_id)
     if credit_type_id != card.fiat_credit_type_id:
         message = "rates in another pricing unit than the card's are not supported yet"
@@ -210,6 +215,7 @@ def _new_rate(card: RateCard, asked: RateIn, product: Product | None, place: str
         credit_type_id=credit_type_id,
         pricing_group_values=asked.pricing_group_values,
         commit_price=None if asked.commit_rate is None else _commit_price(asked.commit_rate, product, place),
+        billing_frequency=asked.billing_frequency,
     )
 
 
@@ -222,9 +228,17 @@ def _commit_price(asked: PriceIn, product: Product, place: str) -> Price:
     return price
 
 
+def _check_frequency(product: Product, frequency: Frequency | None, place: str) -> None:
+    """Raise `InvalidError` unless a rate says for how long its price is, if the product is a subscription's (§4.6)."""
+    if product.type is ProductType.SUBSCRIPTION and frequency is None:
+        fields.refuse("a rate of a SUBSCRIPTION product needs a billing_frequency", place)
+    if product.type is not ProductType.SUBSCRIPTION and frequency is not None:
+        fields.refuse("only rates of SUBSCRIPTION products have a billing_frequency", place)
+
+
 def _check_product(product: Product, values: Mapping[str, str], start: datetime, place: str) -> None:
     """Raise `InvalidError` unless the product can have a rate for these pricing group values."""
-    if product.type not in {ProductType.USAGE, ProductType.COMPOSITE}:
+    if product.type not in {ProductType.USAGE, ProductType.SUBSCRIPTION, ProductType.COMPOSITE}:
         fields.refuse(f"a {product.type} product has no rate", f"{place}.product_id")
     if product.archived_at is not None:
         fields.refuse("this product is archived", f"{place}.product_id")

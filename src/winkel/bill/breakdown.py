@@ -42,7 +42,7 @@ def breakdown(
     The invoice is a draft or a kept one; `usage` is what `needs_of` asks for its period. `windows` are in order and
     leave no gap between them.
     """
-    spans = [*windows, *(_span(line) for line in invoice.line_items)]
+    spans = [*windows, *(_span(line) for line in _collected_apart(invoice.line_items)[0])]
     instants = {instant for span in spans for instant in (span.start, span.end)}
     charges = Pricing(account, statement_of(account, invoice), lambda _: ()).usage(usage, instants)
     return split(invoice, usage_lines([(charge, []) for charge in charges], account.products), windows)
@@ -56,13 +56,31 @@ def split(invoice: Invoice, pieces: Iterable[LineItem], windows: Sequence[Period
     assert invoice.start is not None, "a usage statement has a period"
     assert invoice.end is not None, "a usage statement has a period"
     period = Period(invoice.start, invoice.end)
-    stacks = _stacks(invoice.line_items, pieces, period)
+    counted, collected = _collected_apart(invoice.line_items)
+    stacks = _stacks(counted, pieces, period)
     found = []
     for window in windows:
         if period.meet(window.start, window.end):
             lines = tuple(line for stack in stacks for line in stack.within(window))
+            if window.start < period.end <= window.end:
+                lines += tuple(collected)
             found.append(Window(window, structs.replace(invoice, line_items=lines, total=asked_for(lines))))
     return found
+
+
+def _collected_apart(lines: Iterable[LineItem]) -> tuple[list[LineItem], list[LineItem]]:
+    """Return the lines of usage, and those of subscriptions: no hour is theirs, they are charged as the period ends.
+
+    What is applied to a line stands right behind it, in both.
+    """
+    counted: list[LineItem] = []
+    collected: list[LineItem] = []
+    own = counted
+    for line in lines:
+        if line.type is not LineType.APPLIED:
+            own = collected if line.type is LineType.SUBSCRIPTION else counted
+        own.append(line)
+    return counted, collected
 
 
 class _Layer(Struct, frozen=True):

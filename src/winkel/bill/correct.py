@@ -10,7 +10,7 @@ from datetime import datetime
 from msgspec import structs
 
 from winkel.bill.balance import all_remaining
-from winkel.bill.draft import Draft, Need, usage_draft
+from winkel.bill.draft import Draft, Need, scheduled_draft, usage_draft
 from winkel.bill.identity import derived, regenerated_id
 from winkel.bill.purse import reaches
 from winkel.bill.scheduled import asked_again
@@ -65,13 +65,21 @@ def regenerated(account: Account, void: Invoice, usage: Mapping[str, Sequence[Ho
     """
     contract = _contract(account, void)
     if void.type is InvoiceType.USAGE:
-        made = usage_draft(account, _statement(contract, void, at), usage, all_remaining(account))
+        made = usage_draft(_freed(account, void), _statement(contract, void, at), usage, all_remaining(account))
     elif any(line.balance_type == BalanceType.POSTPAID for line in void.line_items):
         made = _true_up(account, void, at)
     else:
-        made = Draft(asked_again(account, contract, void), (), None)
+        asked = asked_again(_freed(account, void), contract, void, at)
+        asked = structs.replace(asked, invoice_id=regenerated_id(void.id))
+        made = scheduled_draft(account, asked, all_remaining(account), at)
     invoice = structs.replace(made.invoice, id=regenerated_id(void.id), regenerated_from_invoice_id=void.id)
     return structs.replace(made, invoice=invoice)
+
+
+def _freed(account: Account, void: Invoice) -> Account:
+    """Return the account as if nothing of what a void invoice asked for were on any invoice."""
+    items = {line.schedule_item_id for line in void.line_items if line.schedule_item_id}
+    return structs.replace(account, invoiced_items=account.invoiced_items - items)
 
 
 def _contract(account: Account, void: Invoice) -> Contract:
@@ -102,8 +110,7 @@ def _statement(contract: Contract, void: Invoice, at: datetime) -> Statement:
 def _true_up(account: Account, void: Invoice, at: datetime) -> Draft:
     """Return a void true-up anew: for what is left of its commit, once all usage that counts towards it is final."""
     items = {line.schedule_item_id for line in void.line_items}
-    freed = structs.replace(account, invoiced_items=account.invoiced_items - items)
-    for made in true_ups(freed, all_remaining(account)):
+    for made in true_ups(_freed(account, void), all_remaining(account)):
         (line,) = made.invoice.line_items
         if line.schedule_item_id in items:
             if _usage_is_open(account, made, str(line.balance_id), at):

@@ -3,7 +3,7 @@
 Live spend is its total, the final invoice is it, kept. It knows no clock and no database.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -15,14 +15,17 @@ from winkel.bill.draw import Paid, Payment, draw, rest, taken
 from winkel.bill.identity import derived
 from winkel.bill.line import usage_lines
 from winkel.bill.purse import Purse, applying, is_paid, purses
-from winkel.bill.scheduled import scheduled_invoices
+from winkel.bill.scheduled import Scheduled, scheduled
 from winkel.bill.statement import Need, Pricing, Statement, group_key_index, needs, statements
+from winkel.bill.subscription import on_statement
 from winkel.bill.trueup import true_ups
 from winkel.model.account import Account
+from winkel.model.contract import Contract
 from winkel.model.credit_type import USD
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType, asked_for
 from winkel.model.ledger import EntryKind, LedgerEntry
 from winkel.model.money import ZERO, add, negated, total
+from winkel.model.period import HOUR, Period
 from winkel.model.product import ProductType
 from winkel.model.usage import HourUsage
 from winkel.rate.composite import Spend
@@ -51,19 +54,28 @@ def drafts(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: datet
 
     `usage` holds the rows of every customer key for each of `needs(account, at)`, under `Need.key`; usage that is
     needed and missing there raises `KeyError`, for nothing must be billed as zero by mistake. Earlier drafts reduce
-    what later ones find in a balance. Scheduled invoices stand among them by date; they draw nothing down. True-ups ask
-    for what all usage statements leave of a postpaid commit.
+    what later ones find in a balance. Scheduled invoices stand among them by date; what subscriptions ask for there
+    draws balances down too, once the date has come. True-ups ask for what all others leave of a postpaid commit.
     """
     left = all_remaining(account)
     found = []
-    for statement in statements(account, at):
-        draft = usage_draft(account, statement, usage, left)
+    turns: list[Statement | Scheduled] = [*statements(account, at), *scheduled(account, at)]
+    for each in sorted(turns, key=_turn):
+        if isinstance(each, Statement):
+            draft = usage_draft(account, each, usage, left)
+        else:
+            draft = scheduled_draft(account, each, left, at)
         for entry in draft.entries:
             left[entry.segment_id] = add(left[entry.segment_id], entry.amount)
         found.append(draft)
     found += [Draft(each.invoice, each.entries, each.usage_until) for each in true_ups(account, left)]
-    found += [Draft(invoice, (), None) for invoice in scheduled_invoices(account)]
     return sorted(found, key=lambda each: each.settled_at)
+
+
+def _turn(of: Statement | Scheduled) -> tuple[object, ...]:
+    """Return when it draws balances down: by date; of one date usage statements first, then older contracts."""
+    date = of.period.end if isinstance(of, Statement) else of.date
+    return date, isinstance(of, Scheduled), of.contract.created_at, of.contract.id
 
 
 def usage_draft(
@@ -74,38 +86,85 @@ def usage_draft(
 ) -> Draft:
     """Return the usage statement of one billing period; `left` is what each segment still holds."""
     paying = purses(account, statement.contract, statement.period)
-    paid = _paid_charges(Pricing(account, statement, partial(applying, paying)), usage, paying, left)
+    pricing = Pricing(account, statement, partial(applying, paying))
+    paid = _paid_charges(account, statement, pricing, usage, paying, left)
     lines = tuple(usage_lines(paid, account.products))
-    draft = Draft(_invoice(account, statement, lines), _deductions(statement, paid), statement.period.end)
+    invoice = _invoice(account, statement, lines)
+    draft = Draft(invoice, _deductions(invoice, paid), statement.period.end)
+    _check(draft)
+    return draft
+
+
+def scheduled_draft(account: Account, asked: Scheduled, left: Mapping[str, Decimal], at: datetime) -> Draft:
+    """Return the scheduled invoice of one date; `left` is what each segment still holds.
+
+    An upcoming one draws nothing down yet: until its date, usage may.
+    """
+    paid: list[Paid] = [(charge, []) for charge in asked.charges]
+    if asked.date <= at:
+        paid = _paid_instalments(account, asked.contract, asked.charges, dict(left))
+    lines = (*asked.lines, *usage_lines(paid, account.products))
+    invoice = Invoice(
+        id=asked.invoice_id,
+        customer_id=asked.contract.customer_id,
+        contract_id=asked.contract.id,
+        type=InvoiceType.SCHEDULED,
+        status=InvoiceStatus.DRAFT,
+        credit_type_id=asked.credit_type_id,
+        line_items=lines,
+        total=asked_for(lines),
+        issued_at=asked.date,
+        net_payment_terms_days=asked.contract.net_payment_terms_days,
+    )
+    draft = Draft(invoice, _deductions(invoice, paid), None)
     _check(draft)
     return draft
 
 
 def _paid_charges(
+    account: Account,
+    statement: Statement,
     pricing: Pricing,
     usage: Mapping[str, Sequence[HourUsage]],
     paying: Sequence[Purse],
     left: Mapping[str, Decimal],
 ) -> list[Paid]:
-    """Return all charges of a billing period with what balances pay of them.
+    """Return all charges of a usage statement with what balances pay of them.
 
-    Balances pay for usage first, then for composite products (metronome-api.md §4.7, which line first), whose spend may
-    depend on who paid for it.
+    Balances pay for usage first, then for subscriptions, then for composite products (metronome-api.md §4.7, which line
+    first), whose spend may depend on who paid for it.
     """
     remaining = dict(left)
     paid = draw(pricing.usage(usage), paying, remaining)
+    subscribed = on_statement(account, statement.contract, statement.period)
+    paid += _paid_instalments(account, statement.contract, subscribed, remaining)
     for charges in pricing.composites():
         paid += draw(charges([_spend(*each) for each in paid]), paying, remaining)
     return paid
 
 
+def _paid_instalments(
+    account: Account, contract: Contract, charges: Sequence[Charge], remaining: MutableMapping[str, Decimal]
+) -> list[Paid]:
+    """Return charges of subscriptions with what balances pay of them; `remaining` is what is left before and after."""
+    if not charges:
+        return []
+    hours = [each.paid_during for each in charges]
+    reach = Period(min(each.start for each in hours), max(each.end for each in hours))
+    return draw(charges, purses(account, contract, reach), remaining)
+
+
 def _spend(charge: Charge, payments: Sequence[Payment]) -> Spend:
-    """Return a charge as spend, of which composite products ask for a share: what it costs those who pay."""
+    """Return a charge as spend, of which composite products ask for a share: what it costs those who pay.
+
+    That of a subscription is spent in the last hour before it is charged, whatever it is for.
+    """
+    part = charge.instalment
     covered = total([each.amount for each in payments])
     free = total([each.amount for each in payments if not is_paid(each.purse.balance)])
     return Spend(
         use=charge.use,
-        period=charge.period,
+        period=charge.period if part is None else Period(part.date - HOUR, part.date),
         amount=add(covered, rest(charge, payments)[1]),
         paid_free=free,
         composite=charge.kind is ProductType.COMPOSITE,
@@ -137,25 +196,26 @@ def _currency(account: Account, statement: Statement) -> str:
     return card[0].credit_type_id if card else USD.id
 
 
-def _deductions(statement: Statement, paid: Sequence[Paid]) -> tuple[LedgerEntry, ...]:
+def _deductions(invoice: Invoice, paid: Sequence[Paid]) -> tuple[LedgerEntry, ...]:
     """Return one entry for each segment that pays, dated at the end of the service period (metronome-api.md §4.8)."""
+    assert invoice.issued_at is not None, "every draft has a date"
     return tuple(
         LedgerEntry(
-            id=derived(statement.invoice_id, segment_id),
+            id=derived(invoice.id, segment_id),
             balance_id=purse.balance.id,
             segment_id=segment_id,
             kind=EntryKind.AUTOMATED_INVOICE_DEDUCTION,
             amount=negated(amount),
-            timestamp=statement.period.end,
-            invoice_id=statement.invoice_id,
-            contract_id=statement.contract.id,
+            timestamp=invoice.issued_at,
+            invoice_id=invoice.id,
+            contract_id=invoice.contract_id,
         )
         for segment_id, (purse, amount) in taken(paid).items()
     )
 
 
 def _check(draft: Draft) -> None:
-    """Assert what is always true of a usage statement."""
+    """Assert what is always true of an invoice."""
     applied = total([line.total for line in draft.invoice.line_items if line.type is LineType.APPLIED])
     assert applied == total([entry.amount for entry in draft.entries]), "deductions equal applied lines"
     assert all(line.credit_type_id == draft.invoice.credit_type_id for line in draft.invoice.line_items), (

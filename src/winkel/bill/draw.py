@@ -1,7 +1,7 @@
 """Draws balances down: which balance pays how much of which charge."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -37,7 +37,7 @@ Paid: TypeAlias = tuple[Charge, list[Payment]]
 """A charge with what balances pay of it."""
 
 
-def draw(charges: Sequence[Charge], purses: Sequence[Purse], left: dict[str, Decimal]) -> list[Paid]:
+def draw(charges: Sequence[Charge], purses: Sequence[Purse], left: MutableMapping[str, Decimal]) -> list[Paid]:
     """Return every charge, in the given order, with what balances pay of it.
 
     `purses` come in the order in which they pay; `left` is what remains in each segment, by its id, before and after.
@@ -54,7 +54,7 @@ def draw(charges: Sequence[Charge], purses: Sequence[Purse], left: dict[str, Dec
                 if not part.quantity:
                     break
                 has = left[purse.segment.id]
-                if has > ZERO and purse.may_pay(charge.use, charge.period):
+                if has > ZERO and purse.may_pay(charge.use, charge.paid_during):
                     payment = _payment(charge, part, purse, has)
                     if payment is not None:
                         payments[index].append(payment)
@@ -121,7 +121,7 @@ def _turn(charge: Charge) -> tuple[object, ...]:
         charge.name,
         charge.use.product_id,
         sorted(charge.use.pricing.items()),
-        sorted((name, value or "") for name, value in charge.use.presentation.items()),
+        sorted((name, value is not None, value or "") for name, value in charge.use.presentation.items()),
         charge.tier.level if charge.tier else 0,
         charge.position,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from winkel.bill import subscription
 from winkel.bill.draft import Draft
 from winkel.bill.recurring import next_start
 from winkel.bill.scheduled import schedules
@@ -25,13 +26,18 @@ def due_at(draft: Draft, grace: timedelta) -> datetime:
 
 
 def next_look(account: Account, drafts: Iterable[Draft], grace: timedelta, at: datetime) -> datetime | None:
-    """Return when the first of these drafts becomes final, or the next contract or child of a recurring term begins.
+    """Return when the first of these drafts becomes final, or the next contract or period of a term begins.
+
+    A term is a recurring commit or credit, or a subscription.
 
     None: nothing will happen.
     """
     moments = [due_at(draft, grace) for draft in drafts]
     moments += [contract.starting_at for contract in account.contracts if contract.starting_at > at]
     moments += [start for contract in account.contracts if (start := next_start(contract, at)) is not None]
+    for contract in account.contracts:
+        starts = (subscription.next_start(contract, each, at) for each in contract.subscriptions)
+        moments += [start for start in starts if start is not None]
     for schedule in schedules(account):
         if not schedule.do_not_invoice:
             moments += [item.timestamp for item in schedule.schedule_items if item.timestamp > at]

@@ -34,7 +34,7 @@ def usage_lines(paid: Iterable[Paid], products: Mapping[str, Product]) -> Iterat
     The covered parts and the rest add up to the charge, in quantity and in amount (metronome-api.md §4.9). Where units
     cost some balances less, charges are cut finer than anybody needs to see: neighbours that are alike are one line.
     """
-    for (_, period), some in groupby(paid, key=lambda each: (each[0].use.key, each[0].period)):
+    for (_, period, _), some in groupby(paid, key=lambda each: (each[0].use.key, each[0].period, each[0].instalment)):
         for piece in _joined(piece for charge, payments in some for piece in _pieces(charge, payments)):
             line = _usage_line(piece)
             yield line
@@ -71,9 +71,9 @@ def balance_name(balance: Balance, products: Mapping[str, Product], at: datetime
 def _usage_line(piece: Piece) -> LineItem:
     """Return units of a charge as one line."""
     charge, use = piece.charge, piece.charge.use
-    balance = piece.purse and piece.purse.balance
+    balance, part = piece.purse and piece.purse.balance, charge.instalment
     return LineItem(
-        type=LineType.USAGE,
+        type=LineType.USAGE if part is None else LineType.SUBSCRIPTION,
         name=charge.name,
         total=piece.amount,
         credit_type_id=use.credit_type_id,
@@ -91,6 +91,9 @@ def _usage_line(piece: Piece) -> LineItem:
         balance_type=str(balance.type) if balance else None,
         segment_id=piece.purse.segment.id if piece.purse else None,
         product_tags=use.tags,
+        schedule_item_id=part.item_id if part else None,
+        subscription_id=part.subscription_id if part else None,
+        is_prorated=part is not None and part.is_prorated,
     )
 
 

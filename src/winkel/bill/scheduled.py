@@ -1,65 +1,84 @@
-"""Scheduled invoices: what prepaid commits and scheduled charges ask for on their dates."""
+"""Scheduled invoices: what prepaid commits, scheduled charges and subscriptions ask for on their dates."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from winkel.bill.identity import invoice_id
 from winkel.bill.line import balance_name
+from winkel.bill.subscription import off_statements
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, ScheduleItem
 from winkel.model.contract import Contract, ScheduledCharge
 from winkel.model.errors import InvalidError
-from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType
-from winkel.model.money import total
+from winkel.model.invoice import Invoice, InvoiceType, LineItem, LineType
 from winkel.model.product import Product, ProductType
+from winkel.rate.rate import Charge
 
 
 class Asked(Struct, frozen=True):
-    """A line of a scheduled invoice, with what decides which invoice that is."""
+    """A part of a scheduled invoice, with what decides which invoice that is."""
 
     date: datetime
     contract_id: str
     item_id: str
-    line: LineItem
+    what: LineItem | Charge
+    """A line, or the charge of a subscription, for which balances may pay."""
+
+    @property
+    def credit_type_id(self) -> str:
+        """Its currency."""
+        return self.what.use.credit_type_id if isinstance(self.what, Charge) else self.what.credit_type_id
 
 
-def scheduled_invoices(account: Account) -> list[Invoice]:
-    """Return the scheduled invoices that are not final yet, past, due and upcoming ones, by date.
+class Scheduled(Struct, frozen=True):
+    """What one contract asks for on one date in one currency, which is one invoice."""
 
-    One for each contract, date and currency (metronome-api.md §4.7); `issued_at` is its date, and it becomes final
-    then. Upcoming ones are drafts too, so that a customer sees what will be asked for.
+    contract: Contract
+    date: datetime
+    credit_type_id: str
+    invoice_id: str
+    lines: tuple[LineItem, ...]
+    charges: tuple[Charge, ...]
+    """Of subscriptions; they follow the lines."""
+
+
+def scheduled(account: Account, at: datetime) -> list[Scheduled]:
+    """Return what is to be asked for on dates and is not final yet, past, due and upcoming, by date.
+
+    One for each contract, date and currency (metronome-api.md §4.7). Upcoming ones are drafts too, so that a customer
+    sees what will be asked for; of subscriptions, which may have no end, what they ask for in the next period.
     """
     contracts = {each.id: each for each in account.contracts if each.archived_at is None}
     groups: dict[tuple[datetime, str, str], list[Asked]] = defaultdict(list)
-    for each in _asked(account):
+    for each in [*_asked(account), *_subscribed(account, at)]:
         if each.contract_id in contracts:
-            groups[each.date, each.contract_id, each.line.credit_type_id].append(each)
+            groups[each.date, each.contract_id, each.credit_type_id].append(each)
     found = []
     for (date, contract_id, credit_type_id), some in sorted(groups.items(), key=lambda each: each[0]):
-        invoice = _invoice(contracts[contract_id], date, credit_type_id, some)
-        if invoice.id not in account.invoiced:
-            found.append(invoice)
+        made = _scheduled(contracts[contract_id], date, credit_type_id, some)
+        if made.invoice_id not in account.invoiced:
+            found.append(made)
     return found
 
 
-def asked_again(account: Account, contract: Contract, void: Invoice) -> Invoice:
-    """Return a draft of what a void scheduled invoice of the contract asked for, as its items are today.
+def asked_again(account: Account, contract: Contract, void: Invoice, at: datetime) -> Scheduled:
+    """Return what a void scheduled invoice asked for, as far as it is still agreed, with the terms of today.
 
-    Items that are gone by now are left out. Raises `InvalidError` when none is left.
+    The account's `invoiced_items` must be without those of this invoice. Raises `InvalidError` when nothing is left.
     """
     items = {line.schedule_item_id for line in void.line_items if line.schedule_item_id}
-    freed = structs.replace(account, invoiced_items=account.invoiced_items - items)
-    some = [each for each in _asked(freed) if each.item_id in items]
+    some = [
+        each
+        for each in [*_asked(account), *_subscribed(account, at)]
+        if each.contract_id == contract.id and each.item_id in items
+    ]
     if not some:
         raise InvalidError("nothing of what this invoice asked for is agreed any more")
-    assert all((each.contract_id, each.line.credit_type_id) == (contract.id, void.credit_type_id) for each in some), (
-        "an item keeps its contract and its currency"
-    )
     assert void.issued_at is not None, "a scheduled invoice has a date"
-    return _invoice(contract, void.issued_at, void.credit_type_id, some)
+    return _scheduled(contract, void.issued_at, void.credit_type_id, some)
 
 
 def schedules(account: Account) -> Iterator[InvoiceSchedule]:
@@ -97,26 +116,29 @@ def _asked_by_balances(account: Account, some: Iterable[Balance]) -> Iterator[As
             yield Asked(item.timestamp, contract_id, item.id, line)
 
 
+def _subscribed(account: Account, at: datetime) -> Iterator[Asked]:
+    """Yield what subscriptions ask for that stands on no usage statement."""
+    for contract in account.contracts:
+        for charge in off_statements(account, contract, at):
+            assert charge.instalment is not None, "of a subscription"
+            yield Asked(charge.instalment.date, contract.id, charge.instalment.item_id, charge)
+
+
 def _open(account: Account, schedule: InvoiceSchedule) -> Iterable[ScheduleItem]:
     if schedule.do_not_invoice:
         return ()
     return (item for item in schedule.schedule_items if item.id not in account.invoiced_items)
 
 
-def _invoice(contract: Contract, date: datetime, credit_type_id: str, some: list[Asked]) -> Invoice:
-    """Return the invoice of one date. Its id follows from its first item: items that join later don't change it."""
-    lines = tuple(each.line for each in some)
-    return Invoice(
-        id=invoice_id(contract.id, InvoiceType.SCHEDULED, date, credit_type_id, some[0].item_id),
-        customer_id=contract.customer_id,
-        contract_id=contract.id,
-        type=InvoiceType.SCHEDULED,
-        status=InvoiceStatus.DRAFT,
+def _scheduled(contract: Contract, date: datetime, credit_type_id: str, some: list[Asked]) -> Scheduled:
+    """Return what one invoice asks for. Its id follows from its first item: items that join later don't change it."""
+    return Scheduled(
+        contract=contract,
+        date=date,
         credit_type_id=credit_type_id,
-        line_items=lines,
-        total=total([line.total for line in lines]),
-        issued_at=date,
-        net_payment_terms_days=contract.net_payment_terms_days,
+        invoice_id=invoice_id(contract.id, InvoiceType.SCHEDULED, date, credit_type_id, some[0].item_id),
+        lines=tuple(each.what for each in some if isinstance(each.what, LineItem)),
+        charges=tuple(each.what for each in some if isinstance(each.what, Charge)),
     )
 
 

@@ -36,7 +36,7 @@ class Account(Struct, frozen=True, kw_only=True):
     """Ids of invoices that are already finalized or void: their periods are never drafted again. What a void one asked
     for is asked for again when it is regenerated (`bill/correct.py`), and not before."""
     invoiced_items: frozenset[str] = frozenset()
-    """Ids of invoice schedule items (`LineItem.schedule_item_id`) on those invoices: a commit that is added later for
-    the date of a finalized scheduled invoice gets an invoice of its own (metronome-api.md §4.7, guards of edit)."""
+    """Ids of what those invoices ask for (`LineItem.schedule_item_id`): a commit that is added later for the date of a
+    finalized scheduled invoice gets an invoice of its own (metronome-api.md §4.7, guards of edit)."""
     kept_balances: frozenset[str] = frozenset()
     """Ids of all balances that are kept, archived ones too: other children of recurring terms are still to be kept."""

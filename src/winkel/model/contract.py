@@ -9,6 +9,7 @@ from winkel.model.commit import InvoiceSchedule
 from winkel.model.override import Override, Prioritization
 from winkel.model.period import AnyFrequency, Frequency, Period, cycle, cycle_at
 from winkel.model.recurring import RecurringBalance
+from winkel.model.subscription import Subscription
 
 
 class StatementSchedule(Struct, frozen=True):
@@ -64,6 +65,7 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """In the order in which they were added."""
     multiplier_override_prioritization: Prioritization = Prioritization.LOWEST_MULTIPLIER
     scheduled_charges: tuple[ScheduledCharge, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
     end_changes: tuple[EndChange, ...] = ()
     """Every change of `ending_before`, oldest first."""
     archived_at: datetime | None = None

@@ -31,6 +31,7 @@ class LineType(StrEnum):
     """What a line stands for (metronome-api.md §4.9)."""
 
     USAGE = "usage"
+    SUBSCRIPTION = "subscription"
     COMMIT_PURCHASE = "commit_purchase"
     SCHEDULED = "scheduled"
     APPLIED = "applied_commit_or_credit"
@@ -76,7 +77,11 @@ class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     segment_id: str | None = None
     product_tags: tuple[str, ...] = ()
     schedule_item_id: str | None = None
-    """The item of an invoice schedule that a COMMIT_PURCHASE or SCHEDULED line asks for."""
+    """The item of an invoice schedule that a COMMIT_PURCHASE or SCHEDULED line asks for; of a SUBSCRIPTION line what
+    was charged at one time. Nothing is asked for twice."""
+    subscription_id: str | None = None
+    is_prorated: bool = False
+    """Whether the unit price is that of a part of a period."""
 
 
 def asked_for(lines: Iterable[LineItem]) -> Decimal:

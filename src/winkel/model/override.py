@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from winkel.model.commit import RateSide, Specifier
 from winkel.model.errors import InvalidError
+from winkel.model.period import Frequency
 from winkel.model.price import Price, check_sizes
 from winkel.model.word import Word
 
@@ -42,6 +43,8 @@ class OverrideSpecifier(Specifier, frozen=True, forbid_unknown_fields=True, omit
 
     commit_ids: tuple[str, ...] = ()
     any_commit_or_credit_ids: tuple[str, ...] = ()
+    billing_frequency: Frequency | None = None
+    """Rates of subscriptions for periods of this length."""
 
     @property
     def balance_ids(self) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ class ProductType(Word):
 
     USAGE = "USAGE"
     """What a billable metric counts."""
+    SUBSCRIPTION = "SUBSCRIPTION"
+    """What is paid for period by period, whatever is used."""
     COMPOSITE = "COMPOSITE"
     """A share of what other products cost."""
     FIXED = "FIXED"

@@ -32,7 +32,7 @@ class AmountRoundingMethod(Word):
     CEILING = "CEILING"
 
 
-class AmountRounding(Struct, frozen=True):
+class AmountRounding(Struct, frozen=True, forbid_unknown_fields=True):
     """How a prorated amount is rounded, as it is kept: dollars in cents. Places below zero are tens, hundreds …"""
 
     decimal_places: int

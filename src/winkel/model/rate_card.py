@@ -4,6 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from winkel.model.period import Frequency
 from winkel.model.price import Price
 
 
@@ -50,3 +51,5 @@ class Rate(Struct, frozen=True, kw_only=True, omit_defaults=True):
     pricing_group_values: dict[str, str] = {}
     commit_price: Price | None = None
     """What usage costs that a balance with the rate type COMMIT_RATE pays for; None: the list price."""
+    billing_frequency: Frequency | None = None
+    """Of a SUBSCRIPTION product: for how long the price is. Those of different ones stand beside each other."""

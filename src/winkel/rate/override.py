@@ -11,7 +11,7 @@ from msgspec import Struct
 from winkel.model.commit import Balance, RateSide
 from winkel.model.contract import Contract
 from winkel.model.money import ZERO, add, multiply, subtract
-from winkel.model.override import MultiplierTier, Override, OverrideType, Prioritization
+from winkel.model.override import MultiplierTier, Override, OverrideSpecifier, OverrideType, Prioritization
 from winkel.model.period import Period
 from winkel.model.price import OF_SPEND, Flat, Percentage, Price, Tier, Tiered, TieredPercentage, tiers_of
 from winkel.model.product import Product
@@ -88,7 +88,7 @@ def _is_for(override: Override, use: Use, balance: Balance) -> bool:
     """Whether an override, which concerns the use, is specific to commits and for what this balance pays."""
     if not override.is_commit_specific:
         return False
-    meant = [each.balance_ids for each in override.specifiers if matches(each, use)]
+    meant = [each.balance_ids for each in override.specifiers if _means(each, use)]
     return not meant or any(not ids or balance.id in ids for ids in meant)
 
 
@@ -98,7 +98,12 @@ def concerns(override: Override, use: Use) -> bool:
         return override.product_id == use.product_id
     if override.applicable_product_tags:
         return any(tag in use.tags for tag in override.applicable_product_tags)
-    return not override.specifiers or any(matches(each, use) for each in override.specifiers)
+    return not override.specifiers or any(_means(each, use) for each in override.specifiers)
+
+
+def _means(specifier: OverrideSpecifier, use: Use) -> bool:
+    """Whether all parts of a specifier hold for the use; which balance pays is not looked at."""
+    return matches(specifier, use) and specifier.billing_frequency in {None, use.billing_frequency}
 
 
 def may_entitle(contract: Contract, product: Product, period: Period) -> bool:

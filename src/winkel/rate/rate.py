@@ -32,6 +32,19 @@ Combination: TypeAlias = tuple[tuple[str, str], ...]
 """The pricing group values of a rate, sorted by name."""
 
 
+class Instalment(Struct, frozen=True, gc=False):
+    """Of a subscription's charge: what it is a part of."""
+
+    item_id: str
+    """Of all that is charged for one subscription at one time, so that it is never charged twice."""
+    subscription_id: str
+    is_prorated: bool
+    date: datetime
+    """When it is charged."""
+    paid_during: Period
+    """The hour in which a balance must be usable to pay for it."""
+
+
 class Charge(Struct, frozen=True, kw_only=True, gc=False):
     """A priced quantity that is not yet on an invoice: one product, group, time and unit price."""
 
@@ -50,6 +63,13 @@ class Charge(Struct, frozen=True, kw_only=True, gc=False):
     """(balance id, the same units at another price): what units cost that this balance pays for, where it differs."""
     position: Decimal = ZERO
     """Of a charge with special prices: how many units of the group were counted before."""
+    instalment: Instalment | None = None
+    """Of a subscription."""
+
+    @property
+    def paid_during(self) -> Period:
+        """When a balance must be usable to pay for it."""
+        return self.period if self.instalment is None else self.instalment.paid_during
 
     def part_for(self, balance_id: str) -> Part | None:
         """Return the units at their price when this balance pays for them; None: at the usual price."""

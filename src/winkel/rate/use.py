@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from winkel.model.commit import Specifier
+from winkel.model.period import Frequency
 
 
 class Use(Struct, frozen=True, gc=False):
@@ -13,6 +14,8 @@ class Use(Struct, frozen=True, gc=False):
     pricing: dict[str, str]
     presentation: dict[str, str | None]
     credit_type_id: str
+    billing_frequency: Frequency | None = None
+    """Of a subscription."""
 
     @property
     def key(self) -> tuple[object, ...]:

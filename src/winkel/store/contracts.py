@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from winkel.model.contract import Contract, EndChange, ScheduledCharge
 from winkel.model.errors import NotFoundError
 from winkel.model.recurring import RecurringBalance
+from winkel.model.subscription import Subscription
 from winkel.store.database import Connection
 from winkel.store.sql import Queries, grouped
 
@@ -32,6 +33,7 @@ async def insert(tx: Connection, tenant_id: int, contract: Contract) -> None:
     values["overrides"] = Jsonb(contract.overrides)
     values["scheduled_charges"] = Jsonb(contract.scheduled_charges)
     values["recurring_balances"] = Jsonb(contract.recurring_balances)
+    values["subscriptions"] = Jsonb(contract.subscriptions)
     await tx.execute(sql.insert, values)
 
 
@@ -82,10 +84,15 @@ async def set_end(
     change: EndChange,
     charges: Sequence[ScheduledCharge],
     recurring: Sequence[RecurringBalance],
+    subscriptions: Sequence[Subscription],
 ) -> None:
-    """Give a contract another end, and remember the old one; `charges` and `recurring` are its terms from now on."""
+    """Give a contract another end, and remember the old one; charges and the others are its terms from now on."""
     values = {"tenant_id": tenant_id, "id": contract_id, "ending_before": change.new, "change": Jsonb([change])}
-    agreed = {"scheduled_charges": Jsonb(tuple(charges)), "recurring_balances": Jsonb(tuple(recurring))}
+    agreed = {
+        "scheduled_charges": Jsonb(tuple(charges)),
+        "recurring_balances": Jsonb(tuple(recurring)),
+        "subscriptions": Jsonb(tuple(subscriptions)),
+    }
     await tx.execute(sql.set_end, values | agreed)
 
 

@@ -3,12 +3,13 @@
 INSERT INTO contract (tenant_id, id, customer_id, rate_card_id, name, starting_at, ending_before,
                       usage_statement_schedule, net_payment_terms_days, netsuite_sales_order_id,
                       salesforce_opportunity_id, total_contract_value, uniqueness_key, custom_fields, overrides,
-                      multiplier_override_prioritization, scheduled_charges, recurring_balances, created_at,
-                      created_by)
+                      multiplier_override_prioritization, scheduled_charges, recurring_balances, subscriptions,
+                      created_at, created_by)
 VALUES (%(tenant_id)s, %(id)s, %(customer_id)s, %(rate_card_id)s, %(name)s, %(starting_at)s, %(ending_before)s,
         %(usage_statement_schedule)s, %(net_payment_terms_days)s, %(netsuite_sales_order_id)s,
         %(salesforce_opportunity_id)s, %(total_contract_value)s, %(uniqueness_key)s, %(custom_fields)s, %(overrides)s,
-        %(multiplier_override_prioritization)s, %(scheduled_charges)s, %(recurring_balances)s, %(created_at)s,
+        %(multiplier_override_prioritization)s, %(scheduled_charges)s, %(recurring_balances)s, %(subscriptions)s,
+        %(created_at)s,
         %(created_by)s)
 
 -- name: find
@@ -16,7 +17,7 @@ VALUES (%(tenant_id)s, %(id)s, %(customer_id)s, %(rate_card_id)s, %(name)s, %(st
 SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, ending_before, usage_statement_schedule,
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
-       end_changes, created_at, created_by, archived_at, recurring_balances
+       end_changes, created_at, created_by, archived_at, recurring_balances, subscriptions
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)s
 
@@ -25,7 +26,7 @@ WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)
 SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, ending_before, usage_statement_schedule,
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
-       end_changes, created_at, created_by, archived_at, recurring_balances
+       end_changes, created_at, created_by, archived_at, recurring_balances, subscriptions
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
   AND (%(include_archived)s OR archived_at IS NULL)
@@ -36,7 +37,7 @@ ORDER BY created_at, id
 SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, ending_before, usage_statement_schedule,
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
-       end_changes, created_at, created_by, archived_at, recurring_balances
+       end_changes, created_at, created_by, archived_at, recurring_balances, subscriptions
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
   AND (%(include_archived)s OR archived_at IS NULL)
@@ -50,7 +51,8 @@ LIMIT %(limit)s
 -- name: set_end
 -- Move, set or clear the end of a contract, and write down that it was.
 UPDATE contract SET ending_before = %(ending_before)s, end_changes = end_changes || %(change)s::jsonb,
-    scheduled_charges = %(scheduled_charges)s, recurring_balances = %(recurring_balances)s
+    scheduled_charges = %(scheduled_charges)s, recurring_balances = %(recurring_balances)s,
+    subscriptions = %(subscriptions)s
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 
 -- name: archive

@@ -43,9 +43,15 @@ async def ids(tx: Connection, tenant_id: int, customer_ids: Sequence[str]) -> di
     return _sets(await rows.fetchall())
 
 
-async def schedule_items(tx: Connection, tenant_id: int, customer_ids: Sequence[str]) -> dict[str, frozenset[str]]:
-    """Return the ids of the invoice schedule items on kept invoices of some customers by customer, voided ones too."""
-    rows = await tx.execute(sql.schedule_items, {"tenant_id": tenant_id, "customer_ids": list(customer_ids)})
+async def schedule_items(
+    tx: Connection, tenant_id: int, customer_ids: Sequence[str], subscribed: Iterable[str]
+) -> dict[str, frozenset[str]]:
+    """Return the ids of what kept invoices of some customers ask for by customer, voided ones too.
+
+    `subscribed` are their contracts with subscriptions.
+    """
+    values = {"tenant_id": tenant_id, "customer_ids": list(customer_ids), "subscribed": list(subscribed)}
+    rows = await tx.execute(sql.schedule_items, values)
     return _sets(await rows.fetchall())
 
 
@@ -56,7 +62,7 @@ def _sets(rows: Iterable[Row]) -> dict[str, frozenset[str]]:
 
 async def final_items(tx: Connection, tenant_id: int, customer_id: str) -> frozenset[str]:
     """Return the ids of the invoice schedule items on final invoices of a customer that are not void."""
-    every = await schedule_items(tx, tenant_id, [customer_id])
+    every = await schedule_items(tx, tenant_id, [customer_id], ())
     return every.get(customer_id, frozenset()) - await freed_items(tx, tenant_id, customer_id)
 
 

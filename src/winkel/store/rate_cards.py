@@ -8,6 +8,7 @@ from msgspec import Struct
 from psycopg.types.json import Jsonb
 
 from winkel.model.errors import NotFoundError
+from winkel.model.period import Frequency
 from winkel.model.price import Price
 from winkel.model.rate_card import Alias, Rate, RateCard
 from winkel.store.database import Connection
@@ -29,6 +30,7 @@ class NewRate(Struct, frozen=True, kw_only=True):
     ending_before: datetime | None = None
     pricing_group_values: dict[str, str] = {}
     commit_price: Price | None = None
+    billing_frequency: Frequency | None = None
 
 
 async def insert(tx: Connection, tenant_id: int, card: RateCard) -> None:

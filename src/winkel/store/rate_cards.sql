@@ -79,14 +79,14 @@ LIMIT 1
 -- name: insert_rate
 -- One more rate; its number says in which order rates came.
 INSERT INTO rate (tenant_id, id, rate_card_id, product_id, price, entitled, starting_at, ending_before,
-                  credit_type_id, pricing_group_values, commit_price)
+                  credit_type_id, pricing_group_values, commit_price, billing_frequency)
 VALUES (%(tenant_id)s, %(id)s, %(rate_card_id)s, %(product_id)s, %(price)s, %(entitled)s, %(starting_at)s,
-        %(ending_before)s, %(credit_type_id)s, %(pricing_group_values)s, %(commit_price)s)
+        %(ending_before)s, %(credit_type_id)s, %(pricing_group_values)s, %(commit_price)s, %(billing_frequency)s)
 
 -- name: rates
 -- All rates of some rate cards, in the order in which they came.
 SELECT id::text, number, rate_card_id::text, product_id::text, price, entitled, starting_at, ending_before,
-       credit_type_id::text, pricing_group_values, commit_price
+       credit_type_id::text, pricing_group_values, commit_price, billing_frequency
 FROM rate
 WHERE tenant_id = %(tenant_id)s AND rate_card_id = ANY (%(rate_card_ids)s::uuid[])
 ORDER BY number

@@ -430,6 +430,7 @@ CREATE TABLE rate (
     credit_type_id       uuid NOT NULL,
     pricing_group_values jsonb NOT NULL DEFAULT '{}',
     commit_price         jsonb,                   -- model/price.py, Price
+    billing_frequency    text,                    -- of subscriptions: model/period.py, Frequency
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, rate_card_id) REFERENCES rate_card,
     FOREIGN KEY (tenant_id, product_id) REFERENCES product
@@ -462,6 +463,7 @@ CREATE TABLE contract (
     multiplier_override_prioritization text NOT NULL DEFAULT 'LOWEST_MULTIPLIER',
     scheduled_charges        jsonb NOT NULL DEFAULT '[]',   -- list of model/contract.py, ScheduledCharge
     recurring_balances       jsonb NOT NULL DEFAULT '[]',   -- list of model/recurring.py, RecurringBalance
+    subscriptions            jsonb NOT NULL DEFAULT '[]',   -- list of model/subscription.py, Subscription
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
     FOREIGN KEY (tenant_id, rate_card_id) REFERENCES rate_card

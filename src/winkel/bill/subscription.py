@@ -1,0 +1,188 @@
+"""What subscriptions ask for, and when (metronome-api.md §4.7, Subscriptions; docs/pricing.md)."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from msgspec import Struct
+
+from winkel.bill.identity import derived, invoice_id
+from winkel.bill.proration import prorated
+from winkel.model.account import Account
+from winkel.model.contract import Contract
+from winkel.model.invoice import InvoiceType
+from winkel.model.money import ZERO, multiply
+from winkel.model.period import HOUR, Period, cycle, cycle_at
+from winkel.model.product import ProductType
+from winkel.model.rate_card import Rate
+from winkel.model.subscription import (
+    CollectionSchedule,
+    InvoiceBehavior,
+    InvoicePlacement,
+    Subscription,
+)
+from winkel.rate.override import agreed_at
+from winkel.rate.price import priced
+from winkel.rate.rate import Charge, Instalment
+from winkel.rate.schedule import holding
+from winkel.rate.use import Use
+
+
+class Term(Struct, frozen=True):
+    """One period of a subscription: all of it as its anchor has it, and what lies in the subscription's time."""
+
+    whole: Period
+    billed: Period
+
+
+class Collection(Struct, frozen=True):
+    """Units that are charged at one time: all at the start of a period, or an increase within it."""
+
+    item_id: str
+    date: datetime
+    """When they are charged."""
+    term: Term
+    span: Period
+    """For which time."""
+    before: Decimal
+    after: Decimal
+    """They are the units between those two."""
+
+    @property
+    def paid_during(self) -> Period:
+        """The hour in which a balance must be usable to pay for them: the first in advance, or the last before it."""
+        start = self.date if self.date == self.span.start else self.date - HOUR
+        return Period(start, start + HOUR)
+
+
+def periods(contract: Contract, subscription: Subscription) -> Iterator[Term]:
+    """Yield the billing periods of a subscription, oldest first; without an end there is no last one.
+
+    They are counted from its anchor; the first and the last are parts where it begins or ends within one.
+    """
+    start = max(contract.starting_at, subscription.starting_at)
+    ends = [each for each in (contract.ending_before, subscription.ending_before) if each is not None]
+    end = min(ends, default=None)
+    number = cycle_at(subscription.anchor, subscription.billing_frequency, start)
+    while True:
+        low, high = (cycle(subscription.anchor, subscription.billing_frequency, number + each) for each in (0, 1))
+        billed = Period(low, high).meet(start, end)
+        if billed is None:
+            return
+        yield Term(Period(low, high), billed)
+        number += 1
+
+
+def next_start(contract: Contract, subscription: Subscription, at: datetime) -> datetime | None:
+    """Return when the first billing period begins that has not begun, or None."""
+    return next((each.billed.start for each in periods(contract, subscription) if each.billed.start > at), None)
+
+
+def on_statement(account: Account, contract: Contract, period: Period) -> list[Charge]:
+    """Return what the contract's subscriptions ask for on the usage statement of this billing period, an open one."""
+    found: list[Charge] = []
+    for subscription in contract.subscriptions:
+        if subscription.invoice_placement is InvoicePlacement.ON_USAGE_INVOICE:
+            for each in _open(account, contract, subscription, period.end):
+                if each.date == period.end:
+                    found += _charges(account, contract, subscription, each)
+    return found
+
+
+def off_statements(account: Account, contract: Contract, at: datetime) -> Iterator[Charge]:
+    """Yield what the contract's subscriptions ask for on scheduled invoices, at most a period ahead."""
+    for subscription in contract.subscriptions:
+        for each in _open(account, contract, subscription, at):
+            if not _is_on_statement(account, contract, subscription, each.date):
+                yield from _charges(account, contract, subscription, each)
+
+
+def _is_on_statement(account: Account, contract: Contract, subscription: Subscription, date: datetime) -> bool:
+    """Whether a charge of this date stands on a usage statement: one that ends then and is not final."""
+    if subscription.invoice_placement is InvoicePlacement.ON_SCHEDULED_INVOICE:
+        return False
+    period = contract.period_at(date - HOUR)
+    if period is None or period.end != date:
+        return False
+    return invoice_id(contract.id, InvoiceType.USAGE, period.start) not in account.invoiced
+
+
+def _open(account: Account, contract: Contract, subscription: Subscription, at: datetime) -> Iterator[Collection]:
+    """Yield what is on no final invoice: of the periods that have begun at the instant, and of the next one."""
+    for term in periods(contract, subscription):
+        for each in _collections(subscription, term):
+            if each.item_id not in account.invoiced_items:
+                yield each
+        if term.billed.start > at:
+            return
+
+
+def _collections(subscription: Subscription, term: Term) -> Iterator[Collection]:
+    """Yield what is charged for one period: the quantity at its start, then what goes above the most so far.
+
+    What was charged once counts until the period ends: decreases take effect with the next one (§4.7).
+    """
+    changes = [moment for moment, _ in subscription.quantities() if term.billed.start < moment < term.billed.end]
+    most = ZERO
+    for moment in (term.billed.start, *changes):
+        quantity = subscription.quantity_at(moment)
+        if quantity > most:
+            yield Collection(
+                item_id=derived(subscription.id, moment.astimezone(UTC).isoformat()),
+                date=_date(subscription, term, moment),
+                term=term,
+                span=Period(moment, term.billed.end),
+                before=most,
+                after=quantity,
+            )
+            most = quantity
+
+
+def _date(subscription: Subscription, term: Term, moment: datetime) -> datetime:
+    """Return when units are charged that count from this moment of a period on."""
+    at_once = subscription.proration.invoice_behavior is InvoiceBehavior.BILL_IMMEDIATELY
+    in_advance = subscription.collection_schedule is CollectionSchedule.ADVANCE
+    return moment if in_advance and (at_once or moment == term.billed.start) else term.billed.end
+
+
+def _charges(
+    account: Account, contract: Contract, subscription: Subscription, collection: Collection
+) -> Iterator[Charge]:
+    """Yield the charges of a collection, one for each unit price; none where the customer is not entitled.
+
+    The rate, the overrides and the product's terms are those of the period's start (§4.7: one rate per period).
+    """
+    start, whole = collection.term.billed.start, collection.term.whole
+    rate = _rate(account, contract, subscription, start)
+    if rate is None:
+        return
+    state = account.products[subscription.product_id].at(start)
+    use = Use(subscription.product_id, state.tags, {}, {}, rate.credit_type_id, subscription.billing_frequency)
+    price = agreed_at(contract, rate, use, start)
+    if price is None:
+        return
+    is_prorated = subscription.proration.is_prorated and collection.span != whole
+    instalment = Instalment(collection.item_id, subscription.id, is_prorated, collection.date, collection.paid_during)
+    for part in priced(price, collection.before, collection.after):
+        unit_price = part.unit_price
+        if is_prorated:
+            unit_price = prorated(unit_price, collection.span, whole, subscription.proration.rounding)
+        yield Charge(
+            kind=ProductType.SUBSCRIPTION,
+            use=use,
+            name=subscription.name or state.name,
+            period=collection.span,
+            quantity=part.quantity,
+            unit_price=unit_price,
+            total=multiply(part.quantity, unit_price),
+            list_price=rate.price,
+            tier=part.tier,
+            instalment=instalment,
+        )
+
+
+def _rate(account: Account, contract: Contract, subscription: Subscription, at: datetime) -> Rate | None:
+    """Return the rate of the contract's card that holds for a subscription at the instant, or None."""
+    card = account.rates.get(contract.rate_card_id or "", ())
+    wanted = subscription.product_id, subscription.billing_frequency
+    return holding((each for each in card if (each.product_id, each.billing_frequency) == wanted), at)
