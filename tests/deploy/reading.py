@@ -24,10 +24,12 @@ def read(path: str) -> Any:
 
 def command(words: list[str]) -> click.Command:
     """Return the command that these words run. Raises when there is none, or one that does not take their options."""
-    found = typer.main.get_command(app)
+    found: Any = typer.main.get_command(app)
     rest = list(words)
-    while isinstance(found, click.Group) or hasattr(found, "commands"):
-        found = found.commands[rest.pop(0)]  # type: ignore[union-attr]
+    while hasattr(found, "commands") and not (
+        found.invoke_without_command and set(rest[:1]).isdisjoint(found.commands)
+    ):
+        found = found.commands[rest.pop(0)]
     options = {name for each in found.params for name in each.opts}
     assert {word for word in rest if word.startswith("--")} <= options, words
     return found

@@ -1,7 +1,8 @@
 """Keeps usage compact, closes billing periods when their time has come, and decides how many meters there should be."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -45,8 +46,10 @@ SCALE_SECONDS = 2.0
 PAGE = 500
 """How many customers who are due are asked for at once."""
 BUNCH = 50
-"""How many customers of a tenant are billed in one transaction: statements, and what they share, cost once. With more,
-more usage is in memory, and who changes a contract waits longer."""
+"""The most customers of a tenant that are billed in one transaction: statements, and what they share, cost once."""
+BUNCH_SECONDS = 2.0
+"""With customers who take longer, fewer are billed together: others wait for what is locked, and PostgreSQL ends a
+transaction that is idle for ten seconds while its customers are rated."""
 OPEN_DELTAS_MAX = 100_000
 """Open deltas are counted up to this many, for the figures: counting them all would cost what merging does."""
 
@@ -78,6 +81,7 @@ class Worker:
         self.settings = settings
         self.clock = clock
         self._open_deltas: dict[int, int] = {}
+        self._bunch = BUNCH
 
     async def compact(self, connection: Connection, *, number: int = 0) -> None:
         """Merge open deltas until few are left, in the database of this number."""
@@ -114,10 +118,13 @@ class Worker:
         some = True
         while some:
             some = False
-            for tenant_id, customer_ids in _bunches(await billing.due(connection, until, PAGE)):
-                for came_to in await self._bill_some(connection, further, tenant_id, customer_ids, until):
-                    some = True
-                    yield came_to
+            for tenant_id, customer_ids in grouped(await billing.due(connection, until, PAGE)).items():
+                left = customer_ids
+                while left:
+                    bunch, left = left[: self._bunch], left[self._bunch :]
+                    for came_to in await self._bill_some(connection, further, tenant_id, bunch, until):
+                        some = True
+                        yield came_to
 
     async def _bill_some(
         self,
@@ -132,6 +139,7 @@ class Worker:
         One that fails alone is written down, with the reason.
         """
         grace = timedelta(hours=self.settings.grace_hours)
+        began = monotonic()
         try:
             async with connection.transaction():
                 taken = await billing.take(connection, tenant_id, customer_ids, until)
@@ -147,6 +155,7 @@ class Worker:
                     at=self.clock(),
                 )
         except (psycopg.OperationalError, UnavailableError):
+            self._bunch = next_bunch(self._bunch, math.inf)
             raise
         except Exception as error:
             if len(customer_ids) > 1:
@@ -159,6 +168,7 @@ class Worker:
             await billing.set_due(connection, tenant_id, [look])
         finally:
             figures.BILLING.give()
+        self._bunch = next_bunch(self._bunch, monotonic() - began)
         for each in came_to:
             figures.FINALIZED.inc(len(each.invoices))
             figures.FAILURES.inc(len(each.failures))
@@ -179,11 +189,9 @@ class Worker:
         PIPELINE.show(await overview(databases, self.events))
 
 
-def _bunches(due: Iterable[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
-    """Yield customers to be billed together, by tenant."""
-    for tenant_id, customer_ids in grouped(due).items():
-        for first in range(0, len(customer_ids), BUNCH):
-            yield tenant_id, list(customer_ids[first : first + BUNCH])
+def next_bunch(size: int, seconds: float) -> int:
+    """Return how many customers to bill together after so many took so long: half as many, or up to twice."""
+    return max(1, size // 2) if seconds > BUNCH_SECONDS else min(BUNCH, size * 2)
 
 
 async def publish(events: Log, *databases: Connection) -> None:
