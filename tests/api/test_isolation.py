@@ -82,6 +82,14 @@ ROUTES: dict[str, Any] = {
     "GET /v1/customers/{customer_id}/invoices/{invoice_id}/pdf": {},
     "POST /v1/invoices/void": {"id": "@invoice"},
     "POST /v1/invoices/regenerate": {"id": "@void"},
+    "GET /v1/customers/{customer_id}/invoices/breakdowns": {
+        "starting_on": "2025-12-01T00:00:00Z",
+        "ending_before": "2026-02-01T00:00:00Z",
+    },
+    "POST /v1/customers/{customer_id}/previewEvents": {
+        "mode": "merge",
+        "events": [{"event_type": "e", "transaction_id": "t"}],
+    },
     # billable metrics
     "POST /v1/billable-metrics/create": {"name": "Own", "aggregation_type": "COUNT"},
     "GET /v1/billable-metrics/{billable_metric_id}": {},
@@ -162,7 +170,7 @@ PATH_IDS = {
 PUBLIC = {"GET /healthz", "GET /readyz"}
 INGEST = {"POST /v1/ingest", "POST /winkel/v1/events"}
 ADMIN = {"POST /winkel/v1/dead-letters/retry", "POST /winkel/v1/dead-letters/discard"}
-READING_POST = re.compile(r"/(get\w*|list|usage|groups|search)$")
+READING_POST = re.compile(r"/(get\w*|list|usage|groups|search|previewEvents)$")
 
 SECRET = "Secret of the other tenant"
 

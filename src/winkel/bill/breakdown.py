@@ -92,7 +92,7 @@ class _Layer(Struct, frozen=True):
     """How many units lie below it."""
 
     def reached(self, height: Decimal) -> tuple[Decimal, Decimal]:
-        """Return quantity and amount of what lies below a height."""
+        """Return quantity and amount of what lies below a height, which may be outside of the stack."""
         whole = self.line.quantity or ZERO
         part = _between(subtract(height, self.bottom), ZERO, whole)
         return (whole, self.line.total) if part == whole else (part, multiply(part, self.line.unit_price or ZERO))
@@ -127,10 +127,8 @@ class _Stack:
             yield structs.replace(line, starting_at=part.start, ending_before=part.end)
 
     def _height(self, instant: datetime) -> Decimal:
-        """Return the height at an instant; in the end it is the whole, whatever was taken back since."""
-        if instant >= self._span.end:
-            return self._whole
-        return self._bounded(self._used[bisect_right(self._ends, instant)])
+        """Return how many units were used until an instant; in the end all of the invoice's, whatever came since."""
+        return self._whole if instant >= self._span.end else self._used[bisect_right(self._ends, instant)]
 
     def _bounded(self, used: Decimal) -> Decimal:
         """Return a number of units, as far as it is on the invoice."""
