@@ -224,6 +224,31 @@ async def test_steps_out_of_turn_are_refused(acme, sdk, app_client) -> None:
     assert (await sdk.v1.invoices.regenerate(id=made)).data.id not in {made, january["id"]}
 
 
+async def charged(sdk, api, database_url, customer: str) -> str:
+    """Give a customer another contract, which asks for a fee of 100 at once; return its id."""
+    fee = {
+        "product_id": await seed.fixed_product(sdk, "Fee"),
+        "schedule": {"schedule_items": [{"timestamp": seed.at(2026), "amount": 100}]},
+    }
+    made = await sdk.v1.contracts.create(customer_id=customer, starting_at=seed.at(2026), scheduled_charges=[fee])
+    await billing.bill(api, database_url)
+    return made.data.id
+
+
+async def test_archiving_leaves_other_invoices_alone(acme, sdk, app_client, api, database_url) -> None:
+    """Those of the customer's other contracts stay final, and those of other customers."""
+    other = await charged(sdk, api, database_url, acme["customer"])
+    await sdk.v1.contracts.archive(customer_id=acme["customer"], contract_id=acme["contract"], void_invoices=True)
+    kept = await billing.invoices_of(app_client, acme["customer"], status="FINALIZED")
+    assert {each["contract_id"] for each in kept} == {other}
+    another = await seed.customer(sdk, "Another")
+    await charged(sdk, api, database_url, another)
+    final_ones = await billing.invoices_of(app_client, another, status="FINALIZED")
+    await sdk.v1.customers.archive(id=acme["customer"])
+    assert await billing.invoices_of(app_client, acme["customer"], status="FINALIZED") == []
+    assert await billing.invoices_of(app_client, another, status="FINALIZED") == final_ones != []
+
+
 async def test_archiving_a_contract_voids_if_asked(acme, sdk, app_client) -> None:
     """All of its final invoices at once; what came back expires with its commits, and nothing can be regenerated."""
     keys = {"customer_id": acme["customer"], "contract_id": acme["contract"]}
@@ -249,7 +274,7 @@ async def test_archiving_a_contract_voids_if_asked(acme, sdk, app_client) -> Non
 
 
 async def test_archiving_a_customer_voids_everything(acme, sdk, app_client) -> None:
-    """As the API says (metronome-api.md §4.4); another customer's invoices stay."""
+    """As the API says (metronome-api.md §4.4); once more changes nothing."""
     for _ in range(2):
         await sdk.v1.customers.archive(id=acme["customer"])
         found = await billing.invoices_of(app_client, acme["customer"])
