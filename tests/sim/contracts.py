@@ -362,9 +362,10 @@ class _Maker:
         return found
 
     def way(self) -> Specifier:
-        """Return a way to mean the first product, or one of its groups."""
+        """Return a way to mean the first product, one of its groups, or products by their tags."""
         groups: Values = ((self.pick(KEYS), "x"),)
-        return self.pick((Specifier("A"), Specifier("A", pricing=groups), Specifier("A", presentation=groups)))
+        ways = (Specifier("A"), Specifier("A", pricing=groups), Specifier("A", presentation=groups))
+        return self.pick((*ways, *ways, Specifier(tags=TAGS[:1]), Specifier(tags=TAGS)))
 
     def twin(self, name: str) -> Balance:
         """Return a balance that differs from another in one thing only, or in nothing but its id."""
