@@ -1,6 +1,7 @@
 """Subscriptions over the wire: rates by billing frequency, what a contract shows, invoices, and what cannot be."""
 
 import uuid
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +9,11 @@ import pytest
 
 from api import billing, seed
 from api.seed import at
+from winkel.api.subscriptions import subscription_view
+from winkel.model.contract import Contract, StatementSchedule
+from winkel.model.period import Frequency
+from winkel.model.product import Product, ProductState, ProductType
+from winkel.model.subscription import CollectionSchedule, QuantityChange, Subscription
 
 pytestmark = pytest.mark.anyio
 
@@ -118,6 +124,33 @@ async def test_billing_periods_are_those_around_now(sdk, api, catalog):
     assert periods.previous is None
     assert (periods.current.starting_at, periods.current.ending_before) == (start, periods.next.starting_at)
     assert periods.next.starting_at.day == 1
+
+
+def test_a_quantity_is_shown_with_those_to_come():
+    """What was before the one that holds is left out, and so is what would come after the end."""
+    changes = [(1, 5), (2, 7), (3, 4), (5, 9)]
+    made = Subscription(
+        id="one", product_id="seat", billing_frequency=Frequency.MONTHLY, starting_at=at(2026), anchor=at(2026),
+        created_at=at(2026), collection_schedule=CollectionSchedule.ADVANCE, ending_before=at(2026, 4, 10),
+        changes=tuple(QuantityChange(starting_at=at(2026, month), quantity=Decimal(each)) for month, each in changes),
+    )  # fmt: skip
+    agreed = Contract(
+        id="contract", customer_id="customer", starting_at=at(2025), created_at=at(2025), created_by="test",
+        usage_statement_schedule=StatementSchedule(Frequency.MONTHLY, at(2025)),
+    )  # fmt: skip
+    state = ProductState(name="Seat", created_at=at(2025), created_by="test")
+    known = {"seat": Product(id="seat", type=ProductType.SUBSCRIPTION, initial=state)}
+
+    def shown(now: datetime) -> tuple[list[tuple[int, int, int]], list[int | None]]:
+        view = subscription_view(agreed, made, known, now)
+        around = view.billing_periods.previous, view.billing_periods.current, view.billing_periods.next
+        some = [(each.quantity, each.starting_at.month, each.ending_before.month) for each in view.quantity_schedule]
+        return some, [each and each.starting_at.month for each in around]
+
+    assert shown(at(2025, 12)) == ([(5, 1, 2), (7, 2, 3), (4, 3, 4)], [None, None, 1])
+    assert shown(at(2026, 2)) == ([(7, 2, 3), (4, 3, 4)], [1, 2, 3])
+    assert shown(at(2026, 4, 9)) == ([(4, 3, 4)], [3, 4, None])
+    assert shown(at(2026, 4, 10)) == ([], [4, None, None])
 
 
 async def test_periods_are_invoiced_once(sdk, api, app_client, clock, database_url, catalog):

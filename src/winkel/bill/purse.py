@@ -14,6 +14,9 @@ from winkel.model.period import Period
 from winkel.model.product import ProductType
 from winkel.rate.use import Use, matches
 
+RATED = {ProductType.USAGE, ProductType.SUBSCRIPTION, ProductType.COMPOSITE}
+"""Products for which balances pay."""
+
 
 class Purse(Struct, frozen=True, gc=False):
     """One segment of a balance: the thing that usage is paid from."""
@@ -121,11 +124,11 @@ def _product_count(account: Account, balance: Balance, at: datetime) -> float:
 
 
 def _tagged(account: Account, tags: tuple[str, ...], at: datetime) -> set[str]:
-    """Return the ids of the usage products that carry all of the tags at the instant."""
+    """Return the ids of the products with rates that carry all of the tags at the instant."""
     return {
         product.id
         for product in account.products.values()
-        if product.type is ProductType.USAGE and set(tags) <= set(product.at(at).tags)
+        if product.type in RATED and set(tags) <= set(product.at(at).tags)
     }
 
 

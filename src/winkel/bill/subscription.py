@@ -1,8 +1,10 @@
 """What subscriptions ask for, and when (metronome-api.md §4.7, Subscriptions; docs/pricing.md)."""
 
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from operator import itemgetter
 
 from msgspec import Struct
 
@@ -109,23 +111,26 @@ def _is_on_statement(account: Account, contract: Contract, subscription: Subscri
 
 def _open(account: Account, contract: Contract, subscription: Subscription, at: datetime) -> Iterator[Collection]:
     """Yield what is on no final invoice: of the periods that have begun at the instant, and of the next one."""
+    quantities = list(subscription.quantities())
     for term in periods(contract, subscription):
-        for each in _collections(subscription, term):
+        for each in _collections(subscription, quantities, term):
             if each.item_id not in account.invoiced_items:
                 yield each
         if term.billed.start > at:
             return
 
 
-def _collections(subscription: Subscription, term: Term) -> Iterator[Collection]:
+def _collections(
+    subscription: Subscription, quantities: Sequence[tuple[datetime, Decimal]], term: Term
+) -> Iterator[Collection]:
     """Yield what is charged for one period: the quantity at its start, then what goes above the most so far.
 
     What was charged once counts until the period ends: decreases take effect with the next one (§4.7).
     """
-    changes = [moment for moment, _ in subscription.quantities() if term.billed.start < moment < term.billed.end]
-    most = ZERO
-    for moment in (term.billed.start, *changes):
-        quantity = subscription.quantity_at(moment)
+    low = bisect_right(quantities, term.billed.start, key=itemgetter(0))
+    high = bisect_left(quantities, term.billed.end, key=itemgetter(0))
+    most, at_start = ZERO, quantities[low - 1][1] if low else ZERO
+    for moment, quantity in [(term.billed.start, at_start), *quantities[low:high]]:
         if quantity > most:
             yield Collection(
                 item_id=derived(subscription.id, moment.astimezone(UTC).isoformat()),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from itertools import groupby
 
 from msgspec import Struct
 
@@ -80,16 +81,10 @@ class Subscription(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def quantities(self) -> Iterator[tuple[datetime, Decimal]]:
         """Yield from when on the quantity is what, by time; changes of one instant count in the order they came in."""
         quantity = ZERO
-        moments = sorted({each.starting_at for each in self.changes})
-        for moment in moments:
-            for each in self.changes:
-                if each.starting_at == moment:
-                    quantity = add(quantity, each.quantity_delta or ZERO) if each.quantity is None else each.quantity
+        for moment, some in groupby(sorted(self.changes, key=_moment), key=_moment):
+            for each in some:
+                quantity = add(quantity, each.quantity_delta or ZERO) if each.quantity is None else each.quantity
             yield moment, quantity
-
-    def quantity_at(self, instant: datetime) -> Decimal:
-        """Return the quantity that holds at the instant; zero before the first."""
-        return next((quantity for moment, quantity in reversed([*self.quantities()]) if moment <= instant), ZERO)
 
     def check(self) -> None:
         """Raise `InvalidError` unless it can be charged (metronome-api.md §4.7)."""
@@ -103,3 +98,7 @@ class Subscription(Struct, frozen=True, kw_only=True, omit_defaults=True):
         rounding = self.proration.rounding
         if rounding is not None and not -PLACES_MAX <= rounding.decimal_places <= PLACES_MAX:
             raise InvalidError(f"decimal_places must be a number from {-PLACES_MAX} to {PLACES_MAX}")
+
+
+def _moment(change: QuantityChange) -> datetime:
+    return change.starting_at
