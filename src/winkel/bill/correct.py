@@ -1,7 +1,7 @@
 """Corrections: what voiding an invoice gives back to balances, and the invoice that takes the place of a void one.
 
 A final invoice is never changed. It is voided, which undoes what it took, and made anew with the terms and the usage of
-the present (metronome-api.md §4.9; docs/pricing.md, section 9).
+the present (metronome-api.md §4.9; docs/pricing.md, section 10).
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
