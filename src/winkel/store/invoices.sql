@@ -16,7 +16,7 @@ WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
 -- contracts are looked at: they have many lines, and only lines of subscriptions are such items.
 SELECT DISTINCT customer_id::text, line ->> 'schedule_item_id' AS id
 FROM invoice, jsonb_array_elements(line_items) AS line
-WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[]) 
+WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
   AND (type = 'SCHEDULED' OR contract_id = ANY (%(subscribed)s::uuid[]))
   AND line ? 'schedule_item_id'
 
@@ -24,8 +24,7 @@ WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
 -- The invoice schedule items of a customer that only void invoices ask for.
 SELECT line ->> 'schedule_item_id' AS id
 FROM invoice, jsonb_array_elements(line_items) AS line
-WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
-  AND (type = 'SCHEDULED' OR contract_id = ANY (%(subscribed)s::uuid[]))
+WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND type = 'SCHEDULED'
   AND line ? 'schedule_item_id'
 GROUP BY 1
 HAVING bool_and(status = 'VOID')
