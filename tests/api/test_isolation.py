@@ -130,6 +130,12 @@ ROUTES: dict[str, Any] = {
     "POST /v1/contracts/list": {"customer_id": "@customer", **WHOLE},
     "POST /v2/contracts/list": {"customer_id": "@customer", **WHOLE},
     "POST /v1/contracts/archive": {**CONTRACT, "void_invoices": True},
+    "POST /v1/contracts/setUsageFilter": {
+        **CONTRACT,
+        "group_key": "k",
+        "group_values": ["v"],
+        "starting_at": "2026-01-01T00:00:00Z",
+    },
     "POST /v1/contracts/updateEndDate": {**CONTRACT, "ending_before": END},
     "POST /v1/contracts/getContractRateSchedule": CONTRACT,
     "POST /v1/contracts/customerCommits/create": COMMIT,

@@ -113,6 +113,10 @@ class Story:
                 self.contracts[contract] = structs.replace(its, recurring_balances=(*its.recurring_balances, term))
             case "subscription":
                 self._subscribe(name, clauses)
+            case "filter":
+                contract = self.contracts[name]
+                made = words.usage_filter(clauses, contract.starting_at)
+                self.contracts[name] = structs.replace(contract, usage_filters=(*contract.usage_filters, made))
             case "override":
                 contract = self.contracts[name]
                 made = words.override(f"override {len(contract.overrides)}", clauses, self.cards[contract.rate_card_id])

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from winkel.model.commit import BalanceType, RateSide, Specifier
-from winkel.model.contract import Contract
+from winkel.model.contract import Contract, UsageFilter
 from winkel.model.credit_type import CURRENCIES, USD
 from winkel.model.override import MultiplierTier, Override, OverrideSpecifier, OverrideType, Prioritization
 from winkel.model.period import Frequency, RecurrenceFrequency
@@ -250,6 +250,13 @@ def subscription(name: str, clauses: list[str], contract: Contract) -> Subscript
     )
     made.check()
     return made
+
+
+def usage_filter(clauses: list[str], start: datetime) -> UsageFilter:
+    """Return the filter of `workspace dev test`, perhaps `from 2026-01-15`."""
+    key, *group_values = clauses[0].split()
+    since = moment(clauses[1].removeprefix("from ")) if len(clauses) > 1 else start
+    return UsageFilter(key, tuple(group_values), since)
 
 
 def moments(how: str, when: str) -> Iterator[datetime]:

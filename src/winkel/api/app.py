@@ -33,6 +33,7 @@ from winkel.api import (
     rates,
     services,
     usage,
+    usage_filters,
 )
 from winkel.api.state import Api
 from winkel.api.wire import JsonResponse
@@ -57,6 +58,7 @@ ROUTES: list[Any] = [
     *commits.routes,
     *balances.routes,
     *usage.routes,
+    *usage_filters.routes,
     *invoices.routes,
     *breakdowns.routes,
     *edits.routes,

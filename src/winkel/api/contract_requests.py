@@ -15,6 +15,7 @@ from winkel.api.recurring import RecurringCommitIn, RecurringCreditIn
 from winkel.api.scheduled_charges import ScheduledChargeIn
 from winkel.api.subscriptions import SubscriptionIn
 from winkel.api.terms import CommitIn, CreditIn
+from winkel.api.usage_filters import UsageFilterIn, usage_filter
 from winkel.model.contract import Contract, StatementSchedule
 from winkel.model.override import Prioritization
 from winkel.model.period import Frequency, month_start
@@ -41,7 +42,6 @@ NOT_YET = (
         "spend_threshold_configuration",
         "spend_trackers",
         "transition",
-        "usage_filter",
     }
 )
 """Fields of create that the Metronome API has and that Winkel does not know yet."""
@@ -91,6 +91,7 @@ class CreateContract(Struct, forbid_unknown_fields=True, kw_only=True):
     recurring_commits: Annotated[list[RecurringCommitIn], Meta(max_length=RECURRING_MAX)] = []
     recurring_credits: Annotated[list[RecurringCreditIn], Meta(max_length=RECURRING_MAX)] = []
     subscriptions: Annotated[list[SubscriptionIn], Meta(max_length=SUBSCRIPTIONS_MAX)] = []
+    usage_filter: UsageFilterIn | None = None
     net_payment_terms_days: Decimal | None = None
     netsuite_sales_order_id: str | None = None
     salesforce_opportunity_id: str | None = None
@@ -174,6 +175,9 @@ def agreed(
             for index, each in enumerate(asked.overrides)
         ),
         multiplier_override_prioritization=asked.multiplier_override_prioritization,
+        usage_filters=tuple(
+            usage_filter(each, start, "$.usage_filter") for each in (asked.usage_filter,) if each is not None
+        ),
         scheduled_charges=tuple(
             scheduled_charges.scheduled_charge(each, known, f"$.scheduled_charges[{index}]")
             for index, each in enumerate(asked.scheduled_charges)

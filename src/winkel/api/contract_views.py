@@ -11,6 +11,7 @@ from winkel.api.overrides import OverrideView, override_view
 from winkel.api.recurring import RecurringView, recurring_view
 from winkel.api.scheduled_charges import ScheduledChargeView, scheduled_charge_view
 from winkel.api.subscriptions import SubscriptionView, subscription_view
+from winkel.api.usage_filters import UsageFiltersV1View, UsageFilterView, filter_views, filters_v1
 from winkel.model.commit import BalanceType
 from winkel.model.contract import Contract, StatementSchedule
 from winkel.model.money import plain
@@ -37,6 +38,8 @@ class TermViews(Struct, frozen=True):
     recurring_commits: list[RecurringView]
     recurring_credits: list[RecurringView]
     subscriptions: list[SubscriptionView]
+    usage_filters: list[UsageFilterView]
+    usage_filter_v1: UsageFiltersV1View | None
 
     @classmethod
     def of(cls, contract: Contract, known: Mapping[str, Product], at: datetime) -> "TermViews":
@@ -47,6 +50,8 @@ class TermViews(Struct, frozen=True):
             [recurring_view(contract, each, known) for each in contract.recurring_balances if each.type != CREDIT],
             [recurring_view(contract, each, known) for each in contract.recurring_balances if each.type == CREDIT],
             [subscription_view(contract, each, known, at) for each in contract.subscriptions],
+            filter_views(contract),
+            filters_v1(contract, at),
         )
 
 
@@ -65,7 +70,7 @@ class ContractV2View(Struct, omit_defaults=True, kw_only=True):
     overrides: list[OverrideView]
     scheduled_charges: list[ScheduledChargeView]
     transitions: tuple[()]
-    usage_filter: tuple[()]
+    usage_filter: list[UsageFilterView]
     subscriptions: list[SubscriptionView]
     has_more: HasMore
     recurring_commits: list[RecurringView]
@@ -103,6 +108,7 @@ class TermsV1View(Struct, omit_defaults=True, kw_only=True):
     netsuite_sales_order_id: str | None = None
     salesforce_opportunity_id: str | None = None
     total_contract_value: Decimal | None = None
+    usage_filter: UsageFiltersV1View | None = None
 
 
 class ContractV1View(Struct, omit_defaults=True, kw_only=True):
@@ -158,7 +164,7 @@ def contract_v2(contract: Contract, balances: Sequence[BalanceView], terms: Term
         overrides=terms.overrides,
         scheduled_charges=terms.scheduled_charges,
         transitions=NONE,
-        usage_filter=NONE,
+        usage_filter=terms.usage_filters,
         subscriptions=terms.subscriptions,
         has_more=HasMore(),
         recurring_commits=terms.recurring_commits,
@@ -195,6 +201,7 @@ def _terms(contract: Contract, balances: Sequence[BalanceView], terms: TermViews
         netsuite_sales_order_id=contract.netsuite_sales_order_id,
         salesforce_opportunity_id=contract.salesforce_opportunity_id,
         total_contract_value=_plain(contract.total_contract_value),
+        usage_filter=terms.usage_filter_v1,
     )
 
 

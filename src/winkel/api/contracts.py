@@ -7,7 +7,18 @@ from typing import Any, TypeAlias
 from litestar import Request, post
 from msgspec import structs
 
-from winkel.api import commits, fields, overrides, pages, scheduled_charges, schedules, subscriptions, terms, wire
+from winkel.api import (
+    commits,
+    fields,
+    overrides,
+    pages,
+    scheduled_charges,
+    schedules,
+    subscriptions,
+    terms,
+    usage_filters,
+    wire,
+)
 from winkel.api.auth import reader, writer
 from winkel.api.balance_views import BalanceView
 from winkel.api.contract_requests import (
@@ -55,6 +66,8 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
         contract = agreed(asked, card, known, at, caller.name)
         subscribed = await _subscriptions(tx, tenant_id, asked, contract, known)
         contract = structs.replace(contract, subscriptions=subscribed)
+        for each in contract.usage_filters:
+            await usage_filters.check(tx, tenant_id, card, each, "$.usage_filter")
         held = await _balances(tx, tenant_id, asked, contract)
         await uniqueness_keys.claim(tx, tenant_id, "contract", contract.uniqueness_key, contract.id)
         await contracts.insert(tx, tenant_id, contract)

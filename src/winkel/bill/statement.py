@@ -1,5 +1,6 @@
 """Usage statements: the open billing periods of a customer, the usage they need, and the charges of each."""
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -62,20 +63,21 @@ def usage_key(metric_id: str, group_key: int) -> str:
     return f"{metric_id}/{group_key}" if group_key else metric_id
 
 
-def group_key_index(metric: BillableMetric, state: ProductState) -> int:
-    """Return the index of the metric's group key that holds all pricing and presentation keys of the product.
+def group_key_index(metric: BillableMetric, state: ProductState, filters: Collection[str] = ()) -> int:
+    """Return the index of the metric's group key that holds all that matters to a contract.
 
-    Where several do, the shortest is meant, then the first. A product without keys uses index 0. Raises `InvalidError`
-    when no single key of the metric holds them all (metronome-api.md §4.2).
+    That is the pricing and presentation keys of the product, and the names by which the contract filters usage. Where
+    several hold it, the shortest is meant, then the first. Without any the index is 0. Raises `InvalidError` when no
+    single key of the metric holds them all (metronome-api.md §4.2).
     """
-    wanted = kept(state)
+    wanted = *kept(state), *filters
     if not wanted:
         return 0
     holding = [index for index, key in enumerate(metric.keys) if set(wanted) <= set(key)]
     if not holding:
         raise InvalidError(
             f"the pricing and presentation group keys {', '.join(wanted)} of product {state.name!r} must all be part "
-            f"of one group key of the billable metric {metric.name!r}"
+            f"of one group key of the billable metric {metric.name!r}; a usage filter's group_key too"
         )
     return min(holding, key=lambda index: len(metric.keys[index]))
 
@@ -139,13 +141,14 @@ def needs_of(account: Account, some: Iterable[Statement]) -> list[Need]:
     spans: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
     for statement in some:
         low, high = hour_number(statement.period.start), hour_number(statement.period.end)
+        filters = _filtered_by(statement.contract)
         for product, rates in on_card(account, statement.contract, ProductType.USAGE):
             if not _billed_rates(statement, product, rates):
                 continue
             for _, state in terms(product, statement.period):
                 if state.billable_metric_id is not None:
                     metric = account.metrics[state.billable_metric_id]
-                    spans[metric.id, group_key_index(metric, state)].append((low, high))
+                    spans[metric.id, group_key_index(metric, state, filters)].append((low, high))
     return [Need(*key, low, high) for key in sorted(spans) for low, high in _merged(spans[key])]
 
 
@@ -174,7 +177,7 @@ class Pricing:
 
     def usage(self, usage: Mapping[str, Sequence[HourUsage]], instants: Collection[datetime] = ()) -> list[Charge]:
         """Return the charges for usage, products in the order of the rate card; cut at these instants, too."""
-        metered = _Metered(self._account, self._statement.period, usage)
+        metered = _Metered(self._account, self._statement, usage)
         found: list[Charge] = []
         for product, when in self._billed(ProductType.USAGE):
             found += rate(
@@ -219,10 +222,12 @@ class Pricing:
 class _Metered:
     """Hourly quantities of one billing period, computed once for each metric and choice of keys."""
 
-    def __init__(self, account: Account, period: Period, usage: Mapping[str, Sequence[HourUsage]]) -> None:
+    def __init__(self, account: Account, statement: Statement, usage: Mapping[str, Sequence[HourUsage]]) -> None:
         self._account = account
         self._usage = usage
-        self._hours = hour_number(period.start), hour_number(period.end)
+        self._hours = hour_number(statement.period.start), hour_number(statement.period.end)
+        self._filters = statement.contract.filters()
+        self._filtered_by = _filtered_by(statement.contract)
         self._known: dict[tuple[str, tuple[str, ...]], list[Quantity]] = {}
 
     def __call__(self, state: ProductState) -> list[Quantity]:
@@ -232,11 +237,28 @@ class _Metered:
         wanted = state.billable_metric_id, kept(state)
         if wanted not in self._known:
             metric = self._account.metrics[state.billable_metric_id]
-            index = group_key_index(metric, state)
+            index = group_key_index(metric, state, self._filtered_by)
             low, high = self._hours
             rows = [row for row in self._usage[usage_key(metric.id, index)] if low <= row.hour < high]
-            self._known[wanted] = quantities(metric.aggregation_type, rows, metric.keys[index], kept(state))
+            counted = self._passing(rows, metric.keys[index]) if self._filters else rows
+            self._known[wanted] = quantities(metric.aggregation_type, counted, metric.keys[index], kept(state))
         return self._known[wanted]
+
+    def _passing(self, rows: Sequence[HourUsage], names: Sequence[str]) -> list[HourUsage]:
+        """Return the rows that pass the filter of their hour; before the first one all do."""
+        starts = [hour_number(each.starting_at) for each in self._filters]
+        found = []
+        for row in rows:
+            number = bisect_right(starts, row.hour)
+            its = self._filters[number - 1] if number else None
+            if its is None or row.group_values[names.index(its.group_key)] in its.group_values:
+                found.append(row)
+        return found
+
+
+def _filtered_by(contract: Contract) -> list[str]:
+    """Return the names by whose values the contract filters usage, at whatever time."""
+    return sorted({each.group_key for each in contract.usage_filters})
 
 
 def _merged(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -40,6 +40,17 @@ class ScheduledCharge(Struct, frozen=True, kw_only=True, omit_defaults=True):
     custom_fields: dict[str, str] = {}
 
 
+class UsageFilter(Struct, frozen=True):
+    """From an instant on, only usage counts whose group has one of these values (metronome-api.md §4.7, Usage filter).
+
+    So several contracts of a customer share its usage among them.
+    """
+
+    group_key: str
+    group_values: tuple[str, ...]
+    starting_at: datetime
+
+
 class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The rates, the term and the statement schedule of one customer (metronome-api.md §4.7).
 
@@ -66,6 +77,8 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
     multiplier_override_prioritization: Prioritization = Prioritization.LOWEST_MULTIPLIER
     scheduled_charges: tuple[ScheduledCharge, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()
+    usage_filters: tuple[UsageFilter, ...] = ()
+    """In the order in which they were added."""
     end_changes: tuple[EndChange, ...] = ()
     """Every change of `ending_before`, oldest first."""
     archived_at: datetime | None = None
@@ -80,6 +93,11 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
         if term.recurrence_frequency is not None:
             return term.starting_at, term.recurrence_frequency
         return self.usage_statement_schedule.billing_anchor_date, self.usage_statement_schedule.frequency
+
+    def filters(self) -> list[UsageFilter]:
+        """Return the usage filters by time; each holds until the next. Of one instant the last one added is left."""
+        latest = {each.starting_at: each for each in self.usage_filters}
+        return [latest[instant] for instant in sorted(latest)]
 
     def period_at(self, instant: datetime) -> Period | None:
         """Return the billing period in which the instant lies, or None when it lies outside the term."""

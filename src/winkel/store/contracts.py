@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
-from winkel.model.contract import Contract, EndChange, ScheduledCharge
+from winkel.model.contract import Contract, EndChange, ScheduledCharge, UsageFilter
 from winkel.model.errors import NotFoundError
 from winkel.model.recurring import RecurringBalance
 from winkel.model.subscription import Subscription
@@ -34,6 +34,7 @@ async def insert(tx: Connection, tenant_id: int, contract: Contract) -> None:
     values["scheduled_charges"] = Jsonb(contract.scheduled_charges)
     values["recurring_balances"] = Jsonb(contract.recurring_balances)
     values["subscriptions"] = Jsonb(contract.subscriptions)
+    values["usage_filters"] = Jsonb(contract.usage_filters)
     await tx.execute(sql.insert, values)
 
 
@@ -94,6 +95,12 @@ async def set_end(
         "subscriptions": Jsonb(tuple(subscriptions)),
     }
     await tx.execute(sql.set_end, values | agreed)
+
+
+async def add_usage_filter(tx: Connection, tenant_id: int, contract_id: str, added: UsageFilter) -> None:
+    """Filter the usage of a contract from an instant on."""
+    values = {"tenant_id": tenant_id, "id": contract_id, "usage_filter": Jsonb([added])}
+    await tx.execute(sql.add_usage_filter, values)
 
 
 async def archive(tx: Connection, tenant_id: int, contract_id: str, at: datetime) -> None:

@@ -4,11 +4,11 @@ INSERT INTO contract (tenant_id, id, customer_id, rate_card_id, name, starting_a
                       usage_statement_schedule, net_payment_terms_days, netsuite_sales_order_id,
                       salesforce_opportunity_id, total_contract_value, uniqueness_key, custom_fields, overrides,
                       multiplier_override_prioritization, scheduled_charges, recurring_balances, subscriptions,
-                      created_at, created_by)
+                      usage_filters, created_at, created_by)
 VALUES (%(tenant_id)s, %(id)s, %(customer_id)s, %(rate_card_id)s, %(name)s, %(starting_at)s, %(ending_before)s,
         %(usage_statement_schedule)s, %(net_payment_terms_days)s, %(netsuite_sales_order_id)s,
         %(salesforce_opportunity_id)s, %(total_contract_value)s, %(uniqueness_key)s, %(custom_fields)s, %(overrides)s,
-        %(multiplier_override_prioritization)s, %(scheduled_charges)s, %(recurring_balances)s, %(subscriptions)s,
+        %(multiplier_override_prioritization)s, %(scheduled_charges)s, %(recurring_balances)s, %(subscriptions)s, %(usage_filters)s,
         %(created_at)s,
         %(created_by)s)
 
@@ -17,7 +17,8 @@ VALUES (%(tenant_id)s, %(id)s, %(customer_id)s, %(rate_card_id)s, %(name)s, %(st
 SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, ending_before, usage_statement_schedule,
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
-       end_changes, created_at, created_by, archived_at, recurring_balances, subscriptions
+       end_changes, created_at, created_by, archived_at, recurring_balances, subscriptions,
+       usage_filters
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)s
 
@@ -26,7 +27,8 @@ WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)
 SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, ending_before, usage_statement_schedule,
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
-       end_changes, created_at, created_by, archived_at, recurring_balances, subscriptions
+       end_changes, created_at, created_by, archived_at, recurring_balances, subscriptions,
+       usage_filters
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
   AND (%(include_archived)s OR archived_at IS NULL)
@@ -37,7 +39,8 @@ ORDER BY created_at, id
 SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, ending_before, usage_statement_schedule,
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
-       end_changes, created_at, created_by, archived_at, recurring_balances, subscriptions
+       end_changes, created_at, created_by, archived_at, recurring_balances, subscriptions,
+       usage_filters
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
   AND (%(include_archived)s OR archived_at IS NULL)
@@ -53,6 +56,11 @@ LIMIT %(limit)s
 UPDATE contract SET ending_before = %(ending_before)s, end_changes = end_changes || %(change)s::jsonb,
     scheduled_charges = %(scheduled_charges)s, recurring_balances = %(recurring_balances)s,
     subscriptions = %(subscriptions)s
+WHERE tenant_id = %(tenant_id)s AND id = %(id)s
+
+-- name: add_usage_filter
+-- Filter the usage of a contract from an instant on.
+UPDATE contract SET usage_filters = usage_filters || %(usage_filter)s::jsonb
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 
 -- name: archive

@@ -464,6 +464,7 @@ CREATE TABLE contract (
     scheduled_charges        jsonb NOT NULL DEFAULT '[]',   -- list of model/contract.py, ScheduledCharge
     recurring_balances       jsonb NOT NULL DEFAULT '[]',   -- list of model/recurring.py, RecurringBalance
     subscriptions            jsonb NOT NULL DEFAULT '[]',   -- list of model/subscription.py, Subscription
+    usage_filters            jsonb NOT NULL DEFAULT '[]',   -- list of model/contract.py, UsageFilter
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
     FOREIGN KEY (tenant_id, rate_card_id) REFERENCES rate_card

@@ -1,0 +1,79 @@
+"""Usage filters over the wire: contracts that share the usage of a customer."""
+
+import pytest
+
+from api import billing, seed
+from api.seed import at
+
+pytestmark = pytest.mark.anyio
+
+SET = "/v1/contracts/setUsageFilter"
+
+
+@pytest.fixture
+async def catalog(sdk) -> dict[str, str]:
+    """Make a customer and a card: 1 cent for model a, whatever the region."""
+    card, product = await billing.priced_card(sdk)
+    return {"customer": await seed.customer(sdk), "card": card, "product": product}
+
+
+async def contract(sdk, catalog, *regions: str, **more) -> str:
+    """Make a contract for the usage of some regions and return its id."""
+    made = await sdk.v1.contracts.create(
+        customer_id=catalog["customer"],
+        rate_card_id=catalog["card"],
+        starting_at=at(2026),
+        usage_filter={"group_key": "region", "group_values": list(regions), **more},
+    )
+    return made.data.contract.id
+
+
+async def test_contracts_share_usage(sdk, api, app_client, database_url, catalog, clock):
+    """Each has what passes its filter; a new filter counts from its start on, in drafts at once."""
+    eu, us = await contract(sdk, catalog, "eu"), await contract(sdk, catalog, "us")
+    used = [("eu", 5), ("us", 30), ("mars", 700)]
+    events = [
+        billing.event(number, catalog["customer"], clock(), model="a", tokens=tokens, region=region)
+        for number, (region, tokens) in enumerate(used)
+    ]
+    await sdk.v1.usage.ingest(usage=events)
+    await billing.meter(api, database_url)
+
+    async def totals() -> dict[str, int]:
+        found = await billing.invoices_of(app_client, catalog["customer"])
+        return {each["contract_id"]: int(each["total"]) for each in found}
+
+    assert await totals() == {eu: 5, us: 30}
+    await sdk.v1.contracts.set_usage_filter(
+        customer_id=catalog["customer"], contract_id=eu, group_key="region", group_values=["eu", "mars"],
+        starting_at=at(2026, 1, 15),
+    )  # fmt: skip
+    assert await totals() == {eu: 705, us: 30}
+
+    keys = {"customer_id": catalog["customer"], "contract_id": eu}
+    flat = (await sdk.v2.contracts.retrieve(**keys)).data
+    assert [(each.group_values, each.starting_at, each.ending_before) for each in flat.usage_filter] == [
+        (["eu"], at(2026), at(2026, 1, 15)), (["eu", "mars"], at(2026, 1, 15), None),
+    ]  # fmt: skip
+    nested = (await sdk.v1.contracts.retrieve(**keys)).data.current.usage_filter
+    assert (nested.initial.group_values, nested.current.group_values) == (["eu"], ["eu", "mars"])
+    assert [each.starting_at for each in nested.updates] == [at(2026, 1, 15)]
+
+
+async def test_what_cannot_be_filtered_by_is_refused(sdk, app_client, catalog):
+    """A name that the metrics of the card do not know, no value, an instant off the hour."""
+    its_id = await contract(sdk, catalog, "eu")
+    fine = {
+        "customer_id": catalog["customer"], "contract_id": its_id, "group_key": "region", "group_values": ["eu"],
+        "starting_at": "2026-02-01T00:00:00Z",
+    }  # fmt: skip
+    await seed.refused(app_client, SET, {**fine, "group_key": "colour"}, "colour", "group_key", "$.group_key")
+    await seed.refused(app_client, SET, {**fine, "group_values": []}, "$.group_values")
+    await seed.refused(app_client, SET, {**fine, "starting_at": "2026-02-01T00:30:00Z"}, "hour", "$.starting_at")
+    body = {
+        "customer_id": catalog["customer"], "rate_card_id": catalog["card"], "starting_at": "2026-01-01T00:00:00Z",
+        "usage_filter": {"group_key": "colour", "group_values": ["red"]},
+    }  # fmt: skip
+    await seed.refused(app_client, "/v1/contracts/create", body, "colour", "$.usage_filter.group_key")
+    await sdk.v1.contracts.archive(customer_id=catalog["customer"], contract_id=its_id, void_invoices=False)
+    await seed.refused(app_client, SET, fine, "archived", "$.contract_id")
