@@ -20,6 +20,7 @@ from winkel.api import (
     credit_types,
     customers,
     dead_letters,
+    edits,
     errors,
     events,
     health,
