@@ -232,6 +232,26 @@ async def test_updated_balances(acme):
     assert record.update_credits[0].applicable_product_ids == [acme.ids["usage"]]
 
 
+async def test_a_postpaid_commit_promises_what_it_asks_for(acme):
+    """Its amount changes in both schedules or in neither; once an end has cut it, what it is called still changes."""
+    terms = {"type": "POSTPAID", "access_schedule": access(900), "invoice_schedule": dates((at(2027), 900))}
+    (made,) = (await acme.edit(add_commits=[acme.commit(name="Promise", **terms)])).add_commits
+    (segment,), (item,) = made.access_schedule.schedule_items, made.invoice_schedule.schedule_items
+    both = {
+        "access_schedule": {"update_schedule_items": [{"id": segment.id, "amount": 800}]},
+        "invoice_schedule": {"update_schedule_items": [{"id": item.id, "amount": 800}]},
+    }
+    for name in both:
+        body = {"update_commits": [{"commit_id": made.id, name: both[name]}]}
+        await acme.refused(body, "must be equal", "$.update_commits[0].invoice_schedule")
+    await acme.edit(update_commits=[{"commit_id": made.id, **both}])
+    await acme.edit(update_contract_end_date=at(2026, 6))
+    await acme.edit(update_commits=[{"commit_id": made.id, "name": "Kept"}])
+    assert [each.name for each in (await acme.terms()).commits] == ["Prepaid", "Kept"]
+    last = seed.exact(await seed.post(acme.client, HISTORY, acme.keys))["data"][-1]
+    assert last["update_commits"] == [{"id": made.id, "name": "Kept"}]
+
+
 async def test_specifiers_take_the_place_of_products(acme):
     """They exclude each other, so naming one kind takes the other away; null takes away without a replacement."""
     keys = {"customer_id": acme.ids["customer"], "commit_id": acme.ids["commit"]}
@@ -383,6 +403,17 @@ async def test_dates_on_final_invoices_stay(acme):
     assert [each for each in await acme.asked() if each[0] != "usage"] == []
 
 
+async def test_a_new_date_on_a_final_day_makes_a_second_invoice(acme):
+    """The first one stays as it is."""
+    await acme.january()
+    final = await acme.invoices(status="FINALIZED")
+    await acme.edit(add_scheduled_charges=[acme.charge(schedule=dates((at(2026), 3)))])
+    await billing.bill(acme.api, acme.url)
+    now = await acme.invoices(status="FINALIZED")
+    assert [each for each in now if each in final] == final
+    assert [each["total"] for each in now if each not in final] == [3]
+
+
 async def test_segments_that_final_invoices_draw_on_stay(acme):
     """They can neither be removed nor begin later nor become less than what was taken; void, they can."""
     await acme.january()
@@ -465,6 +496,26 @@ async def test_history_tells_every_change(acme, owner):
     for statement in ("UPDATE contract_edit SET made_by = ''", "DELETE FROM contract_edit"):
         with pytest.raises(psycopg.errors.RaiseException, match="contract_edit are never changed"):
             await owner.execute(statement)
+
+
+async def test_an_earlier_end_of_a_commit_is_an_edit(acme):
+    """UpdateEndDate of a contract's commit or credit is told as the edit that it is."""
+    await acme.sdk.v1.customers.commits.update_end_date(
+        customer_id=acme.ids["customer"],
+        commit_id=acme.ids["commit"],
+        access_ending_before=at(2026, 9),
+        invoices_ending_before=at(2026, 4),
+    )
+    await acme.sdk.v1.customers.credits.update_end_date(
+        customer_id=acme.ids["customer"], credit_id=acme.ids["credit"], access_ending_before=at(2026, 8)
+    )
+    ((commit,), (credit,)) = [each.update_commits or each.update_credits for each in await acme.history()]
+    assert (commit.id, credit.id) == (acme.ids["commit"], acme.ids["credit"])
+    (until,) = [each.ending_before for each in commit.access_schedule.update_schedule_items]
+    (dropped,) = commit.invoice_schedule.remove_schedule_items
+    assert until == at(2026, 9)
+    assert dropped.id not in str((await acme.terms()).commits)
+    assert credit.access_schedule.update_schedule_items[0].ending_before == at(2026, 8)
 
 
 async def test_the_past_is_as_it_was(acme):

@@ -132,7 +132,8 @@ def edited(balance: Balance, asked: CreditEdit, known: Mapping[str, Product], se
     if asked.product_id is not UNSET:
         terms.fixed_product(made.product_id, known, f"{place}.product_id")
     terms.check_targets(made, known, place)
-    if made.type is BalanceType.POSTPAID:
+    scheduled = (made.segments, made.invoice_schedule) != (balance.segments, balance.invoice_schedule)
+    if made.type is BalanceType.POSTPAID and scheduled:
         terms.check_postpaid(made, place)
     return made
 

@@ -1,6 +1,5 @@
 """POST /v1/contracts/{create,get,list,archive,updateEndDate} and /v2/contracts/{get,list} (metronome-api.md §4.7)."""
 
-import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from litestar import Request, post
 from msgspec import structs
 
-from winkel.api import commits, contract_ends, edit_records, fields, overrides, pages, scheduled_charges, terms, wire
+from winkel.api import commits, contract_ends, fields, history, overrides, pages, scheduled_charges, terms, wire
 from winkel.api.auth import reader, writer
 from winkel.api.balance_views import BalanceView
 from winkel.api.contract_requests import (
@@ -30,7 +29,6 @@ from winkel.api.contract_views import (
     contract_v1,
     contract_v2,
 )
-from winkel.api.edit_records import EditRecord
 from winkel.api.state import Api
 from winkel.api.terms import Origin
 from winkel.api.wire import CursorPage, Data, Id
@@ -144,8 +142,7 @@ async def update_end_date(request: Request[Any, Any, Any], api: Api, caller: Cal
         await contracts.update(tx, tenant_id, made)
         for balance in cut:
             await balances.set_schedules(tx, tenant_id, balance)
-        record = EditRecord(id=str(uuid.uuid4()), timestamp=at, update_contract_end_date=end)
-        await edits.insert(tx, tenant_id, edit_records.edit_of(record, contract, caller.name))
+        await history.note_end(tx, caller, contract, end, at)
     return Data(Id(contract.id))
 
 

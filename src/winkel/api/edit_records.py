@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from winkel.api.balance_edits import CommitEdit, CreditEdit, Removed
+from winkel.api.balance_edits import AccessEdit, CommitEdit, CreditEdit, InvoicingEdit, Removed, SegmentUpdate
 from winkel.api.balance_views import BalanceView, balances_view
 from winkel.api.contract_edits import Terms
 from winkel.api.edit_requests import EditContract, UpdateCharge
@@ -105,6 +106,27 @@ def told(asked: CommitEdit | CreditEdit | UpdateCharge, id_name: str) -> Fields:
     found["id"] = found.pop(id_name)
     found.pop("customer_id", None)
     return found
+
+
+def shortened(before: Balance, after: Balance) -> Fields:
+    """Return an earlier end of access or invoicing as the record of an edit tells it."""
+    ends = {each.id: each.ending_before for each in after.segments}
+    dates = set() if after.invoice_schedule is None else {each.id for each in after.invoice_schedule.schedule_items}
+    asked = () if before.invoice_schedule is None else before.invoice_schedule.schedule_items
+    access = AccessEdit(
+        update_schedule_items=[
+            SegmentUpdate(id=UUID(each.id), ending_before=ends[each.id])
+            for each in before.segments
+            if ends.get(each.id, each.ending_before) != each.ending_before
+        ],
+        remove_schedule_items=[Removed(UUID(each.id)) for each in before.segments if each.id not in ends],
+    )
+    invoicing = InvoicingEdit(remove_schedule_items=[Removed(UUID(each.id)) for each in asked if each.id not in dates])
+    change = CommitEdit(
+        access_schedule=None if access == AccessEdit() else access,
+        invoice_schedule=None if invoicing == InvoicingEdit() else invoicing,
+    )
+    return {**msgspec.to_builtins(change), "id": before.id}
 
 
 def edit_of(record: EditRecord, before: Contract, made_by: str) -> ContractEdit:

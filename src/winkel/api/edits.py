@@ -1,17 +1,15 @@
 """POST /v2/contracts/{edit,getEditHistory} and /v2/contracts/{commits,credits}/edit (metronome-api.md §4.7, Edit)."""
 
-import uuid
 from typing import Any
 
 from litestar import Request, post
 from msgspec import UNSET, Struct, structs
 
-from winkel.api import balance_edits, commits, contract_edits, contract_ends, edit_records, fields, terms, wire
+from winkel.api import balance_edits, commits, contract_edits, contract_ends, edit_records, fields, history, terms, wire
 from winkel.api.auth import reader, writer
 from winkel.api.balance_edits import Settled
 from winkel.api.contract_edits import COMMITS, CREDITS, Ground, Terms
 from winkel.api.contract_requests import ContractKey
-from winkel.api.edit_records import EditRecord
 from winkel.api.edit_requests import NOT_YET, EditCommit, EditContract, EditCredit, check_asks
 from winkel.api.state import Api
 from winkel.api.wire import Data, Id
@@ -57,7 +55,7 @@ async def edit(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Dat
 
 
 @post("/v2/contracts/getEditHistory", guards=[reader], status_code=200)
-async def history(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[list[dict[str, Any]]]:
+async def get_history(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[list[dict[str, Any]]]:
     """Return every edit of a contract, oldest first."""
     asked = await wire.body(request, ContractKey)
     async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
@@ -139,14 +137,8 @@ async def _edit_balance(
         ):
             await commits.check_contracts(tx, tenant_id, made)
         await balances.update(tx, tenant_id, made)
-        if balance.contract_id is not None:
-            contract = await contracts.get(tx, tenant_id, customer_id, balance.contract_id)
-            record = EditRecord(id=str(uuid.uuid4()), timestamp=api.clock())
-            if isinstance(asked, EditCommit):
-                record.update_commits = [edit_records.told(asked, "commit_id")]
-            else:
-                record.update_credits = [edit_records.told(asked, "credit_id")]
-            await edits.insert(tx, tenant_id, edit_records.edit_of(record, contract, caller.name))
+        id_name = "commit_id" if isinstance(asked, EditCommit) else "credit_id"
+        await history.note_balance(tx, caller, balance, edit_records.told(asked, id_name), api.clock())
     return Data(Id(made.id))
 
 
@@ -175,4 +167,4 @@ def _check_moved(before: Balance, after: Balance, final: Settled) -> None:
         fields.refuse("a date of this commit is on an invoice, which keeps its contract", "$.invoice_contract_id")
 
 
-routes = [edit, history, edit_commit, edit_credit]
+routes = [edit, get_history, edit_commit, edit_credit]
