@@ -9,10 +9,20 @@ from datetime import datetime
 
 from msgspec import UNSET, Struct, structs
 
-from winkel.api import balance_edits, contract_ends, fields, overrides, recurring, scheduled_charges, terms
+from winkel.api import (
+    balance_edits,
+    contract_ends,
+    fields,
+    overrides,
+    recurring,
+    recurring_edits,
+    scheduled_charges,
+    terms,
+)
 from winkel.api.balance_edits import Removed, Settled
 from winkel.api.contract_requests import CHARGES_MAX, OVERRIDES_MAX, RECURRING_MAX
 from winkel.api.edit_requests import EditContract, UpdateCharge, UpdateCommit, UpdateCredit, check_asks
+from winkel.api.recurring_edits import RecurringUpdate
 from winkel.api.terms import Origin
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.contract import Contract, ScheduledCharge
@@ -55,6 +65,7 @@ def edited(contract: Contract, held: Mapping[str, Balance], asked: EditContract,
     made = Terms(contract, dict(held))
     _remove(made, asked, ground)
     _update(made, asked, ground)
+    _update_recurring(made, asked)
     _add_balances(made, asked, ground)
     _add_terms(made, asked, ground)
     _describe(made, asked)
@@ -107,6 +118,26 @@ def _update(made: Terms, asked: EditContract, ground: Ground) -> None:
         made.balances[balance.id] = _updated(balance, credit, ground, place)
     for index, charge in enumerate(asked.update_scheduled_charges):
         _replace_charges(made, [_recharged(made, charge, ground, f"$.update_scheduled_charges[{index}]")])
+
+
+def _update_recurring(made: Terms, asked: EditContract) -> None:
+    """Change what recurs, for the children that are still to come."""
+    some: list[tuple[RecurringUpdate, str, str, str]] = [
+        (each, str(each.recurring_commit_id), f"$.update_recurring_commits[{index}]", "recurring_commit_id")
+        for index, each in enumerate(asked.update_recurring_commits)
+    ]
+    some += [
+        (each, str(each.recurring_credit_id), f"$.update_recurring_credits[{index}]", "recurring_credit_id")
+        for index, each in enumerate(asked.update_recurring_credits)
+    ]
+    for update, its_id, place, name in some:
+        check_asks(update, place, name)
+        left = {each.id: each for each in made.contract.recurring_balances}
+        if its_id not in left or (left[its_id].type in CREDITS) != (name == "recurring_credit_id"):
+            word = "credit" if name == "recurring_credit_id" else "commit"
+            fields.refuse(f"this contract has no recurring {word} {its_id}", f"{place}.{name}")
+        left[its_id] = recurring_edits.edited(left[its_id], update, made.contract.ending_before, place)
+        made.contract = structs.replace(made.contract, recurring_balances=tuple(left.values()))
 
 
 def _updated(balance: Balance, asked: UpdateCommit | UpdateCredit, ground: Ground, place: str) -> Balance:

@@ -16,6 +16,7 @@ from winkel.api.contract_edits import Terms
 from winkel.api.edit_requests import EditContract, UpdateCharge
 from winkel.api.overrides import OverrideView, override_view
 from winkel.api.recurring import RecurringView, recurring_view
+from winkel.api.recurring_edits import RecurringUpdate
 from winkel.api.scheduled_charges import ScheduledChargeView, scheduled_charge_view
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.contract import Contract
@@ -39,6 +40,8 @@ class EditRecord(Struct, omit_defaults=True, kw_only=True):
     update_commits: list[Fields] = []
     update_credits: list[Fields] = []
     update_scheduled_charges: list[Fields] = []
+    update_recurring_commits: list[Fields] = []
+    update_recurring_credits: list[Fields] = []
     add_overrides: list[OverrideView] = []
     add_commits: list[BalanceView] = []
     add_credits: list[BalanceView] = []
@@ -70,6 +73,8 @@ def contract_record(
         update_commits=[told(each, "commit_id") for each in asked.update_commits],
         update_credits=[told(each, "credit_id") for each in asked.update_credits],
         update_scheduled_charges=[told(each, "scheduled_charge_id") for each in asked.update_scheduled_charges],
+        update_recurring_commits=[told(each, "recurring_commit_id") for each in asked.update_recurring_commits],
+        update_recurring_credits=[told(each, "recurring_credit_id") for each in asked.update_recurring_credits],
         add_overrides=[override_view(each, known) for each in made.contract.overrides if each.id in new],
         add_commits=[view for each, view in added if each.type is not BalanceType.CREDIT],
         add_credits=[view for each, view in added if each.type is BalanceType.CREDIT],
@@ -100,7 +105,7 @@ def _added(balance: Balance, known: Mapping[str, Product]) -> BalanceView:
     return balances_view(balance, known[balance.product_id].at(balance.created_at).name)
 
 
-def told(asked: CommitEdit | CreditEdit | UpdateCharge, id_name: str) -> Fields:
+def told(asked: CommitEdit | CreditEdit | UpdateCharge | RecurringUpdate, id_name: str) -> Fields:
     """Return a change as the record tells it: what was asked for, without what was left out."""
     found: Fields = msgspec.to_builtins(asked, builtin_types=(Decimal,))
     found["id"] = found.pop(id_name)

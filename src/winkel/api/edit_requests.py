@@ -11,6 +11,7 @@ from winkel.api.balance_edits import CommitEdit, CreditEdit, InvoicingEdit, Remo
 from winkel.api.contract_requests import ContractKey
 from winkel.api.overrides import OverrideIn
 from winkel.api.recurring import RecurringCommitIn, RecurringCreditIn
+from winkel.api.recurring_edits import RecurringCommitUpdate, RecurringCreditUpdate
 from winkel.api.scheduled_charges import ScheduledChargeIn
 from winkel.api.terms import CommitIn, CreditIn
 
@@ -25,9 +26,8 @@ NOT_YET = contract_requests.NOT_YET | {
     "add_spend_trackers",
     "add_subscriptions",
     "archive_spend_trackers",
+    "proration_rounding",
     "update_prepaid_balance_threshold_configuration",
-    "update_recurring_commits",
-    "update_recurring_credits",
     "update_spend_threshold_configuration",
     "update_subscriptions",
 }
@@ -85,6 +85,8 @@ class EditContract(ContractKey, Struct, kw_only=True):
     update_commits: list[UpdateCommit] = []
     update_credits: list[UpdateCredit] = []
     update_scheduled_charges: list[UpdateCharge] = []
+    update_recurring_commits: list[RecurringCommitUpdate] = []
+    update_recurring_credits: list[RecurringCreditUpdate] = []
     add_overrides: list[OverrideIn] = []
     add_commits: list[CommitIn] = []
     add_credits: list[CreditIn] = []
