@@ -132,12 +132,26 @@ ROUTES: dict[str, Any] = {
     "POST /v1/contracts/archive": {**CONTRACT, "void_invoices": True},
     "POST /v1/contracts/setUsageFilter": {
         **CONTRACT,
-        "group_key": "k",
-        "group_values": ["v"],
+        "group_key": "model",
+        "group_values": ["a"],
         "starting_at": "2026-01-01T00:00:00Z",
     },
     "POST /v1/contracts/updateEndDate": {**CONTRACT, "ending_before": END},
     "POST /v1/contracts/getContractRateSchedule": CONTRACT,
+    "POST /v2/contracts/edit": {
+        **CONTRACT,
+        "add_credits": [{"product_id": "@fixed", "access_schedule": ACCESS, "applicable_product_ids": ["@usage"]}],
+        "update_contract_name": "Own",
+    },
+    "POST /v2/contracts/getEditHistory": CONTRACT,
+    "POST /v2/contracts/commits/edit": {
+        "customer_id": "@customer",
+        "commit_id": "@commit",
+        "product_id": "@fixed",
+        "applicable_product_ids": ["@usage"],
+        "applicable_contract_ids": ["@contract"],
+    },
+    "POST /v2/contracts/credits/edit": {"customer_id": "@customer", "credit_id": "@credit", "name": "Own"},
     "POST /v1/contracts/customerCommits/create": COMMIT,
     "POST /v1/contracts/customerCommits/list": {"customer_id": "@customer"},
     "POST /v1/contracts/customerCommits/updateEndDate": {

@@ -8,6 +8,7 @@ from msgspec import structs
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract
 from winkel.model.customer import Customer
+from winkel.model.edit import ContractEdit
 from winkel.model.invoice import Invoice
 from winkel.model.ledger import LedgerEntry
 from winkel.model.metric import BillableMetric
@@ -31,6 +32,7 @@ TABLES: dict[str, type[Any]] = {
     "balance": Balance,
     "invoice": Invoice,
     "ledger_entry": LedgerEntry,
+    "contract_edit": ContractEdit,
     "usage_series": Series,
     "usage_delta": Delta,
     "dead_letter": DeadLetter,
@@ -45,6 +47,7 @@ COLUMNS_ONLY = {
     ("product", "created_at"): "the order of lists; the same as initial.created_at",
     ("usage_series", "series_id"): "computed from the fields: Series.id",
     ("dead_letter", "id"): "the order of lists",
+    ("contract_edit", "number"): "the order of edits",
     ("dead_letter", "topic"): "the topic of the worker that wrote it",
     **{
         ("dead_letter", name): "what became of it since (store/dead_letters.py)"

@@ -14,17 +14,22 @@ from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from winkel.api import fields, schedules, terms
 from winkel.api.schedules import ITEMS_MAX, ItemIn, SegmentIn
-from winkel.api.wire import Id
 from winkel.bill.balance import remaining
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, RateSide, ScheduleItem, Segment, Specifier
 from winkel.model.ledger import EntryKind, LedgerEntry
-from winkel.model.money import ZERO, add
+from winkel.model.money import ZERO, total
 from winkel.model.product import Product
 
 T = TypeVar("T")
 
 
-class SegmentUpdate(Struct, forbid_unknown_fields=True, kw_only=True):
+class Removed(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be removed."""
+
+    id: UUID
+
+
+class SegmentUpdate(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """A change of one segment; what is left out stays."""
 
     id: UUID
@@ -33,15 +38,15 @@ class SegmentUpdate(Struct, forbid_unknown_fields=True, kw_only=True):
     ending_before: fields.Instant | None = None
 
 
-class AccessEdit(Struct, forbid_unknown_fields=True, kw_only=True):
+class AccessEdit(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """Changes of an access schedule."""
 
     add_schedule_items: Annotated[list[SegmentIn], Meta(max_length=ITEMS_MAX)] = []
     update_schedule_items: list[SegmentUpdate] = []
-    remove_schedule_items: list[Id] = []
+    remove_schedule_items: list[Removed] = []
 
 
-class ItemUpdate(Struct, forbid_unknown_fields=True, kw_only=True):
+class ItemUpdate(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """A change of one date of invoicing; what is left out stays."""
 
     id: UUID
@@ -51,15 +56,15 @@ class ItemUpdate(Struct, forbid_unknown_fields=True, kw_only=True):
     quantity: Decimal | None = None
 
 
-class InvoicingEdit(Struct, forbid_unknown_fields=True, kw_only=True):
+class InvoicingEdit(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """Changes of an invoice schedule."""
 
     add_schedule_items: Annotated[list[ItemIn], Meta(max_length=ITEMS_MAX)] = []
     update_schedule_items: list[ItemUpdate] = []
-    remove_schedule_items: list[Id] = []
+    remove_schedule_items: list[Removed] = []
 
 
-class CreditEdit(Struct, forbid_unknown_fields=True, kw_only=True):
+class CreditEdit(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """Changes of a credit; what is left out stays, null takes away."""
 
     access_schedule: AccessEdit | None = None
@@ -86,6 +91,8 @@ class Settled(Struct, frozen=True):
     """The posted entries of all balances."""
     invoiced_items: Collection[str]
     """Ids of the dates of invoicing on finalized invoices."""
+    freed_items: Collection[str]
+    """Ids of those that are only on void ones: they may change, and a regenerated invoice asks for them as they are."""
 
     def drawn(self, segment: Segment) -> bool:
         """Whether a finalized invoice draws on the segment."""
@@ -93,11 +100,8 @@ class Settled(Struct, frozen=True):
 
     def taken(self, segment_id: str) -> Decimal:
         """Return what finalized invoices took from a segment, below zero."""
-        found = ZERO
-        for each in self.entries:
-            if each.segment_id == segment_id and each.kind is not EntryKind.MANUAL:
-                found = add(found, each.amount)
-        return found
+        some = (each for each in self.entries if each.segment_id == segment_id)
+        return total([each.amount for each in some if each.kind is not EntryKind.MANUAL])
 
 
 def product_ids(asked: Iterable[CreditEdit]) -> set[str]:
@@ -125,10 +129,23 @@ def edited(balance: Balance, asked: CreditEdit, known: Mapping[str, Product], se
     if isinstance(asked, CommitEdit) and asked.invoice_schedule is not None:
         where = f"{place}.invoice_schedule"
         made = structs.replace(made, invoice_schedule=_invoicing(made, asked.invoice_schedule, settled, where))
-    terms.check_products(made, known, place)
-    if made.type is BalanceType.POSTPAID:
+    if asked.product_id is not UNSET:
+        terms.fixed_product(made.product_id, known, f"{place}.product_id")
+    terms.check_targets(made, known, place)
+    scheduled = (made.segments, made.invoice_schedule) != (balance.segments, balance.invoice_schedule)
+    if made.type is BalanceType.POSTPAID and scheduled:
         terms.check_postpaid(made, place)
     return made
+
+
+def archived(balance: Balance, settled: Settled, at: datetime, place: str) -> Balance:
+    """Return the balance archived. Raises `InvalidError` while it is on finalized invoices."""
+    if balance.archived_at is not None:
+        fields.refuse("this balance is archived", place)
+    dates = () if balance.invoice_schedule is None else balance.invoice_schedule.schedule_items
+    if any(each.id in settled.invoiced_items for each in dates) or any(map(settled.drawn, balance.segments)):
+        fields.refuse("finalized invoices ask for it or draw on it: void them first", place)
+    return structs.replace(balance, archived_at=at)
 
 
 def _renamed(balance: Balance, asked: CreditEdit, place: str) -> Balance:
@@ -153,6 +170,10 @@ def _retargeted(balance: Balance, asked: CreditEdit) -> Balance:
         changes["applicable_product_tags"] = tuple(_given(asked.applicable_product_tags))
     if asked.specifiers is not UNSET:
         changes["specifiers"] = tuple(terms.canonical(each) for each in _given(asked.specifiers))
+    if changes.get("specifiers"):
+        changes = {"applicable_product_ids": (), "applicable_product_tags": (), **changes}
+    elif changes.get("applicable_product_ids") or changes.get("applicable_product_tags"):
+        changes = {"specifiers": (), **changes}
     return structs.replace(balance, **changes)
 
 
@@ -160,9 +181,12 @@ def _segments(balance: Balance, asked: AccessEdit, settled: Settled, place: str)
     found = {each.id: each for each in balance.segments}
     for index, removed in enumerate(asked.remove_schedule_items):
         where = f"{place}.remove_schedule_items[{index}]"
-        if settled.drawn(_one(found, removed.id, where)):
+        segment = _one(found, str(removed.id), where)
+        if settled.drawn(segment):
             fields.refuse("a finalized invoice draws on this segment: void it first", where)
-        del found[removed.id]
+        if remaining(segment, settled.entries) != segment.amount:
+            fields.refuse("a manual ledger entry changes this segment: undo it by another first", where)
+        del found[segment.id]
     for index, update in enumerate(asked.update_schedule_items):
         where = f"{place}.update_schedule_items[{index}]"
         found[str(update.id)] = _segment(_one(found, str(update.id), where), update, settled, where)
@@ -173,6 +197,7 @@ def _segments(balance: Balance, asked: AccessEdit, settled: Settled, place: str)
     every = sorted([*found.values(), *new], key=lambda each: each.starting_at)
     if not every:
         fields.refuse("at least one segment must be left: archive the balance to take all away", place)
+    _check_size(every, place)
     schedules.check_overlaps(every, lambda _: place)
     return tuple(every)
 
@@ -182,12 +207,11 @@ def _segment(segment: Segment, asked: SegmentUpdate, settled: Settled, place: st
         asked.starting_at or segment.starting_at, asked.ending_before or segment.ending_before, place
     )
     assert end is not None, "a segment always ends"
-    moved = (start, end) != (segment.starting_at, segment.ending_before)
-    if moved and start > segment.starting_at and settled.drawn(segment):
+    if start > segment.starting_at and settled.drawn(segment):
         fields.refuse("a finalized invoice draws on this segment: it cannot begin later", f"{place}.starting_at")
     amount = segment.amount if asked.amount is None else schedules.access_amount(asked.amount, f"{place}.amount")
     made = Segment(segment.id, amount, start, end)
-    if remaining(made, settled.entries) < ZERO:
+    if amount < segment.amount and remaining(made, settled.entries) < ZERO:
         fields.refuse("is less than what was taken from it", f"{place}.amount")
     return made
 
@@ -208,7 +232,7 @@ def edited_schedule(schedule: InvoiceSchedule, asked: InvoicingEdit, settled: Se
         return item
 
     for index, removed in enumerate(asked.remove_schedule_items):
-        item = take(removed.id, f"{place}.remove_schedule_items[{index}]")
+        item = take(str(removed.id), f"{place}.remove_schedule_items[{index}]")
         del found[item.id]
     for index, update in enumerate(asked.update_schedule_items):
         where = f"{place}.update_schedule_items[{index}]"
@@ -217,6 +241,7 @@ def edited_schedule(schedule: InvoiceSchedule, asked: InvoicingEdit, settled: Se
         new = schedules.item(each, f"{place}.add_schedule_items[{index}]")
         found[new.id] = new
     items = sorted(found.values(), key=lambda each: each.timestamp)
+    _check_size(items, place)
     return structs.replace(schedule, schedule_items=tuple(items))
 
 
@@ -232,6 +257,11 @@ def _item(item: ScheduleItem, asked: ItemUpdate, place: str) -> ScheduleItem:
         quantity = item.quantity if asked.quantity is None else asked.quantity
         given = ItemIn(timestamp=at, unit_price=unit_price, quantity=quantity)
     return structs.replace(schedules.item(given, place), id=item.id)
+
+
+def _check_size(items: Collection[object], place: str) -> None:
+    if len(items) > ITEMS_MAX:
+        fields.refuse(f"a schedule has at most {ITEMS_MAX} items", place)
 
 
 def _one(found: Mapping[str, T], its_id: str, place: str) -> T:

@@ -8,7 +8,7 @@ from uuid import UUID
 from litestar import Request, post
 from msgspec import Struct, structs
 
-from winkel.api import fields, pages, schedules, terms, wire
+from winkel.api import edit_records, fields, history, pages, schedules, terms, wire
 from winkel.api.auth import reader, writer
 from winkel.api.balance_views import BalanceView, balances_view
 from winkel.api.schedules import AccessType
@@ -123,7 +123,7 @@ async def update_commit_end(request: Request[Any, Any, Any], api: Api, caller: C
     asked = await wire.body(request, UpdateCommitEnd)
     end = fields.hour_or_none(asked.invoices_ending_before, "$.invoices_ending_before")
     async with api.database.transaction(caller.tenant_id) as tx:
-        balance = await open_balance(
+        before = balance = await open_balance(
             tx, api, caller, str(asked.customer_id), str(asked.commit_id), (BalanceType.PREPAID,)
         )
         if asked.access_ending_before is not None:
@@ -132,6 +132,7 @@ async def update_commit_end(request: Request[Any, Any, Any], api: Api, caller: C
             freed = await invoices.freed_items(tx, caller.tenant_id, balance.customer_id)
             balance = _invoiced_until(balance, end, api.clock(), freed)
         await balances.set_schedules(tx, caller.tenant_id, balance)
+        await history.note_balance(tx, caller, before, edit_records.shortened(before, balance), api.clock())
     return Data(Id(balance.id))
 
 
@@ -143,7 +144,9 @@ async def update_credit_end(request: Request[Any, Any, Any], api: Api, caller: C
         balance = await open_balance(
             tx, api, caller, str(asked.customer_id), str(asked.credit_id), (BalanceType.CREDIT,)
         )
-        await balances.set_schedules(tx, caller.tenant_id, _shortened(balance, asked.access_ending_before))
+        after = _shortened(balance, asked.access_ending_before)
+        await balances.set_schedules(tx, caller.tenant_id, after)
+        await history.note_balance(tx, caller, balance, edit_records.shortened(balance, after), api.clock())
     return Data(Id(balance.id))
 
 

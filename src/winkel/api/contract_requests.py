@@ -10,12 +10,12 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from winkel.api import fields, overrides, recurring, scheduled_charges, subscriptions, terms
+from winkel.api.filters import UsageFilterIn, usage_filter
 from winkel.api.overrides import OverrideIn
 from winkel.api.recurring import RecurringCommitIn, RecurringCreditIn
 from winkel.api.scheduled_charges import ScheduledChargeIn
 from winkel.api.subscriptions import SubscriptionIn
 from winkel.api.terms import CommitIn, CreditIn
-from winkel.api.usage_filters import UsageFilterIn, usage_filter
 from winkel.model.contract import Contract, StatementSchedule
 from winkel.model.override import Prioritization
 from winkel.model.period import Frequency, month_start

@@ -7,11 +7,11 @@ from decimal import Decimal
 from msgspec import Struct, structs
 
 from winkel.api.balance_views import BalanceView
+from winkel.api.filters import UsageFiltersV1View, UsageFilterView, filter_views, filters_v1
 from winkel.api.overrides import OverrideView, override_view
 from winkel.api.recurring import RecurringView, recurring_view
 from winkel.api.scheduled_charges import ScheduledChargeView, scheduled_charge_view
 from winkel.api.subscriptions import SubscriptionView, subscription_view
-from winkel.api.usage_filters import UsageFiltersV1View, UsageFilterView, filter_views, filters_v1
 from winkel.model.commit import BalanceType
 from winkel.model.contract import Contract, StatementSchedule
 from winkel.model.money import plain
@@ -132,16 +132,51 @@ class Created(Struct):
     contract: ContractV2View
 
 
-def contract_v1(contract: Contract, balances: Sequence[BalanceView], terms: TermViews) -> ContractV1View:
-    """Return a contract in the shape of V1; only its end can have changed since it was made."""
-    current = _terms(contract, balances, terms)
+class Shown(Struct, frozen=True):
+    """A contract and what belongs to it, and the contract as it was made."""
+
+    contract: Contract
+    balances: list[BalanceView]
+    terms: TermViews
+    initial: Contract
+    initial_terms: TermViews
+
+    def initial_balances(self) -> list[BalanceView]:
+        """Return the commits and credits that were agreed at first, and what recurring ones of then give."""
+        recurring = {each.id for each in self.initial.recurring_balances}
+        made = self.initial.created_at
+        return [
+            each
+            for each in self.balances
+            if _term_of(each) in recurring or (_term_of(each) is None and each.created_at <= made)
+        ]
+
+    def balances_at(self, instant: datetime) -> list[BalanceView]:
+        """Return the commits and credits that were there at the instant, for a contract that is as it was then.
+
+        What they say is as it is today, but for whether they are archived.
+        """
+        recurring = {None, *(each.id for each in self.contract.recurring_balances)}
+        there = [each for each in self.balances if each.created_at <= instant and _term_of(each) in recurring]
+        later = [each.archived_at is not None and each.archived_at > instant for each in there]
+        return [structs.replace(each, archived_at=None) if it else each for each, it in zip(there, later, strict=True)]
+
+
+def _term_of(balance: BalanceView) -> str | None:
+    """Return the id of the recurring commit or credit whose child it is."""
+    return balance.recurring_commit_id or balance.recurring_credit_id
+
+
+def contract_v1(shown: Shown) -> ContractV1View:
+    """Return a contract in the shape of V1: as it was agreed, and as it is since its last edit."""
+    contract = shown.contract
     return ContractV1View(
         id=contract.id,
         customer_id=contract.customer_id,
-        initial=structs.replace(current, ending_before=contract.end_as_of(contract.created_at)),
-        current=current,
+        initial=_terms(shown.initial, shown.initial_balances(), shown.initial_terms),
+        current=_terms(contract, shown.balances, shown.terms),
         amendments=NONE,
-        subscriptions=terms.subscriptions,
+        subscriptions=shown.terms.subscriptions,
         custom_fields=contract.custom_fields,
         uniqueness_key=contract.uniqueness_key,
         archived_at=contract.archived_at,

@@ -1,19 +1,20 @@
 """POST /v1/contracts/{create,get,list,archive,updateEndDate} and /v2/contracts/{get,list} (metronome-api.md §4.7)."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 from litestar import Request, post
 from msgspec import structs
 
 from winkel.api import (
     commits,
+    contract_ends,
     fields,
+    history,
     overrides,
     pages,
     scheduled_charges,
-    schedules,
     subscriptions,
     terms,
     usage_filters,
@@ -31,24 +32,29 @@ from winkel.api.contract_requests import (
     UpdateEnd,
     agreed,
 )
-from winkel.api.contract_views import ContractV1View, ContractV2View, Created, TermViews, contract_v1, contract_v2
+from winkel.api.contract_views import (
+    ContractV1View,
+    ContractV2View,
+    Created,
+    Shown,
+    TermViews,
+    contract_v1,
+    contract_v2,
+)
 from winkel.api.state import Api
 from winkel.api.terms import Origin
 from winkel.api.wire import CursorPage, Data, Id
 from winkel.bill import actions
 from winkel.bill.recurring import children
 from winkel.model.commit import Balance
-from winkel.model.contract import Contract, EndChange
+from winkel.model.contract import Contract
 from winkel.model.errors import NotFoundError
 from winkel.model.product import Product
 from winkel.model.subscription import Subscription
 from winkel.model.tenant import Caller
-from winkel.store import balances, contracts, customers, invoices, products, rate_cards, uniqueness_keys
+from winkel.store import balances, contracts, customers, edits, invoices, products, rate_cards, uniqueness_keys
 from winkel.store.contracts import Filter
 from winkel.store.database import Connection
-
-Shown: TypeAlias = tuple[Contract, list[BalanceView], TermViews]
-"""A contract, its balances, and what else was agreed."""
 
 
 @post("/v1/contracts/create", guards=[writer], status_code=200)
@@ -82,7 +88,7 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
 async def get_v1(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[ContractV1View]:
     """Return one contract in the shape of V1."""
     asked = await wire.body(request, GetContract)
-    return Data(contract_v1(*await _one(api, caller, asked)))
+    return Data(contract_v1(await _one(api, caller, asked)))
 
 
 @post("/v2/contracts/get", guards=[reader], status_code=200)
@@ -92,21 +98,23 @@ async def get_v2(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
     if asked.as_of_date is not None and asked.include_ledgers:
         fields.refuse("cannot be used together with include_ledgers", "$.as_of_date")
     as_of = asked.as_of_date and fields.instant(asked.as_of_date, "$.as_of_date")
-    return Data(contract_v2(*await _one(api, caller, asked, as_of)))
+    shown = await _one(api, caller, asked, as_of)
+    held = shown.balances if as_of is None else shown.balances_at(as_of)
+    return Data(contract_v2(shown.contract, held, shown.terms))
 
 
 @post("/v1/contracts/list", guards=[reader], status_code=200)
 async def list_v1(request: Request[Any, Any, Any], api: Api, caller: Caller) -> CursorPage[ContractV1View]:
     """List the contracts of a customer in the shape of V1, oldest first."""
     found, cursor = await _list(api, caller, await wire.body(request, ListContracts))
-    return CursorPage([contract_v1(*each) for each in found], cursor)
+    return CursorPage([contract_v1(each) for each in found], cursor)
 
 
 @post("/v2/contracts/list", guards=[reader], status_code=200)
 async def list_v2(request: Request[Any, Any, Any], api: Api, caller: Caller) -> CursorPage[ContractV2View]:
     """List the contracts of a customer in the shape of V2, oldest first."""
     found, cursor = await _list(api, caller, await wire.body(request, ListContracts))
-    return CursorPage([contract_v2(*each) for each in found], cursor)
+    return CursorPage([contract_v2(each.contract, each.balances, each.terms) for each in found], cursor)
 
 
 @post("/v1/contracts/archive", guards=[writer], status_code=200)
@@ -140,17 +148,20 @@ async def update_end_date(request: Request[Any, Any, Any], api: Api, caller: Cal
     async with api.database.transaction(tenant_id) as tx:
         await commits.open_customer(tx, tenant_id, customer_id)
         contract = await contracts.get(tx, tenant_id, customer_id, str(asked.contract_id))
-        await _check_end(tx, tenant_id, contract, end, asked)
-        change = EndChange(changed_at=at, changed_by=caller.name, old=contract.ending_before, new=end)
-        charges, recurring = contract.scheduled_charges, contract.recurring_balances
-        if end is not None and (contract.ending_before is None or end < contract.ending_before):
-            freed = await invoices.freed_items(tx, tenant_id, customer_id)
-            charges = scheduled_charges.until(contract, end, at, freed)
-            recurring = tuple(each.until(end) for each in recurring)
-            await actions.keep_begun(tx, tenant_id, customer_id, at)
-            await _end_balances(tx, tenant_id, contract, end, at, freed)
-        subscribed = subscriptions.after_change_of_end(contract, end)
-        await contracts.set_end(tx, tenant_id, contract.id, change, charges, recurring, subscribed)
+        if contract.archived_at is not None:
+            fields.refuse("this contract is archived", "$.contract_id")
+        allowed = asked.allow_ending_before_finalized_invoice
+        await contract_ends.check(tx, tenant_id, contract, end, allowed, "$.ending_before")
+        await actions.keep_begun(tx, tenant_id, customer_id, at)
+        held = [
+            each for each in await balances.of_customer(tx, tenant_id, customer_id) if each.contract_id == contract.id
+        ]
+        freed = await invoices.freed_items(tx, tenant_id, customer_id)
+        made, cut = contract_ends.ended(contract, held, end, at, freed)
+        await contracts.update(tx, tenant_id, made)
+        for balance in cut:
+            await balances.set_schedules(tx, tenant_id, balance)
+        await history.note_end(tx, caller, contract, end, at)
     return Data(Id(contract.id))
 
 
@@ -206,25 +217,23 @@ async def _balances(tx: Connection, tenant_id: int, asked: CreateContract, contr
 
 
 async def _one(api: Api, caller: Caller, asked: GetContract, as_of: datetime | None = None) -> Shown:
-    """Return a contract and what belongs to it. Raises `NotFoundError`, also for one that was not there yet."""
+    """Return a contract and what belongs to it, as it is or was. Raises `NotFoundError`."""
     tenant_id, customer_id = caller.tenant_id, str(asked.customer_id)
     async with api.database.transaction(tenant_id, snapshot=True) as tx:
         contract = await contracts.get(tx, tenant_id, customer_id, str(asked.contract_id))
         if as_of is not None:
-            contract = _as_of(contract, as_of)
-        ((_, views, its),) = await _shown(api, tx, tenant_id, [contract], asked, as_of)
-    return contract, [each for each in views if as_of is None or each.created_at <= as_of], its
+            contract = await _as_of(tx, tenant_id, contract, as_of)
+        (shown,) = await _shown(api, tx, tenant_id, [contract], asked, as_of)
+    return shown
 
 
-def _as_of(contract: Contract, instant: datetime) -> Contract:
-    """Return the contract as it was at the instant. Raises `NotFoundError` when it was not there yet.
-
-    Its commits and credits have been there from its first day, but for children of recurring ones.
-    """
+async def _as_of(tx: Connection, tenant_id: int, contract: Contract, instant: datetime) -> Contract:
+    """Return the contract as it was at the instant. Raises `NotFoundError` when it was not there yet."""
     if instant < contract.created_at:
         raise NotFoundError(f"contract {contract.id} was not there yet")
+    (then,) = await edits.before(tx, tenant_id, [contract], instant)
     archived = contract.archived_at if contract.archived_at and contract.archived_at <= instant else None
-    return structs.replace(contract, ending_before=contract.end_as_of(instant), archived_at=archived)
+    return structs.replace(then, archived_at=archived)
 
 
 async def _list(api: Api, caller: Caller, asked: ListContracts) -> tuple[list[Shown], str | None]:
@@ -255,12 +264,13 @@ async def _shown(
 ) -> list[Shown]:
     """Return contracts of one customer with their balances and what else was agreed, as of an instant or of now."""
     views = await _views(api, tx, tenant_id, some, asked)
-    named = {name for contract in some for each in contract.overrides for name in each.product_ids}
-    named |= {each.product_id for contract in some for each in contract.scheduled_charges}
-    named |= {each.product_id for contract in some for each in contract.recurring_balances}
-    named |= {each.product_id for contract in some for each in contract.subscriptions}
-    known = await products.by_ids(tx, tenant_id, sorted(named))
-    return [(each, views[each.id], TermViews.of(each, known, as_of or api.clock())) for each in some]
+    at = as_of or api.clock()
+    first = await edits.before(tx, tenant_id, some)
+    known = await products.by_ids(tx, tenant_id, sorted(set().union(*(each.product_ids for each in (*some, *first)))))
+    return [
+        Shown(each, views[each.id], TermViews.of(each, known, at), initial, TermViews.of(initial, known, at))
+        for each, initial in zip(some, first, strict=True)
+    ]
 
 
 async def _views(
@@ -280,35 +290,6 @@ async def _views(
     for balance, view in zip(own, seen, strict=True):
         views[str(balance.contract_id)].append(view)
     return views
-
-
-async def _check_end(
-    tx: Connection, tenant_id: int, contract: Contract, end: datetime | None, asked: UpdateEnd
-) -> None:
-    """Raise `InvalidError` unless the contract can end then."""
-    if contract.archived_at is not None:
-        fields.refuse("this contract is archived", "$.contract_id")
-    if end is None:
-        return
-    if end <= contract.starting_at:
-        fields.refuse("ending_before must lie after starting_at", "$.ending_before")
-    if not asked.allow_ending_before_finalized_invoice:
-        invoiced = await contracts.invoiced_until(tx, tenant_id, contract.id)
-        if invoiced is not None and end < invoiced:
-            fields.refuse(f"usage is invoiced for good until {invoiced.isoformat()}", "$.ending_before")
-
-
-async def _end_balances(
-    tx: Connection, tenant_id: int, contract: Contract, end: datetime, now: datetime, freed: Collection[str]
-) -> None:
-    """Cut the commits and credits of a contract where it ends; `freed` as in `schedules.items_until`."""
-    for balance in await balances.of_customer(tx, tenant_id, contract.customer_id):
-        if balance.contract_id == contract.id:
-            segments = schedules.segments_until(balance.segments, end)
-            invoicing = balance.invoice_schedule and schedules.items_until(balance.invoice_schedule, end, now, freed)
-            await balances.set_schedules(
-                tx, tenant_id, structs.replace(balance, segments=segments, invoice_schedule=invoicing)
-            )
 
 
 routes = [create, get_v1, get_v2, list_v1, list_v2, archive, update_end_date]

@@ -1,94 +1,170 @@
-"""POST /v2/contracts/{commits,credits}/edit: changes of one commit or credit (metronome-api.md §4.7, Edit)."""
+"""POST /v2/contracts/{edit,getEditHistory} and /v2/contracts/{commits,credits}/edit (metronome-api.md §4.7, Edit)."""
 
 from typing import Any
-from uuid import UUID
 
 from litestar import Request, post
-from msgspec import UNSET, UnsetType, structs
+from msgspec import UNSET, Struct, structs
 
-from winkel.api import balance_edits, commits, fields
-from winkel.api.auth import writer
-from winkel.api.balance_edits import CommitEdit, CreditEdit, Settled
+from winkel.api import balance_edits, commits, contract_edits, contract_ends, edit_records, fields, history, terms, wire
+from winkel.api.auth import reader, writer
+from winkel.api.balance_edits import Settled
+from winkel.api.contract_edits import COMMITS, CREDITS, Ground, Terms
+from winkel.api.contract_requests import ContractKey
+from winkel.api.edit_requests import NOT_YET, EditCommit, EditContract, EditCredit, check_asks
 from winkel.api.state import Api
 from winkel.api.wire import Data, Id
+from winkel.bill import actions
 from winkel.model.commit import Balance, BalanceType
+from winkel.model.contract import Contract
 from winkel.model.tenant import Caller
-from winkel.store import balances, invoices, ledger, products
+from winkel.store import balances, contracts, edits, invoices, ledger, products, uniqueness_keys
 from winkel.store.database import Connection
 
-NOT_YET = ("hierarchy_configuration",)
-"""Fields of edits that the Metronome API has and that Winkel does not know yet."""
-COMMITS = (BalanceType.PREPAID, BalanceType.POSTPAID)
+
+class Edited(Struct):
+    """The answer of edit."""
+
+    id: str
+    edit: dict[str, Any]
 
 
-class EditCommit(CommitEdit, kw_only=True):
-    """The body of commits/edit."""
+@post("/v2/contracts/edit", guards=[writer], status_code=200)
+async def edit(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[Edited]:
+    """Change the terms of a contract, all or nothing; drafts follow at once."""
+    asked = await fields.body(request, EditContract, NOT_YET)
+    key = ("customer_id", "contract_id")
+    check_asks(asked, "$", *key, "uniqueness_key", "allow_contract_ending_before_finalized_invoice")
+    at, tenant_id, customer_id = api.clock(), caller.tenant_id, str(asked.customer_id)
+    async with api.database.transaction(tenant_id) as tx:
+        await commits.open_customer(tx, tenant_id, customer_id)
+        before = await open_contract(tx, tenant_id, customer_id, str(asked.contract_id))
+        held = await _held(tx, api, tenant_id, before, asked.balance_ids)
+        named = asked.product_ids.union(before.product_ids, *(each.product_ids for each in held.values()))
+        known = await products.by_ids(tx, tenant_id, sorted(named))
+        ground = Ground(known, await settled(tx, tenant_id, customer_id), at, caller.name)
+        allowed = asked.allow_contract_ending_before_finalized_invoice
+        end = asked.end(None)
+        await contract_ends.check(tx, tenant_id, before, end, allowed, "$.update_contract_end_date")
+        made = contract_edits.edited(before, held, asked, ground)
+        record = edit_records.contract_record(asked, before, held, made, known, at)
+        await uniqueness_keys.claim(tx, tenant_id, "edit", asked.uniqueness_key, record.id)
+        await _keep(tx, tenant_id, made, held)
+        kept = edit_records.edit_of(record, before, caller.name)
+        await edits.insert(tx, tenant_id, kept)
+    return Data(Edited(kept.id, kept.record))
 
-    customer_id: UUID
-    commit_id: UUID
-    applicable_contract_ids: list[UUID] | None | UnsetType = UNSET
-    invoice_contract_id: UUID | UnsetType = UNSET
 
-
-class EditCredit(CreditEdit, kw_only=True):
-    """The body of credits/edit."""
-
-    customer_id: UUID
-    credit_id: UUID
-    applicable_contract_ids: list[UUID] | None | UnsetType = UNSET
+@post("/v2/contracts/getEditHistory", guards=[reader], status_code=200)
+async def get_history(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[list[dict[str, Any]]]:
+    """Return every edit of a contract, oldest first."""
+    asked = await wire.body(request, ContractKey)
+    async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
+        contract = await contracts.get(tx, caller.tenant_id, str(asked.customer_id), str(asked.contract_id))
+        found = await edits.of_contract(tx, caller.tenant_id, contract.id)
+    return Data([each.record for each in found])
 
 
 @post("/v2/contracts/commits/edit", guards=[writer], status_code=200)
 async def edit_commit(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[Id]:
     """Change a commit of a customer or of a contract; drafts follow at once."""
     asked = await fields.body(request, EditCommit, NOT_YET)
-    async with api.database.transaction(caller.tenant_id) as tx:
-        balance = await commits.open_balance(tx, api, caller, str(asked.customer_id), str(asked.commit_id), COMMITS)
-        made = await _edited(tx, caller.tenant_id, balance, asked)
-        if asked.invoice_contract_id is not UNSET:
-            made = structs.replace(made, invoice_contract_id=str(asked.invoice_contract_id))
-        await _keep(tx, caller.tenant_id, made)
-    return Data(Id(made.id))
+    check_asks(asked, "$", "customer_id", "commit_id")
+    return await _edit_balance(api, caller, asked, str(asked.commit_id), COMMITS)
 
 
 @post("/v2/contracts/credits/edit", guards=[writer], status_code=200)
 async def edit_credit(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[Id]:
     """Change a credit of a customer or of a contract; drafts follow at once."""
     asked = await fields.body(request, EditCredit, NOT_YET)
-    async with api.database.transaction(caller.tenant_id) as tx:
-        balance = await commits.open_balance(
-            tx, api, caller, str(asked.customer_id), str(asked.credit_id), (BalanceType.CREDIT,)
-        )
-        made = await _edited(tx, caller.tenant_id, balance, asked)
-        await _keep(tx, caller.tenant_id, made)
-    return Data(Id(made.id))
+    check_asks(asked, "$", "customer_id", "credit_id")
+    return await _edit_balance(api, caller, asked, str(asked.credit_id), CREDITS)
+
+
+async def open_contract(tx: Connection, tenant_id: int, customer_id: str, contract_id: str) -> Contract:
+    """Return a contract whose terms are to change. Raises `NotFoundError`, and `InvalidError` for an archived one."""
+    contract = await contracts.get(tx, tenant_id, customer_id, contract_id)
+    if contract.archived_at is not None:
+        fields.refuse("this contract is archived", "$.contract_id")
+    return contract
 
 
 async def settled(tx: Connection, tenant_id: int, customer_id: str) -> Settled:
-    """Return what is final of a customer's balances."""
+    """Return what is final of a customer's balances and charges."""
+    every = await invoices.schedule_items(tx, tenant_id, [customer_id], ())
+    freed = await invoices.freed_items(tx, tenant_id, customer_id)
     return Settled(
         (await ledger.of_customers(tx, tenant_id, [customer_id])).get(customer_id, ()),
-        await invoices.final_items(tx, tenant_id, customer_id),
+        every.get(customer_id, frozenset()) - freed,
+        freed,
     )
 
 
-async def _edited(tx: Connection, tenant_id: int, balance: Balance, asked: EditCommit | EditCredit) -> Balance:
-    """Return the balance with the changes. Raises `InvalidError`."""
-    named = balance_edits.product_ids([asked]) | balance.product_ids
-    known = await products.by_ids(tx, tenant_id, sorted(named))
-    final = await settled(tx, tenant_id, balance.customer_id)
-    made = balance_edits.edited(balance, asked, known, final, "$")
-    if asked.applicable_contract_ids is UNSET:
-        return made
-    if balance.contract_id is not None:
-        fields.refuse("is for balances of the customer; this one belongs to a contract", "$.applicable_contract_ids")
-    ids = tuple(str(each) for each in asked.applicable_contract_ids or ())
-    return structs.replace(made, applicable_contract_ids=ids)
+async def _held(tx: Connection, api: Api, tenant_id: int, contract: Contract, named: set[str]) -> dict[str, Balance]:
+    """Return the balances of a contract by id; children are kept that have begun or that the edit names."""
+    at, customer_id = api.clock(), contract.customer_id
+    await actions.keep_begun(tx, tenant_id, customer_id, at)
+    for balance in await actions.unkept_children(tx, tenant_id, customer_id, at):
+        if balance.id in named and balance.contract_id == contract.id:
+            await balances.insert(tx, tenant_id, balance)
+    every = await balances.of_customer(tx, tenant_id, customer_id, include_archived=True)
+    return {each.id: each for each in every if each.contract_id == contract.id}
 
 
-async def _keep(tx: Connection, tenant_id: int, balance: Balance) -> None:
-    await commits.check_contracts(tx, tenant_id, balance)
-    await balances.update(tx, tenant_id, balance)
+async def _keep(tx: Connection, tenant_id: int, made: Terms, held: dict[str, Balance]) -> None:
+    """Keep a contract and what has changed of its balances."""
+    await contracts.update(tx, tenant_id, made.contract)
+    for each in made.balances.values():
+        if each.id not in held:
+            await balances.insert(tx, tenant_id, each)
+        elif each != held[each.id]:
+            await balances.update(tx, tenant_id, each)
 
 
-routes = [edit_commit, edit_credit]
+async def _edit_balance(
+    api: Api, caller: Caller, asked: EditCommit | EditCredit, balance_id: str, kinds: tuple[BalanceType, ...]
+) -> Data[Id]:
+    """Change one balance, and write it into the history of its contract, if it has one."""
+    tenant_id, customer_id = caller.tenant_id, str(asked.customer_id)
+    async with api.database.transaction(tenant_id) as tx:
+        balance = await commits.open_balance(tx, api, caller, customer_id, balance_id, kinds)
+        known = await products.by_ids(tx, tenant_id, sorted(balance_edits.product_ids([asked]) | balance.product_ids))
+        final = await settled(tx, tenant_id, customer_id)
+        made = balance_edits.edited(balance, asked, known, final, "$")
+        made = _placed(made, asked, final)
+        if (made.applicable_contract_ids, made.invoice_contract_id) != (
+            balance.applicable_contract_ids,
+            balance.invoice_contract_id,
+        ):
+            await commits.check_contracts(tx, tenant_id, made)
+        await balances.update(tx, tenant_id, made)
+        id_name = "commit_id" if isinstance(asked, EditCommit) else "credit_id"
+        await history.note_balance(tx, caller, balance, edit_records.told(asked, id_name), api.clock())
+    return Data(Id(made.id))
+
+
+def _placed(balance: Balance, asked: EditCommit | EditCredit, final: Settled) -> Balance:
+    """Return the balance for other contracts. Raises `InvalidError` for one that belongs to a contract."""
+    made = balance
+    if asked.applicable_contract_ids is not UNSET:
+        if balance.contract_id is not None or balance.type is BalanceType.POSTPAID:
+            fields.refuse("is for prepaid commits and credits of the customer", "$.applicable_contract_ids")
+        ids = tuple(str(each) for each in asked.applicable_contract_ids or ())
+        made = structs.replace(made, applicable_contract_ids=ids)
+    if isinstance(asked, EditCommit) and asked.invoice_contract_id is not UNSET:
+        made = structs.replace(made, invoice_contract_id=str(asked.invoice_contract_id))
+        _check_moved(balance, made, final)
+    terms.check_payer(made, "$")
+    return made
+
+
+def _check_moved(before: Balance, after: Balance, final: Settled) -> None:
+    """Raise `InvalidError` unless the commit can be invoiced with another contract: an invoice keeps its contract."""
+    if before.contract_id is not None:
+        fields.refuse("is for commits of the customer; this one belongs to a contract", "$.invoice_contract_id")
+    asked = () if before.invoice_schedule is None else before.invoice_schedule.schedule_items
+    moved = before.invoice_contract_id != after.invoice_contract_id
+    if moved and any(item.id in final.invoiced_items or item.id in final.freed_items for item in asked):
+        fields.refuse("a date of this commit is on an invoice, which keeps its contract", "$.invoice_contract_id")
+
+
+routes = [edit, get_history, edit_commit, edit_credit]

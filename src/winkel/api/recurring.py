@@ -165,18 +165,22 @@ def balances(
     credits: Sequence[RecurringCreditIn],  # noqa: A002
     term: Term,
     known: Mapping[str, Product],
+    agreed: Sequence[RecurringBalance] | None = None,
 ) -> tuple[RecurringBalance, ...]:
     """Return the recurring commits and credits of a contract with this term; `known` are the products they name.
 
-    Raises `InvalidError` where they contradict themselves or the contract.
+    `agreed` are those that the contract has, when these are added to it. Raises `InvalidError` where they contradict
+    themselves or the contract.
     """
+    prefix = "" if agreed is None else "add_"
     asked: list[tuple[RecurringCreditIn, str]] = [
-        (each, f"$.recurring_commits[{index}]") for index, each in enumerate(commits)
+        (each, f"$.{prefix}recurring_commits[{index}]") for index, each in enumerate(commits)
     ]
-    asked += [(each, f"$.recurring_credits[{index}]") for index, each in enumerate(credits)]
+    asked += [(each, f"$.{prefix}recurring_credits[{index}]") for index, each in enumerate(credits)]
     daily = [place for each, place in asked if each.recurrence_frequency is RecurrenceFrequency.DAILY]
-    if len(daily) > 1:
-        fields.refuse("a contract may have one that is DAILY", f"{daily[1]}.recurrence_frequency")
+    most = 0 if any(each.recurrence_frequency is RecurrenceFrequency.DAILY for each in agreed or ()) else 1
+    if len(daily) > most:
+        fields.refuse("a contract may have one that is DAILY", f"{daily[most]}.recurrence_frequency")
     return tuple(_balance(each, term, known, place) for each, place in asked)
 
 

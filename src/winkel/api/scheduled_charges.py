@@ -34,6 +34,7 @@ class ScheduledChargeView(Struct, omit_defaults=True, kw_only=True):
     custom_fields: dict[str, str] = {}
     name: str | None = None
     netsuite_sales_order_id: str | None = None
+    archived_at: datetime | None = None
 
 
 def product_ids(asked: Sequence[ScheduledChargeIn]) -> set[str]:
@@ -75,4 +76,5 @@ def scheduled_charge_view(made: ScheduledCharge, known: Mapping[str, Product]) -
         custom_fields=made.custom_fields,
         name=made.name,
         netsuite_sales_order_id=made.netsuite_sales_order_id,
+        archived_at=made.archived_at,
     )

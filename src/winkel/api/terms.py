@@ -119,8 +119,7 @@ def commit(asked: CommitIn | CustomerCommitIn, origin: Origin, known: Mapping[st
         _check_legacy_amount(asked, balance.segments, place)
     elif asked.invoice_contract_id is not None:
         balance = structs.replace(balance, invoice_contract_id=str(asked.invoice_contract_id))
-    elif balance.invoice_schedule is not None and not balance.invoice_schedule.do_not_invoice:
-        fields.refuse("is needed, because there is an invoice_schedule", f"{place}.invoice_contract_id")
+    check_payer(balance, place)
     return balance
 
 
@@ -188,6 +187,13 @@ def check_postpaid(commit: Balance, place: str) -> None:
         fields.refuse(message, f"{place}.invoice_schedule")
 
 
+def check_payer(commit: Balance, place: str) -> None:
+    """Raise `InvalidError` unless there is a contract with which a commit is invoiced, if it is."""
+    schedule, payer = commit.invoice_schedule, commit.contract_id or commit.invoice_contract_id
+    if schedule is not None and not schedule.do_not_invoice and payer is None:
+        fields.refuse("is needed, because there is an invoice_schedule", f"{place}.invoice_contract_id")
+
+
 def _check_legacy_amount(asked: CommitIn, segments: Iterable[Segment], place: str) -> None:
     """Raise `InvalidError` when the legacy `amount` says something else than the access schedule."""
     given = money.total([segment.amount for segment in segments])
@@ -218,6 +224,11 @@ class Paying(Protocol):
 def check_products(asked: Paying, known: Mapping[str, Product], place: str) -> None:
     """Raise `InvalidError` unless all products are there, and the balance's own is a FIXED one."""
     fixed_product(asked.product_id, known, f"{place}.product_id")
+    check_targets(asked, known, place)
+
+
+def check_targets(asked: Paying, known: Mapping[str, Product], place: str) -> None:
+    """Raise `InvalidError` unless all products are there that it may pay for."""
     for index, each in enumerate(asked.applicable_product_ids):
         if str(each) not in known:
             fields.refuse(f"there is no product {each}", f"{place}.applicable_product_ids[{index}]")

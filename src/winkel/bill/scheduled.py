@@ -87,7 +87,7 @@ def schedules(account: Account) -> Iterator[InvoiceSchedule]:
         if balance.invoice_schedule is not None and balance.archived_at is None:
             yield balance.invoice_schedule
     for contract in account.contracts:
-        yield from (each.schedule for each in contract.scheduled_charges)
+        yield from (each.schedule for each in contract.scheduled_charges if each.archived_at is None)
 
 
 def _asked(account: Account) -> Iterator[Asked]:
@@ -99,6 +99,8 @@ def _asked(account: Account) -> Iterator[Asked]:
     yield from _asked_by_balances(account, [each for each in held if each.recurring_id is None])
     for contract in account.contracts:
         for charge in contract.scheduled_charges:
+            if charge.archived_at is not None:
+                continue
             for item in _open(account, charge.schedule):
                 yield Asked(item.timestamp, contract.id, item.id, _charge_line(account.products, charge, item))
     yield from _asked_by_balances(account, [each for each in held if each.recurring_id is not None])

@@ -19,15 +19,6 @@ class StatementSchedule(Struct, frozen=True):
     billing_anchor_date: datetime
 
 
-class EndChange(Struct, frozen=True, kw_only=True):
-    """The end of a contract was moved; None means open-ended."""
-
-    changed_at: datetime
-    changed_by: str
-    old: datetime | None
-    new: datetime | None
-
-
 class ScheduledCharge(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a contract asks for on dates, whatever is used: a fee, a setup, a service (metronome-api.md §4.7)."""
 
@@ -38,6 +29,8 @@ class ScheduledCharge(Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str | None = None
     netsuite_sales_order_id: str | None = None
     custom_fields: dict[str, str] = {}
+    archived_at: datetime | None = None
+    """Since when it asks for nothing any more; its final invoices were void by then."""
 
 
 class UsageFilter(Struct, frozen=True):
@@ -79,11 +72,17 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
     subscriptions: tuple[Subscription, ...] = ()
     usage_filters: tuple[UsageFilter, ...] = ()
     """In the order in which they were added."""
-    end_changes: tuple[EndChange, ...] = ()
-    """Every change of `ending_before`, oldest first."""
     archived_at: datetime | None = None
     recurring_balances: tuple[RecurringBalance, ...] = ()
     """What it gives anew each period; the balances that follow are beside it, as all are."""
+
+    @property
+    def product_ids(self) -> set[str]:
+        """The products that its terms name."""
+        named = {name for each in self.overrides for name in each.product_ids}
+        named |= {each.product_id for each in self.scheduled_charges}
+        named |= {each.product_id for each in self.subscriptions}
+        return named | {each.product_id for each in self.recurring_balances}
 
     def recurrence(self, term: RecurringBalance) -> tuple[datetime, AnyFrequency]:
         """Return the anchor and the frequency by which a recurring balance of this contract is given (§4.7).
@@ -107,11 +106,3 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
         number = cycle_at(when.billing_anchor_date, when.frequency, instant)
         start, end = (cycle(when.billing_anchor_date, when.frequency, number + each) for each in (0, 1))
         return Period(start, end).meet(self.starting_at, self.ending_before)
-
-    def end_as_of(self, instant: datetime) -> datetime | None:
-        """Return the `ending_before` that was agreed at the instant; before every change, the first one."""
-        end = self.end_changes[0].old if self.end_changes else self.ending_before
-        for change in self.end_changes:
-            if change.changed_at <= instant:
-                end = change.new
-        return end

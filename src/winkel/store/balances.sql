@@ -71,7 +71,7 @@ UPDATE balance SET product_id = %(product_id)s, segments = %(segments)s, priorit
     applicable_product_ids = %(applicable_product_ids)s, applicable_product_tags = %(applicable_product_tags)s,
     specifiers = %(specifiers)s, rate_type = %(rate_type)s, invoice_schedule = %(invoice_schedule)s,
     invoice_contract_id = %(invoice_contract_id)s, rollover_fraction = %(rollover_fraction)s,
-    netsuite_sales_order_id = %(netsuite_sales_order_id)s
+    netsuite_sales_order_id = %(netsuite_sales_order_id)s, archived_at = %(archived_at)s
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 
 -- name: set_schedules

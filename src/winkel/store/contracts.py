@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
-from winkel.model.contract import Contract, EndChange, ScheduledCharge, UsageFilter
+from winkel.model.contract import Contract
 from winkel.model.errors import NotFoundError
-from winkel.model.recurring import RecurringBalance
-from winkel.model.subscription import Subscription
 from winkel.store.database import Connection
 from winkel.store.sql import Queries, grouped
 
@@ -27,15 +26,7 @@ class Filter(Struct, frozen=True, kw_only=True):
 
 async def insert(tx: Connection, tenant_id: int, contract: Contract) -> None:
     """Keep a new contract."""
-    values = {"tenant_id": tenant_id, **msgspec.structs.asdict(contract)}
-    values["usage_statement_schedule"] = Jsonb(contract.usage_statement_schedule)
-    values["custom_fields"] = Jsonb(contract.custom_fields)
-    values["overrides"] = Jsonb(contract.overrides)
-    values["scheduled_charges"] = Jsonb(contract.scheduled_charges)
-    values["recurring_balances"] = Jsonb(contract.recurring_balances)
-    values["subscriptions"] = Jsonb(contract.subscriptions)
-    values["usage_filters"] = Jsonb(contract.usage_filters)
-    await tx.execute(sql.insert, values)
+    await tx.execute(sql.insert, _values(tenant_id, contract))
 
 
 async def get(tx: Connection, tenant_id: int, customer_id: str, contract_id: str) -> Contract:
@@ -78,29 +69,9 @@ async def page(
     return msgspec.convert(await (await tx.execute(sql.page, values)).fetchall(), list[Contract])
 
 
-async def set_end(
-    tx: Connection,
-    tenant_id: int,
-    contract_id: str,
-    change: EndChange,
-    charges: Sequence[ScheduledCharge],
-    recurring: Sequence[RecurringBalance],
-    subscriptions: Sequence[Subscription],
-) -> None:
-    """Give a contract another end, and remember the old one; charges and the others are its terms from now on."""
-    values = {"tenant_id": tenant_id, "id": contract_id, "ending_before": change.new, "change": Jsonb([change])}
-    agreed = {
-        "scheduled_charges": Jsonb(tuple(charges)),
-        "recurring_balances": Jsonb(tuple(recurring)),
-        "subscriptions": Jsonb(tuple(subscriptions)),
-    }
-    await tx.execute(sql.set_end, values | agreed)
-
-
-async def add_usage_filter(tx: Connection, tenant_id: int, contract_id: str, added: UsageFilter) -> None:
-    """Filter the usage of a contract from an instant on."""
-    values = {"tenant_id": tenant_id, "id": contract_id, "usage_filter": Jsonb([added])}
-    await tx.execute(sql.add_usage_filter, values)
+async def update(tx: Connection, tenant_id: int, contract: Contract) -> None:
+    """Keep the terms of a contract as they are now. What they were is kept by `store/edits.py`."""
+    await tx.execute(sql.update, _values(tenant_id, contract))
 
 
 async def archive(tx: Connection, tenant_id: int, contract_id: str, at: datetime) -> None:
@@ -114,3 +85,16 @@ async def invoiced_until(tx: Connection, tenant_id: int, contract_id: str) -> da
     assert row is not None, "an aggregate always has a row"
     end: datetime | None = row["end"]
     return end
+
+
+def _values(tenant_id: int, contract: Contract) -> dict[str, Any]:
+    """Return the parameters of a statement that writes a contract."""
+    values = {"tenant_id": tenant_id, **msgspec.structs.asdict(contract)}
+    values["usage_statement_schedule"] = Jsonb(contract.usage_statement_schedule)
+    values["custom_fields"] = Jsonb(contract.custom_fields)
+    values["overrides"] = Jsonb(contract.overrides)
+    values["scheduled_charges"] = Jsonb(contract.scheduled_charges)
+    values["recurring_balances"] = Jsonb(contract.recurring_balances)
+    values["subscriptions"] = Jsonb(contract.subscriptions)
+    values["usage_filters"] = Jsonb(contract.usage_filters)
+    return values

@@ -17,8 +17,7 @@ VALUES (%(tenant_id)s, %(id)s, %(customer_id)s, %(rate_card_id)s, %(name)s, %(st
 SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, ending_before, usage_statement_schedule,
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
-       end_changes, created_at, created_by, archived_at, recurring_balances, subscriptions,
-       usage_filters
+       created_at, created_by, archived_at, recurring_balances, subscriptions, usage_filters
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)s
 
@@ -27,8 +26,7 @@ WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)
 SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, ending_before, usage_statement_schedule,
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
-       end_changes, created_at, created_by, archived_at, recurring_balances, subscriptions,
-       usage_filters
+       created_at, created_by, archived_at, recurring_balances, subscriptions, usage_filters
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
   AND (%(include_archived)s OR archived_at IS NULL)
@@ -39,8 +37,7 @@ ORDER BY created_at, id
 SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, ending_before, usage_statement_schedule,
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
-       end_changes, created_at, created_by, archived_at, recurring_balances, subscriptions,
-       usage_filters
+       created_at, created_by, archived_at, recurring_balances, subscriptions, usage_filters
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
   AND (%(include_archived)s OR archived_at IS NULL)
@@ -51,16 +48,12 @@ WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
 ORDER BY created_at, id
 LIMIT %(limit)s
 
--- name: set_end
--- Move, set or clear the end of a contract, and write down that it was.
-UPDATE contract SET ending_before = %(ending_before)s, end_changes = end_changes || %(change)s::jsonb,
+-- name: update
+-- Change the terms of a contract; whose it is, when it began and how it is billed stays.
+UPDATE contract SET name = %(name)s, ending_before = %(ending_before)s,
+    net_payment_terms_days = %(net_payment_terms_days)s, overrides = %(overrides)s,
     scheduled_charges = %(scheduled_charges)s, recurring_balances = %(recurring_balances)s,
-    subscriptions = %(subscriptions)s
-WHERE tenant_id = %(tenant_id)s AND id = %(id)s
-
--- name: add_usage_filter
--- Filter the usage of a contract from an instant on.
-UPDATE contract SET usage_filters = usage_filters || %(usage_filter)s::jsonb
+    subscriptions = %(subscriptions)s, usage_filters = %(usage_filters)s
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 
 -- name: archive

@@ -60,12 +60,6 @@ def _sets(rows: Iterable[Row]) -> dict[str, frozenset[str]]:
     return {customer_id: frozenset(ids) for customer_id, ids in found.items()}
 
 
-async def final_items(tx: Connection, tenant_id: int, customer_id: str) -> frozenset[str]:
-    """Return the ids of the invoice schedule items on final invoices of a customer that are not void."""
-    every = await schedule_items(tx, tenant_id, [customer_id], ())
-    return every.get(customer_id, frozenset()) - await freed_items(tx, tenant_id, customer_id)
-
-
 async def freed_items(tx: Connection, tenant_id: int, customer_id: str) -> frozenset[str]:
     """Return the ids of the invoice schedule items that only void invoices ask for: they may be changed again."""
     rows = await tx.execute(sql.freed_items, {"tenant_id": tenant_id, "customer_id": customer_id})

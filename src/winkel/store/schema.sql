@@ -455,7 +455,6 @@ CREATE TABLE contract (
     total_contract_value     numeric,
     uniqueness_key           text,
     custom_fields            jsonb NOT NULL DEFAULT '{}',
-    end_changes              jsonb NOT NULL DEFAULT '[]',   -- list of model/contract.py, EndChange
     created_at               timestamptz NOT NULL,
     created_by               text NOT NULL,
     archived_at              timestamptz,
@@ -554,9 +553,26 @@ CREATE INDEX ledger_entry_invoice ON ledger_entry (tenant_id, invoice_id);
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'entries of the ledger are never changed or removed: write a new one';
+    RAISE EXCEPTION 'rows of % are never changed or removed: write a new one', TG_TABLE_NAME;
 END $$;
 CREATE TRIGGER ledger_entry_is_final BEFORE UPDATE OR DELETE ON ledger_entry
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+-- Every edit of a contract, with the whole contract as it was before (model/edit.py). Nothing of it ever changes.
+CREATE TABLE contract_edit (
+    tenant_id    integer NOT NULL REFERENCES tenant,
+    id           uuid NOT NULL,
+    number       bigint GENERATED ALWAYS AS IDENTITY,   -- the order of a contract's edits
+    contract_id  uuid NOT NULL,
+    at           timestamptz NOT NULL,
+    made_by      text NOT NULL,
+    record       jsonb NOT NULL,                 -- as the API shows it
+    before       jsonb NOT NULL,                 -- model/contract.py, Contract
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, contract_id) REFERENCES contract
+);
+CREATE INDEX contract_edit_of ON contract_edit (tenant_id, contract_id, number);
+CREATE TRIGGER contract_edit_is_final BEFORE UPDATE OR DELETE ON contract_edit
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 -- When the bill worker must look at a customer next. Any change of its contracts or balances says: now.
@@ -610,7 +626,7 @@ BEGIN
         'token', 'log_record', 'usage_series', 'usage_delta', 'usage_hour', 'usage_distinct', 'dead_letter',
         'event_count', 'conflicting_duplicate', 'customer', 'ingest_alias', 'billable_metric', 'product', 'rate_card',
         'rate_card_alias', 'rate', 'contract', 'balance', 'invoice', 'ledger_entry', 'billing_due', 'uniqueness_key',
-        'idempotency_key']
+        'idempotency_key', 'contract_edit']
     LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('CREATE POLICY own_tenant ON %I USING (tenant_id = winkel_tenant())', name);
@@ -627,6 +643,6 @@ GRANT SELECT, INSERT, UPDATE (status) ON invoice TO winkel_app;      -- voided, 
 GRANT SELECT, INSERT, DELETE ON ingest_alias TO winkel_app;
 GRANT DELETE ON rate_card_alias TO winkel_app;
 GRANT DELETE ON idempotency_key TO winkel_app;
-GRANT SELECT, INSERT ON ledger_entry TO winkel_app;
+GRANT SELECT, INSERT ON ledger_entry, contract_edit TO winkel_app;
 GRANT UPDATE (attempts, note, resolved_at, resolution) ON dead_letter TO winkel_app;
 GRANT INSERT ON usage_series, usage_delta TO winkel_app;     -- an event that is retried for one metric

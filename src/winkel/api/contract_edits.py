@@ -1,0 +1,246 @@
+"""Edits of contracts: what is asked for → the contract and its balances from now on (metronome-api.md §4.7, Edit).
+
+One edit is applied in the order of the fields of `EditContract`: first what goes, then what changes, then what is new,
+then name and payment terms, and the end date last, so that an earlier end cuts what the same edit has added.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from msgspec import UNSET, Struct, structs
+
+from winkel.api import (
+    balance_edits,
+    contract_ends,
+    fields,
+    overrides,
+    recurring,
+    recurring_edits,
+    scheduled_charges,
+    terms,
+)
+from winkel.api.balance_edits import Removed, Settled
+from winkel.api.contract_requests import CHARGES_MAX, OVERRIDES_MAX, RECURRING_MAX
+from winkel.api.edit_requests import EditContract, UpdateCharge, UpdateCommit, UpdateCredit, check_asks
+from winkel.api.recurring_edits import RecurringUpdate
+from winkel.api.terms import Origin
+from winkel.model.commit import Balance, BalanceType
+from winkel.model.contract import Contract, ScheduledCharge
+from winkel.model.product import Product
+
+COMMITS = (BalanceType.PREPAID, BalanceType.POSTPAID)
+CREDITS = (BalanceType.CREDIT,)
+
+
+class Ground(Struct, frozen=True):
+    """What an edit is decided on, beside the contract and its balances."""
+
+    known: Mapping[str, Product]
+    """The products that the edit and the balances of the contract name, as far as they exist."""
+    settled: Settled
+    at: datetime
+    by: str
+
+
+class Terms(Struct):
+    """A contract and its own balances by id, archived ones too, while they are edited."""
+
+    contract: Contract
+    balances: dict[str, Balance]
+
+    def balance(self, balance_id: str, kinds: tuple[BalanceType, ...], place: str) -> Balance:
+        """Return a balance of the contract. Raises `InvalidError` when there is none of these kinds."""
+        found = self.balances.get(balance_id)
+        if found is None or found.type not in kinds:
+            word = "credit" if kinds == CREDITS else "commit"
+            fields.refuse(f"this contract has no {word} {balance_id}", place)
+        return found
+
+
+def edited(contract: Contract, held: Mapping[str, Balance], asked: EditContract, ground: Ground) -> Terms:
+    """Return the contract and its balances after the edit. Raises `InvalidError` with the place of what cannot be.
+
+    `held` are the balances of the contract by id, and those of its children that have begun or are named.
+    """
+    made = Terms(contract, dict(held))
+    _remove(made, asked, ground)
+    _update(made, asked, ground)
+    _update_recurring(made, asked)
+    _add_balances(made, asked, ground)
+    _add_terms(made, asked, ground)
+    _describe(made, asked)
+    if asked.update_contract_end_date is not UNSET:
+        end, freed = asked.end(contract.ending_before), ground.settled.freed_items
+        made.contract, cut = contract_ends.ended(made.contract, made.balances.values(), end, ground.at, freed)
+        made.balances |= {each.id: each for each in cut}
+    return made
+
+
+def _remove(made: Terms, asked: EditContract, ground: Ground) -> None:
+    """Take away what is removed and archived."""
+    left = {each.id: each for each in made.contract.overrides}
+    for index, each in enumerate(asked.remove_overrides):
+        if left.pop(str(each.id), None) is None:
+            fields.refuse(f"this contract has no override {each.id}", f"$.remove_overrides[{index}].id")
+    made.contract = structs.replace(made.contract, overrides=tuple(left.values()))
+    for name, kinds, some in (
+        ("archive_commits", COMMITS, asked.archive_commits),
+        ("archive_credits", CREDITS, asked.archive_credits),
+    ):
+        for index, each in enumerate(some):
+            place = f"$.{name}[{index}].id"
+            balance = made.balance(str(each.id), kinds, place)
+            made.balances[balance.id] = balance_edits.archived(balance, ground.settled, ground.at, place)
+    _replace_charges(
+        made, [_archived(made, each, index, ground) for index, each in enumerate(asked.archive_scheduled_charges)]
+    )
+
+
+def _archived(made: Terms, asked: Removed, index: int, ground: Ground) -> ScheduledCharge:
+    place = f"$.archive_scheduled_charges[{index}].id"
+    charge = _charge(made, str(asked.id), place)
+    if any(item.id in ground.settled.invoiced_items for item in charge.schedule.schedule_items):
+        fields.refuse("this charge has finalized invoices: void them first", place)
+    return structs.replace(charge, archived_at=ground.at)
+
+
+def _update(made: Terms, asked: EditContract, ground: Ground) -> None:
+    """Change what is updated, one after the other."""
+    for index, commit in enumerate(asked.update_commits):
+        place = f"$.update_commits[{index}]"
+        balance = made.balance(str(commit.commit_id), COMMITS, f"{place}.commit_id")
+        check_asks(commit, place, "commit_id")
+        made.balances[balance.id] = _updated(balance, commit, ground, place)
+    for index, credit in enumerate(asked.update_credits):
+        place = f"$.update_credits[{index}]"
+        balance = made.balance(str(credit.credit_id), CREDITS, f"{place}.credit_id")
+        check_asks(credit, place, "credit_id")
+        made.balances[balance.id] = _updated(balance, credit, ground, place)
+    for index, charge in enumerate(asked.update_scheduled_charges):
+        _replace_charges(made, [_recharged(made, charge, ground, f"$.update_scheduled_charges[{index}]")])
+
+
+def _update_recurring(made: Terms, asked: EditContract) -> None:
+    """Change what recurs, for the children that are still to come."""
+    some: list[tuple[RecurringUpdate, str, str, str]] = [
+        (each, str(each.recurring_commit_id), f"$.update_recurring_commits[{index}]", "recurring_commit_id")
+        for index, each in enumerate(asked.update_recurring_commits)
+    ]
+    some += [
+        (each, str(each.recurring_credit_id), f"$.update_recurring_credits[{index}]", "recurring_credit_id")
+        for index, each in enumerate(asked.update_recurring_credits)
+    ]
+    for update, its_id, place, name in some:
+        check_asks(update, place, name)
+        left = {each.id: each for each in made.contract.recurring_balances}
+        if its_id not in left or (left[its_id].type in CREDITS) != (name == "recurring_credit_id"):
+            word = "credit" if name == "recurring_credit_id" else "commit"
+            fields.refuse(f"this contract has no recurring {word} {its_id}", f"{place}.{name}")
+        left[its_id] = recurring_edits.edited(left[its_id], update, made.contract.ending_before, place)
+        made.contract = structs.replace(made.contract, recurring_balances=tuple(left.values()))
+
+
+def _updated(balance: Balance, asked: UpdateCommit | UpdateCredit, ground: Ground, place: str) -> Balance:
+    changed = balance_edits.edited(balance, asked, ground.known, ground.settled, place)
+    if asked.rollover_fraction is not UNSET:
+        fraction = terms.fraction(asked.rollover_fraction, f"{place}.rollover_fraction")
+        changed = structs.replace(changed, rollover_fraction=fraction)
+    if asked.netsuite_sales_order_id is not UNSET:
+        changed = structs.replace(changed, netsuite_sales_order_id=asked.netsuite_sales_order_id)
+    return changed
+
+
+def _recharged(made: Terms, asked: UpdateCharge, ground: Ground, place: str) -> ScheduledCharge:
+    charge = _charge(made, str(asked.scheduled_charge_id), f"{place}.scheduled_charge_id")
+    check_asks(asked, place, "scheduled_charge_id")
+    if asked.invoice_schedule is not None:
+        where = f"{place}.invoice_schedule"
+        schedule = balance_edits.edited_schedule(charge.schedule, asked.invoice_schedule, ground.settled, where)
+        charge = structs.replace(charge, schedule=schedule)
+    if asked.netsuite_sales_order_id is not UNSET:
+        charge = structs.replace(charge, netsuite_sales_order_id=asked.netsuite_sales_order_id)
+    return charge
+
+
+def _charge(made: Terms, its_id: str, place: str) -> ScheduledCharge:
+    """Return a charge of the contract. Raises `InvalidError` for an unknown or archived one."""
+    found = {each.id: each for each in made.contract.scheduled_charges}.get(its_id)
+    if found is None:
+        fields.refuse(f"this contract has no scheduled charge {its_id}", place)
+    if found.archived_at is not None:
+        fields.refuse("this charge is archived", place)
+    return found
+
+
+def _replace_charges(made: Terms, changed: list[ScheduledCharge]) -> None:
+    by_id = {each.id: each for each in changed}
+    charges = tuple(by_id.get(each.id, each) for each in made.contract.scheduled_charges)
+    made.contract = structs.replace(made.contract, scheduled_charges=charges)
+
+
+def _add_balances(made: Terms, asked: EditContract, ground: Ground) -> None:
+    origin = Origin(
+        customer_id=made.contract.customer_id,
+        contract_id=made.contract.id,
+        created_at=ground.at,
+        created_by=ground.by,
+    )
+    new = [
+        *(
+            terms.commit(each, origin, ground.known, f"$.add_commits[{at}]")
+            for at, each in enumerate(asked.add_commits)
+        ),
+        *(
+            terms.credit(each, origin, ground.known, f"$.add_credits[{at}]")
+            for at, each in enumerate(asked.add_credits)
+        ),
+    ]
+    made.balances |= {each.id: each for each in new}
+
+
+def _add_terms(made: Terms, asked: EditContract, ground: Ground) -> None:
+    """Add overrides, charges and what recurs; that must lie within the term which the edit leaves."""
+    contract = made.contract
+    new_overrides = [
+        overrides.override(
+            each, contract.multiplier_override_prioritization, ground.at, ground.known, f"$.add_overrides[{index}]"
+        )
+        for index, each in enumerate(asked.add_overrides)
+    ]
+    new_charges = [
+        scheduled_charges.scheduled_charge(each, ground.known, f"$.add_scheduled_charges[{index}]")
+        for index, each in enumerate(asked.add_scheduled_charges)
+    ]
+    term = contract.starting_at, asked.end(contract.ending_before)
+    new_recurring = recurring.balances(
+        asked.add_recurring_commits, asked.add_recurring_credits, term, ground.known, contract.recurring_balances
+    )
+    made.contract = structs.replace(
+        contract,
+        overrides=(*contract.overrides, *new_overrides),
+        scheduled_charges=(*contract.scheduled_charges, *new_charges),
+        recurring_balances=(*contract.recurring_balances, *new_recurring),
+    )
+    _check_size(made.contract)
+
+
+def _check_size(contract: Contract) -> None:
+    """Raise `InvalidError` when a contract has more than one that is created may have."""
+    if len(contract.overrides) > OVERRIDES_MAX:
+        fields.refuse(f"a contract has at most {OVERRIDES_MAX} overrides", "$.add_overrides")
+    if len(contract.scheduled_charges) > CHARGES_MAX:
+        fields.refuse(f"a contract has at most {CHARGES_MAX} scheduled charges", "$.add_scheduled_charges")
+    credits_count = sum(each.type is BalanceType.CREDIT for each in contract.recurring_balances)
+    if credits_count > RECURRING_MAX:
+        fields.refuse(f"a contract has at most {RECURRING_MAX} recurring credits", "$.add_recurring_credits")
+    if len(contract.recurring_balances) - credits_count > RECURRING_MAX:
+        fields.refuse(f"a contract has at most {RECURRING_MAX} recurring commits", "$.add_recurring_commits")
+
+
+def _describe(made: Terms, asked: EditContract) -> None:
+    """Change the name and the payment terms."""
+    if asked.update_contract_name is not UNSET:
+        made.contract = structs.replace(made.contract, name=asked.update_contract_name)
+    if asked.update_net_payment_terms_days is not UNSET:
+        days = fields.number_or_none(asked.update_net_payment_terms_days, "$.update_net_payment_terms_days")
+        made.contract = structs.replace(made.contract, net_payment_terms_days=days)

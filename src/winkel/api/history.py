@@ -1,0 +1,38 @@
+"""The history of contracts: writing down what changes in them."""
+
+import uuid
+from datetime import datetime
+
+from winkel.api import edit_records
+from winkel.api.edit_records import EditRecord, Fields
+from winkel.api.filters import UsageFilterView
+from winkel.model.commit import Balance, BalanceType
+from winkel.model.contract import Contract
+from winkel.model.tenant import Caller
+from winkel.store import contracts, edits
+from winkel.store.database import Connection
+
+
+async def note_end(tx: Connection, caller: Caller, contract: Contract, end: datetime | None, at: datetime) -> None:
+    """Write down that a contract, as it was until now, ends then."""
+    record = EditRecord(id=str(uuid.uuid4()), timestamp=at, update_contract_end_date=end)
+    await edits.insert(tx, caller.tenant_id, edit_records.edit_of(record, contract, caller.name))
+
+
+async def note_filter(tx: Connection, caller: Caller, contract: Contract, added: UsageFilterView, at: datetime) -> None:
+    """Write down a usage filter that is added to a contract, as it was until now."""
+    record = EditRecord(id=str(uuid.uuid4()), timestamp=at, add_usage_filters=[added])
+    await edits.insert(tx, caller.tenant_id, edit_records.edit_of(record, contract, caller.name))
+
+
+async def note_balance(tx: Connection, caller: Caller, balance: Balance, change: Fields, at: datetime) -> None:
+    """Write down a change of a balance in the history of its contract; one of the customer has none."""
+    if balance.contract_id is None:
+        return
+    contract = await contracts.get(tx, caller.tenant_id, balance.customer_id, balance.contract_id)
+    record = EditRecord(id=str(uuid.uuid4()), timestamp=at)
+    if balance.type is BalanceType.CREDIT:
+        record.update_credits = [change]
+    else:
+        record.update_commits = [change]
+    await edits.insert(tx, caller.tenant_id, edit_records.edit_of(record, contract, caller.name))
