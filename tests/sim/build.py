@@ -130,6 +130,7 @@ def rate_of(each: world.Rate, currency: str) -> rate_card.Rate:
         number=each.number,
         credit_type_id=CURRENCIES[currency],
         pricing_group_values=dict(each.values),
+        commit_price=each.commit and price_of(each.commit),
     )
 
 
@@ -170,7 +171,7 @@ def override_of(each: world.Override, prioritization: override.Prioritization) -
         entitled=each.entitled,
         product_id=each.product_id,
         applicable_product_tags=each.tags,
-        specifiers=tuple(map(specifier_of, each.specifiers)),
+        specifiers=tuple(map(override_specifier_of, each.specifiers)),
         price=each.price and price_of(each.price),
         multiplier=Decimal(each.multipliers[0][1]) if each.multipliers and not tiered else None,
         tiers=tuple(
@@ -179,6 +180,8 @@ def override_of(each: world.Override, prioritization: override.Prioritization) -
             if tiered
         ),
         priority=None if each.priority is None else Decimal(each.priority),
+        is_commit_specific=each.for_commits,
+        target=commit.RateSide(each.target),
     )
     found.check(prioritization)
     return found
@@ -187,6 +190,18 @@ def override_of(each: world.Override, prioritization: override.Prioritization) -
 def specifier_of(each: world.Specifier) -> commit.Specifier:
     """Return a specifier."""
     return commit.Specifier(each.product_id, each.tags, dict(each.pricing), dict(each.presentation))
+
+
+def override_specifier_of(each: world.Specifier) -> override.OverrideSpecifier:
+    """Return a specifier of an override."""
+    return override.OverrideSpecifier(
+        each.product_id,
+        each.tags,
+        dict(each.pricing),
+        dict(each.presentation),
+        commit_ids=each.balance_ids[:1],
+        any_commit_or_credit_ids=each.balance_ids[1:],
+    )
 
 
 def schedule_of(each: world.Schedule) -> commit.InvoiceSchedule:
@@ -228,6 +243,7 @@ def balance_of(each: world.Balance) -> commit.Balance:
         specifiers=tuple(map(specifier_of, each.specifiers)),
         invoice_schedule=each.schedule and schedule_of(each.schedule),
         invoice_contract_id=each.invoice_contract_id,
+        rate_type=commit.RateSide(each.rate_type),
     )
 
 

@@ -48,11 +48,15 @@ PRICES = ("1", "1", "2", "3", "0", "0.5", "0.3", "7", "0.00012345678901234567890
 SIZES = ("1", "2", "5", "5", "10", "2.5")
 QUANTITIES = ("1", "2", "3", "3", "5", "5", "10", "10", "7", "0.5", "0", "-2", "-5", "1e-21", "0.1234567890123456789")
 AMOUNTS = ("1", "1", "2", "5", "5", "10", "10", "30", "0.01", "100", "1000", "0.333333333333333333333333")
+SMALL = ("1", "2", "3", "5", "5", "10", "30", "0.01", "0.333333333333333333333333")
 FACTORS = (("DIVIDE", "3"), ("DIVIDE", "1000"), ("DIVIDE", "4"), ("MULTIPLY", "2"), ("MULTIPLY", "0.5"))
 ROUNDINGS = (("ROUND_UP", 0), ("ROUND_DOWN", 0), ("ROUND_HALF_UP", 0), ("ROUND_UP", 1), ("ROUND_HALF_UP", 2))
 MULTIPLIERS = ("0.5", "0.5", "0.9", "0", "1", "1.5", "0.8")
+RATE_TYPES = ("LIST_RATE", "LIST_RATE", "LIST_RATE", "COMMIT_RATE")
 PRIORITIES = ("1", "1", "1", "2", "0.5")
-THEMES = ("anything", "anything", "balances", "balances", "overrides", "changes", "changes")
+THEMES = (
+    "anything", "anything", "balances", "balances", "balances", "overrides", "changes", "changes", "commits", "commits",
+)  # fmt: skip
 """What a case has most of: where many things of a kind meet, the rules that choose between them show."""
 Choice = TypeVar("Choice")
 
@@ -69,6 +73,8 @@ class _Maker:
         self.seed = seed
         self.rng = Random(seed)
         self.theme = self.pick(THEMES)
+        self.no_overages = self.theme == "commits" and self.chance(0.25)
+        """Whether usage is free that no balance pays for."""
         self.base = datetime(*self.pick(MONTHS), 1, tzinfo=UTC)
         self.favourites = [self.base + each * HOUR for each in self.rng.sample(OFFSETS, 5)]
 
@@ -88,7 +94,8 @@ class _Maker:
         made.contracts = [self.contract(f"c{number}") for number in range(self.pick((1, 1, 2, 3)))]
         days = {*self.rng.sample((5, 20, 31, 32, 34), self.pick((0, 1, 2))), self.pick((33, 62, 75))}
         looks = [self.base + each * DAY for each in sorted(days)]
-        for number in range(self.pick(self.themed("balances", (3, 4, 5), (0, 1, 2)))):
+        several = "commits" if self.theme == "commits" else "balances"
+        for number in range(self.pick(self.themed(several, (3, 4, 5), (0, 1, 2)))):
             twin = made.balances and self.chance(0.5)
             made.balances.append(self.twin(f"b{number}") if twin else self.balance(f"b{number}", looks))
         made.entries = [self.entry(f"e{number}") for number in range(self.pick((0, 0, 0, 1, 2))) if made.balances]
@@ -135,7 +142,7 @@ class _Maker:
 
     def metric(self, name: str) -> Metric:
         """Return a billable metric; usage is kept apart by one or two compound keys."""
-        aggregation = self.pick(AGGREGATIONS)
+        aggregation = self.pick(("SUM", "LATEST") if self.no_overages else AGGREGATIONS)
         key = None if aggregation == "COUNT" else "value"
         groups = self.pick(self.themed("changes", ((KEYS,), (KEYS[::-1],)), ((KEYS,), (KEYS,), (("model",), KEYS))))
         conditions = tuple(Condition(each) for each in ("value", *KEYS))
@@ -148,6 +155,8 @@ class _Maker:
 
     def product(self, name: str) -> Product:
         """Return a usage product, with versions over time."""
+        if self.no_overages or (self.theme == "commits" and self.chance(0.7)):
+            return self.plain_product(name)
         pricing = self.pick(self.themed("changes", (KEYS, ("model",), ()), ((), (), (), ("model",), ("team",), KEYS)))
         presentation = tuple(each for each in self.some(KEYS) if each not in pricing) if self.chance(0.5) else ()
         first = Terms(
@@ -165,6 +174,10 @@ class _Maker:
             terms = first if versions and self.chance(0.3) else self.changed(terms)
             versions.append((at, terms))
         return Product(name, first, LONG_AGO, tuple(versions))
+
+    def plain_product(self, name: str) -> Product:
+        """Return a usage product without groups and versions, so that much is used at one price."""
+        return Product(name, Terms(name, self.pick(self.tenant.metrics).id, tags=self.some(TAGS)), LONG_AGO)
 
     def changed(self, terms: Terms) -> Terms:
         """Return other terms of a product."""
@@ -187,6 +200,7 @@ class _Maker:
     def rates(self) -> list[Rate]:
         """Return rates of some products on each card, and some combinations, in any order; many overlap."""
         found = []
+        commits = 1.0 if self.no_overages else self.pick(self.themed("commits", (0.6, 1.0), (0.0, 0.0, 0.3)))
         for card_id in self.tenant.cards:
             for product in self.tenant.products[1:]:
                 for values in self.combinations(product):
@@ -197,15 +211,21 @@ class _Maker:
                             id="",
                             card_id=card_id,
                             product_id=product.id,
-                            price=self.price(),
+                            price=Price("FLAT", ((None, "0"),)) if self.no_overages else self.price(),
                             starting_at=start,
                             ending_before=self.after(start) if self.chance(0.25) else None,
                             entitled=self.chance(0.88),
                             values=values,
                             number=0,
+                            commit=self.price() if self.chance(commits) else None,
                         )
                         for start in starts
                     ]
+        if commits and self.chance(0.4):
+            like = self.pick(found) if found else None
+            found += [replace(like, commit=self.price(), starting_at=self.when(), ending_before=None)] if like else []
+        if self.no_overages:
+            found = [replace(each, entitled=True) for each in found]
         self.rng.shuffle(found)
         found = found or [Rate("", "one", "A", self.price(), LONG_AGO, None, True, (), 0)]
         return [replace(each, id=f"r{number}", number=number) for number, each in enumerate(found)]
@@ -221,6 +241,8 @@ class _Maker:
         """Return a flat or a tiered price."""
         if self.theme == "balances" and self.chance(0.7):
             return Price("FLAT", ((None, self.pick(("1", "1", "2"))),))
+        if self.theme == "commits" and self.chance(0.4):
+            return Price("FLAT", ((None, self.pick(("0", "0", "1", "3", "3", "7"))),))
         if self.chance(0.45):
             return Price("FLAT", ((None, self.pick(PRICES)),))
         sizes = [self.pick(SIZES) for _ in range(self.pick((0, 1, 1, 2)))]
@@ -234,7 +256,8 @@ class _Maker:
         first = start.replace(day=1, hour=0)
         ends = (first.replace(month=1, day=31), first.replace(month=1, day=30), first.replace(month=1, day=29, hour=5))
         prioritization = self.pick(("LOWEST_MULTIPLIER", "EXPLICIT"))
-        overrides = range(self.pick(self.themed("overrides", (2, 3, 4, 5), (0, 0, 1, 2))))
+        many = "commits" if self.theme == "commits" else "overrides"
+        overrides = range(self.pick(self.themed(many, (0, 2, 3, 4, 5), (0, 0, 1, 2))))
         return Contract(
             id=name,
             customer_id="customer",
@@ -258,12 +281,16 @@ class _Maker:
         """Return an override of any kind."""
         start = self.pick((LONG_AGO, LONG_AGO, self.when()))
         end = self.after(max(start, self.base)) if self.chance(0.35) else None
-        kind = self.pick(("OVERWRITE", "OVERWRITE", "MULTIPLIER", "MULTIPLIER", "MULTIPLIER", "TIERED", None))
+        kinds = ("OVERWRITE", "OVERWRITE", "MULTIPLIER", "MULTIPLIER", "MULTIPLIER", "TIERED", None)
+        kind = self.pick(self.themed("commits", (*kinds, "TIERED", "TIERED"), kinds))
         if kind == "TIERED" and prioritization != "EXPLICIT":
             kind = "MULTIPLIER"
         found = Override(name, kind, start, end, entitled=self.pick((None, None, None, True, False)))
         if kind is None:
             return self.aimed(replace(found, entitled=self.chance(0.5)))
+        if self.chance(self.pick(self.themed("commits", (0.7,), (0.1,)))):
+            target = self.pick(("LIST_RATE", "COMMIT_RATE"))
+            found = replace(found, entitled=None, for_commits=True, target=target)
         if kind == "OVERWRITE":
             return self.overwriting(replace(found, price=self.price()))
         sizes = [self.pick(SIZES) for _ in range(self.pick((0, 1, 2)))] if kind == "TIERED" else []
@@ -279,16 +306,24 @@ class _Maker:
             case 1:
                 return replace(override, tags=self.some(TAGS) or TAGS[:1])
             case 2 | 3:
-                return replace(override, specifiers=self.specifiers())
+                return replace(
+                    override, specifiers=tuple(self.of_balances(override, each) for each in self.specifiers())
+                )
         return override
+
+    def of_balances(self, override: Override, specifier: Specifier) -> Specifier:
+        """Return the specifier, of an override for commits sometimes for some balances only."""
+        if not override.for_commits or self.chance(0.3):
+            return specifier
+        return replace(specifier, balance_ids=tuple(self.rng.sample(("b0", "b1", "b2"), self.pick((1, 1, 2)))))
 
     def overwriting(self, override: Override) -> Override:
         """Return the override for a product and all of its pricing group values."""
         product = self.usage_product()
-        if not product.first.pricing_keys:
+        if not product.first.pricing_keys and (not override.for_commits or self.chance(0.3)):
             return replace(override, product_id=product.id)
         values = tuple((name, self.pick(("x", "x", "y"))) for name in product.first.pricing_keys)
-        return replace(override, specifiers=(Specifier(product.id, pricing=values),))
+        return replace(override, specifiers=(self.of_balances(override, Specifier(product.id, pricing=values)),))
 
     def usage_product(self) -> Product:
         """Return one of them."""
@@ -333,6 +368,8 @@ class _Maker:
             (*self.tenant.cards.values(), *self.tenant.cards.values(), *self.tenant.cards.values(), "USD")
         )
         scheduled = kind == "PREPAID" and self.chance(0.6)
+        if self.theme == "commits" and self.chance(0.7):
+            own, currency = None, self.pick(list(self.tenant.cards.values()))
         found = Balance(
             id=name,
             type=kind,
@@ -347,6 +384,7 @@ class _Maker:
             schedule=self.schedule(name, self.pick((currency, currency, "USD"))) if scheduled else None,
             contract_ids=self.some(tuple(each.id for each in self.tenant.contracts)) if own is None else (),
             invoice_contract_id=self.pick(self.tenant.contracts).id if own is None and scheduled else None,
+            rate_type=self.pick(self.themed("commits", ("COMMIT_RATE", "COMMIT_RATE", "LIST_RATE"), RATE_TYPES)),
         )
         match self.rng.randrange(7):
             case 0:
@@ -372,6 +410,8 @@ class _Maker:
         like = self.pick(self.tenant.balances)
         renamed = tuple(replace(each, id=f"{name}.{number}") for number, each in enumerate(like.segments))
         found = replace(like, id=name, segments=renamed, schedule=None, invoice_contract_id=None)
+        if self.chance(0.3):
+            found = replace(found, rate_type=self.pick(RATE_TYPES))
         match self.rng.randrange(9):
             case 0:
                 return replace(found, priority=self.pick(PRIORITIES))
@@ -398,9 +438,14 @@ class _Maker:
         start = self.pick((LONG_AGO, self.base, self.base, self.base, self.when()))
         edges = sorted({start, *(self.after(max(start, self.base)) for _ in range(self.pick((1, 1, 1, 2, 3))))})
         spans = [each for each in pairwise(edges) if self.chance(0.85)] or [(edges[0], edges[-1])]
+        if self.theme == "commits" and self.chance(0.6):
+            spans = [(edges[0], edges[-1])]
         if self.chance(0.5):
             spans[-1] = (spans[-1][0], self.base + 400 * DAY)
-        return tuple(Segment(f"{name}.{number}", self.pick(AMOUNTS), *span) for number, span in enumerate(spans))
+        return tuple(
+            Segment(f"{name}.{number}", self.pick(self.themed("commits", SMALL, AMOUNTS)), *span)
+            for number, span in enumerate(spans)
+        )
 
     def entry(self, name: str) -> Entry:
         """Return a manual entry of a ledger."""
@@ -422,7 +467,8 @@ class _Maker:
         if self.chance(0.5):
             at = self.base + self.rng.randrange(HOURS) * HOUR
         metric = self.pick(self.tenant.metrics)
-        value = {"COUNT": "1", "UNIQUE": self.pick(("u", "v", "w"))}.get(metric.aggregation) or self.pick(QUANTITIES)
+        value = {"COUNT": "1", "UNIQUE": self.pick(("u", "v", "w"))}.get(metric.aggregation)
+        value = value or self.pick((*QUANTITIES, "-3", "-5", "-10") if self.no_overages else QUANTITIES)
         values = tuple((each, self.pick(("x", "x", "x", "x", "y", "", None))) for each in KEYS)
         late = self.pick((1, 24, 48, 800)) * HOUR if self.chance(0.12) else timedelta(0)
         return Counted(metric.id, self.pick(("customer", "customer", "alias")), at, name, values, value, at + late)

@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from sim.features_commits import of_commits
 from sim.oracle_bill import Bill, Line
 from sim.oracle_books import Books
-from sim.oracle_draw import ORDER, Payer, applies, is_open, payers, precedence
+from sim.oracle_charge import Payer
+from sim.oracle_draw import ORDER, applies, is_open, payers, precedence
 from sim.oracle_override import concerns, holds
 from sim.oracle_period import periods
 from sim.oracle_rate import rate_at, terms_at
@@ -43,6 +45,14 @@ EXPECTED = (
     "paid in part", "used up exactly", "used up", "split by balance", "set off", "more taken back than charged",
     "several statements of one balance", *(f"order: {each}" for each in ORDER[:-1]),
     "line order: start", "line order: unit price", "line order: name", "line order: product", "line order: groups",
+    # 6, commit rates
+    "paid at a commit rate", "commit rate of zero", "list rate of zero, paid", "tiers of both rates",
+    "tiers cut by others", "runs dry in a tier", "both rates on an invoice", "commit rate changes alone",
+    "no commit rate",
+    "given back, commit rate", "given back at zero, commit rate", "several balances, several prices",
+    "for commits OVERWRITE", "for commits MULTIPLIER", "for commits TIERED", "for commits LIST_RATE",
+    "for commits COMMIT_RATE", "for commits any balance", "for commits this balance", "for commits other balances",
+    "for commits several", "for commits before others", "for commits without a commit rate",
     # 7, ledgers
     "manual entry", "overdrawn", "expired", "several segments",
     # 8, scheduled
@@ -171,6 +181,7 @@ def _of_statement(case: Case, sight: Sight, bill: Bill) -> Iterator[str]:
         yield from _of_rates(case, contract, line)
         yield from _of_overrides(contract, line)
     yield from _of_lines(usage)
+    yield from of_commits(case, contract, usage)
     yield from _of_payers(case, sight, contract, bill, usage)
 
 
@@ -298,7 +309,11 @@ def _of_overrides(contract: Contract, line: Line) -> Iterator[str]:
     assert line.starting_at is not None
     if not line.quantity:
         return
-    now = [each for each in contract.overrides if holds(each, line.starting_at) and _concerned(each, line)]
+    now = [
+        each
+        for each in contract.overrides
+        if not each.for_commits and holds(each, line.starting_at) and _concerned(each, line)
+    ]
     kinds = Counter("multiplier" if each.type in {"MULTIPLIER", "TIERED"} else each.type for each in now)
     for each in now:
         if each.type:

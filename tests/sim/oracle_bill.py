@@ -55,4 +55,4 @@ class Bill:
             if line.type == "applied_commit_or_credit":
                 assert line.segment_id is not None
                 found[line.segment_id] -= line.total
-        return dict(found)
+        return {segment_id: amount for segment_id, amount in found.items() if amount}

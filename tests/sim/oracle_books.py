@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from sim.oracle_bill import Bill
-from sim.oracle_charge import charges
-from sim.oracle_draw import applies, draw, is_open, payers, turn
+from sim.oracle_charge import Payer, charges
+from sim.oracle_draw import applies, draw, is_open, payers
 from sim.oracle_end import balances_at, contracts_at
 from sim.oracle_ledger import Told, changes, ledger, remaining, usable
 from sim.oracle_line import lines
@@ -78,16 +78,13 @@ class Books:
         """Return the usage statement of a period, and take from `left` what it draws."""
         able = payers(self.tenant, balances, contract, start)
 
-        def may_pay(use: Use, instant: datetime) -> frozenset[str]:
-            return frozenset(
-                segment.id for balance, segment in able if is_open(segment, instant) and applies(balance, use)
-            )
+        def may_pay(use: Use, instant: datetime) -> list[Payer]:
+            return [
+                (balance, segment) for balance, segment in able if is_open(segment, instant) and applies(balance, use)
+            ]
 
         found = charges(self.tenant, contract, start, end, lambda metric_id: self._known(metric_id, at), may_pay)
-        paid = draw(found, able, left)
-        all_lines = tuple(
-            line for charge in sorted(found, key=turn) for line in lines(self.tenant, charge, paid.get(charge, ()))
-        )
+        all_lines = tuple(lines(self.tenant, draw(found, able, left)))
         return Bill(contract.id, "USAGE", start, end, self.tenant.cards[contract.card_id], all_lines)
 
     def _known(self, metric_id: str, at: datetime) -> list[Counted]:

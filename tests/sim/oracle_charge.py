@@ -1,7 +1,7 @@
-"""The oracle's charges: what was used in a billing period, and what it costs (docs/pricing.md, sections 3 to 5).
+"""The oracle's charges: what was used in a billing period, and what it costs (docs/pricing.md, sections 3 to 6).
 
 At every instant that anything in the world names it writes down what holds, for each product and group; as long as the
-same holds it is one charge for each unit price.
+same holds it is one charge for each unit price: for all units that cost the same, whoever pays for them.
 """
 
 from collections import defaultdict
@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
-from sim.oracle_override import agreed
+from sim.oracle_override import agreed, price_for
 from sim.oracle_quantity import Group, Position, quantities
-from sim.oracle_rate import Steps, in_tiers, next_tier, rate_at, steps, terms_at
+from sim.oracle_rate import Step, Steps, in_tiers, next_tier, rate_at, steps, terms_at
 from sim.oracle_target import Use
-from sim.world import Contract, Counted, Product, Rate, Tenant, Terms
+from sim.world import Balance, Contract, Counted, Product, Rate, Segment, Tenant, Terms
 
 Hours = dict[datetime, Fraction]
+Tier = tuple[int, Fraction, Fraction | None]
+"""(level, where it begins, its size)."""
+Payer = tuple[Balance, Segment]
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,11 @@ class Charge:
     quantity: Fraction
     unit_price: Fraction
     list_price: Steps
-    tier: tuple[int, Fraction, Fraction | None] | None
+    tier: Tier | None
+    special: tuple[tuple[str, Fraction, Tier | None], ...] = ()
+    """(balance id, unit price, tier) of those who do not pay the usual price."""
+    place: int = 0
+    """The order of charges of one time and group: that of their units."""
 
     @property
     def total(self) -> Fraction:
@@ -50,6 +57,18 @@ class Held:
     price: Steps
     open: frozenset[str]
     """The segments that may pay."""
+    commit: Steps | None
+    """The commit rate as the card has it."""
+    special: tuple[tuple[str, Steps], ...]
+    """(balance id, price) of those who may pay, but not the usual price."""
+
+    @property
+    def cut(self) -> Steps:
+        """The tiers of all prices, cut into one another: in each of them units have one price, whoever pays."""
+        prices = [self.price, *(price for _, price in self.special)]
+        bounds = sorted({step.high for _, tiers in prices for step in tiers if step.high is not None})
+        edges = zip([Fraction(0), *bounds], [*bounds, None], strict=True)
+        return "TIERED", tuple(Step(low, high, Fraction(0)) for low, high in edges)
 
 
 @dataclass(frozen=True)
@@ -69,7 +88,7 @@ def charges(
     start: datetime,
     end: datetime,
     events: Callable[[str], Iterable[Counted]],
-    may_pay: Callable[[Use, datetime], frozenset[str]],
+    may_pay: Callable[[Use, datetime], list[Payer]],
 ) -> list[Charge]:
     """Return the charges of a billing period.
 
@@ -126,7 +145,7 @@ def _held(
     product: Product,
     rates: list[Rate],
     at: datetime,
-    may_pay: Callable[[Use, datetime], frozenset[str]],
+    may_pay: Callable[[Use, datetime], list[Payer]],
 ) -> Held | None:
     """Return what holds for a group at an instant; None: it is not billed then."""
     if {name for name, _ in group} != _keys(terms):
@@ -138,7 +157,20 @@ def _held(
         return None
     use = Use(product.id, terms.tags, pricing, presentation, tenant.cards[contract.card_id])
     price = agreed(contract, rate, use, at)
-    return price and Held(terms, use, steps(rate.price), rate.entitled, price, may_pay(use, at))
+    if price is None:
+        return None
+    payers = may_pay(use, at)
+    special = {each.id: price_for(each, contract, rate, use, at) for each, _ in payers}
+    return Held(
+        terms,
+        use,
+        steps(rate.price),
+        rate.entitled,
+        price,
+        frozenset(segment.id for _, segment in payers),
+        rate.commit and steps(rate.commit),
+        tuple((balance_id, its) for balance_id, its in sorted(special.items()) if its is not None),
+    )
 
 
 def _between(hours: Hours, start: datetime, end: datetime) -> list[Fraction]:
@@ -158,7 +190,7 @@ def _of_group(spans: list[Span]) -> Iterator[Charge]:
         run.append(span)
         for quantity in span.quantities:
             before, after = position.move(quantity)
-            for index, part in in_tiers(span.held.price, before, after):
+            for index, part in in_tiers(span.held.cut, before, after):
                 moved[index] += part
         if following is None or following.held != span.held:
             yield from _charges_of_run(run, {index: part for index, part in moved.items() if part}, position.at)
@@ -166,26 +198,36 @@ def _of_group(spans: list[Span]) -> Iterator[Charge]:
 
 
 def _charges_of_run(run: list[Span], moved: dict[int, Fraction], position: Fraction) -> Iterator[Charge]:
-    """Yield one charge for each tier; without usage one of nothing, if the product has no groups (section 4)."""
+    """Yield one charge for each unit price; without usage one of nothing, if the product has no groups (section 4)."""
     held = run[0].held
     assert held is not None
     if not moved and not _keys(held.terms):
-        moved = {next_tier(held.price, position): Fraction(0)}
+        moved = {next_tier(held.cut, position): Fraction(0)}
     for index, quantity in moved.items():
         yield _charge(held, run[0].start, run[-1].end, index, quantity)
 
 
 def _charge(held: Held, start: datetime, end: datetime, index: int, quantity: Fraction) -> Charge:
-    kind, tiers = held.price
-    step = tiers[index]
-    size = None if step.high is None else step.high - step.low
+    low = held.cut[1][index].low
+    unit_price, tier = _priced(held.price, low)
     return Charge(
         use=held.use,
         name=held.terms.name,
         start=start,
         end=end,
         quantity=quantity,
-        unit_price=step.unit_price,
+        unit_price=unit_price,
         list_price=held.list_price,
-        tier=None if kind == "FLAT" else (index + 1, step.low, size),
+        tier=tier,
+        special=tuple((balance_id, *_priced(price, low)) for balance_id, price in held.special),
+        place=index,
     )
+
+
+def _priced(price: Steps, position: Fraction) -> tuple[Fraction, Tier | None]:
+    """Return the unit price of the units after a position, and their tier."""
+    kind, tiers = price
+    index = next_tier(price, position)
+    step = tiers[index]
+    size = None if step.high is None else step.high - step.low
+    return step.unit_price, None if kind == "FLAT" else (index + 1, step.low, size)

@@ -2,18 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from sim.oracle_charge import Charge
-from sim.oracle_number import exact
+from sim.oracle_charge import Charge, Payer, Tier
+from sim.oracle_number import divided, exact
 from sim.oracle_rate import terms_at
 from sim.oracle_target import Use, any_of
 from sim.world import Balance, Contract, Product, Segment, Tenant
 
 INFINITE = float("inf")
-Payer = tuple[Balance, Segment]
 ORDER = (
     "priority", "free before paid", "fewest products", "fewest groups", "ends first", "begins first",
     "fewest contracts", "the contract's own", "balance id", "segment id",
@@ -92,45 +92,102 @@ def is_open(segment: Segment, at: datetime) -> bool:
 def turn(charge: Charge) -> tuple[Any, ...]:
     """Return which line is paid first: earlier start, higher unit price, name; then whatever tells lines apart."""
     use = charge.use
-    texts = [tuple((name, value or "") for name, value in group) for group in (use.pricing, use.presentation)]
-    absent_first = tuple((name, value is not None) for name, value in use.presentation)
-    return charge.start, -charge.unit_price, charge.name, use.product_id, *texts, charge.tier or (0,), absent_first
+    shown = tuple((name, value is not None, value or "") for name, value in use.presentation)  # absent ones first
+    by = charge.start, -charge.unit_price, charge.name
+    return *by, use.product_id, use.pricing, shown, charge.tier or (0,), charge.place
 
 
-def payable(charges: list[Charge]) -> list[tuple[Charge, Fraction]]:
+@dataclass(frozen=True)
+class Payment:
+    """What one segment pays of a charge: units at a unit price."""
+
+    payer: Payer
+    quantity: Fraction
+    unit_price: Fraction
+    amount: Fraction
+    tier: Tier | None
+
+
+@dataclass
+class Paid:
+    """What balances may pay of a charge and pay, as one comes after the other."""
+
+    charge: Charge
+    quantity: Fraction
+    amount: Fraction
+    """What is open, in units and at the usual price."""
+    set_off: tuple[Fraction, Fraction]
+    """What is not open from the start on: units and amount."""
+    payments: list[Payment] = field(default_factory=list)
+
+    @property
+    def rest(self) -> tuple[Fraction, Fraction]:
+        """What nobody pays: units and amount."""
+        return self.quantity + self.set_off[0], self.amount + self.set_off[1]
+
+    def pay(self, payer: Payer, has: Fraction) -> Fraction:
+        """Pay as much as can be paid by a segment that has so much; return how much that is."""
+        charge = self.charge
+        usual = payer[0].id not in {balance_id for balance_id, *_ in charge.special}
+        if not (self.amount if usual else self.quantity):
+            return Fraction(0)
+        unit_price, tier = charge.unit_price, charge.tier
+        for balance_id, *other in charge.special:
+            if balance_id == payer[0].id:
+                unit_price, tier = other
+        cost = self.amount if usual else self.quantity * unit_price
+        amount = min(cost, has)
+        quantity = self.quantity if amount == cost else min(self.quantity, divided(amount, unit_price))
+        self.payments.append(Payment(payer, quantity, unit_price, amount, tier))
+        if usual:
+            self.amount -= amount
+        else:  # the units that it bought are no longer open, at whatever price
+            whole = quantity == self.quantity
+            self.amount -= self.amount if whole else min(self.amount, quantity * charge.unit_price)
+        self.quantity -= quantity
+        return amount
+
+
+def payable(charges: list[Charge]) -> list[Paid]:
     """Return what may be paid of each charge, the first to be paid first.
 
-    Charges below zero are set off against the last ones above zero of the same product and group.
+    What is taken back is set off against the last charges of the same product and group: amounts against amounts, and
+    units at a price of zero against units at a price of zero.
     """
     back: dict[Any, Fraction] = defaultdict(Fraction)
-    found = []
     for charge in charges:
-        if charge.total < 0:
-            back[_whose(charge)] -= charge.total
+        if charge.quantity < 0:
+            back[_whose(charge)] -= charge.total or charge.quantity
+    found = []
     for charge in sorted(charges, key=turn, reverse=True):
-        if charge.total > 0:
-            taken = min(charge.total, back[_whose(charge)])
+        taken = Fraction(0)
+        if charge.quantity > 0:
+            taken = min(charge.total or charge.quantity, back[_whose(charge)])
             back[_whose(charge)] -= taken
-            found.append((charge, charge.total - taken))
+        found.append(_open(charge, taken))
     return found[::-1]
 
 
+def _open(charge: Charge, taken: Fraction) -> Paid:
+    """Return what may be paid of a charge of which so much is taken back; nothing of one that takes back itself."""
+    if charge.quantity <= 0:
+        return Paid(charge, Fraction(0), Fraction(0), (charge.quantity, charge.total))
+    if charge.total == 0:
+        return Paid(charge, charge.quantity - taken, Fraction(0), (taken, Fraction(0)))
+    amount = charge.total - taken
+    quantity = min(charge.quantity, divided(amount, charge.unit_price)) if taken else charge.quantity
+    return Paid(charge, quantity, amount, (charge.quantity - quantity, taken))
+
+
 def _whose(charge: Charge) -> Any:
-    return charge.use.product_id, charge.use.pricing, charge.use.presentation
+    return charge.use.product_id, charge.use.pricing, charge.use.presentation, charge.unit_price == 0
 
 
-def draw(
-    charges: list[Charge], payers: list[Payer], left: dict[str, Fraction]
-) -> dict[Charge, list[tuple[Payer, Fraction]]]:
+def draw(charges: list[Charge], payers: list[Payer], left: dict[str, Fraction]) -> list[Paid]:
     """Return who pays how much of each charge, and take it from `left`. The first payer goes over all lines first."""
-    paid: dict[Charge, list[tuple[Payer, Fraction]]] = defaultdict(list)
-    owed = dict(payable(charges))
+    found = payable(charges)
     for balance, segment in payers:
-        for charge, open_amount in owed.items():
-            if is_open(segment, charge.start) and applies(balance, charge.use):
-                amount = min(open_amount, left[segment.id])
-                if amount > 0:
-                    owed[charge] -= amount
-                    left[segment.id] -= amount
-                    paid[charge].append(((balance, segment), amount))
-    return paid
+        for each in found:
+            if left[segment.id] > 0 and is_open(segment, each.charge.start) and applies(balance, each.charge.use):
+                left[segment.id] -= each.pay((balance, segment), left[segment.id])
+    return found

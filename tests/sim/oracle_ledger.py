@@ -16,7 +16,9 @@ Told = tuple[datetime, str, str, Fraction]
 def changes(balance: Balance, entries: Iterable[Entry], bills: Iterable[Bill]) -> list[Told]:
     """Return the deductions of these invoices, dated at the end of their periods, and the manual entries."""
     own = {each.id for each in balance.segments}
-    found = [(each.at, "MANUAL", each.segment_id, exact(each.amount)) for each in entries if each.segment_id in own]
+    found = [
+        (each.at, "MANUAL", each.segment_id, exact(each.amount)) for each in entries if each.balance_id == balance.id
+    ]
     for bill in bills:
         for segment_id, amount in bill.paid.items():
             if segment_id in own:

@@ -1,38 +1,73 @@
 """The oracle's lines of a charge and of what balances pay of it (docs/pricing.md, sections 1 and 6)."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
+from typing import Any
 
 from sim.oracle_bill import Line
-from sim.oracle_charge import Charge
-from sim.oracle_draw import Payer
-from sim.oracle_number import divided
+from sim.oracle_charge import Charge, Payer, Tier
+from sim.oracle_draw import Paid
 from sim.oracle_rate import terms_at
 from sim.world import Tenant
 
 
-def lines(tenant: Tenant, charge: Charge, payments: Iterable[tuple[Payer, Fraction]]) -> Iterator[Line]:
-    """Yield the parts that balances pay, each with an equal negative line, and then the rest."""
-    whole = usage_line(charge)
-    quantity, amount = charge.quantity, charge.total
-    for (balance, segment), paid in payments:
-        part = quantity if paid == amount else min(quantity, divided(paid, charge.unit_price))
-        yield replace(whole, quantity=part, total=paid, balance_id=balance.id, segment_id=segment.id)
-        yield Line(
-            "applied_commit_or_credit",
-            (balance.name or name_of(tenant, balance.product_id, charge.start)) + " applied",
-            balance.product_id,
-            -paid,
-            starting_at=charge.start,
-            ending_before=charge.end,
-            balance_id=balance.id,
-            segment_id=segment.id,
-        )
-        quantity, amount = quantity - part, amount - paid
-    if amount or charge.total == 0:
-        yield replace(whole, quantity=quantity, total=amount)
+@dataclass(frozen=True)
+class Part:
+    """Units of a charge at one price, and who pays for them."""
+
+    payer: Payer | None
+    unit_price: Fraction
+    tier: Tier | None
+    quantity: Fraction
+    amount: Fraction
+
+
+def lines(tenant: Tenant, paid: Iterable[Paid]) -> Iterator[Line]:
+    """Yield the parts that balances pay, each with an equal negative line, and what nobody pays.
+
+    Of one product, group and time, parts at the same price and tier that the same segment pays are one line.
+    """
+    runs: dict[Any, list[Paid]] = defaultdict(list)
+    for each in paid:
+        runs[each.charge.use, each.charge.start, each.charge.end].append(each)
+    for some in runs.values():
+        alike: dict[Any, list[Part]] = defaultdict(list)
+        for each in some:
+            for part in _parts(each):
+                alike[part.payer, part.unit_price, part.tier].append(part)
+        for (payer, unit_price, tier), parts in alike.items():
+            total = sum((part.amount for part in parts), Fraction(0))
+            quantity = sum((part.quantity for part in parts), Fraction(0))
+            line = replace(usage_line(some[0].charge), total=total, quantity=quantity, unit_price=unit_price, tier=tier)
+            yield from _paid_lines(tenant, line, payer) if payer else [line]
+
+
+def _parts(paid: Paid) -> Iterator[Part]:
+    for each in paid.payments:
+        yield Part(each.payer, each.unit_price, each.tier, each.quantity, each.amount)
+    quantity, amount = paid.rest
+    if quantity or amount or not paid.payments:
+        yield Part(None, paid.charge.unit_price, paid.charge.tier, quantity, amount)
+
+
+def _paid_lines(tenant: Tenant, line: Line, payer: Payer) -> Iterator[Line]:
+    """Yield a line that a segment pays, and the one that takes it off again."""
+    balance, segment = payer
+    assert line.starting_at is not None
+    yield replace(line, balance_id=balance.id, segment_id=segment.id)
+    yield Line(
+        "applied_commit_or_credit",
+        (balance.name or name_of(tenant, balance.product_id, line.starting_at)) + " applied",
+        balance.product_id,
+        -line.total,
+        starting_at=line.starting_at,
+        ending_before=line.ending_before,
+        balance_id=balance.id,
+        segment_id=segment.id,
+    )
 
 
 def usage_line(charge: Charge) -> Line:

@@ -1,4 +1,4 @@
-"""The oracle's overrides (docs/pricing.md, section 5)."""
+"""The oracle's overrides and commit rates (docs/pricing.md, sections 5 and 6)."""
 
 from datetime import datetime
 from fractions import Fraction
@@ -6,7 +6,7 @@ from fractions import Fraction
 from sim.oracle_number import exact
 from sim.oracle_rate import Step, Steps, next_tier, steps
 from sim.oracle_target import Use, any_of
-from sim.world import Contract, Override, Rate
+from sim.world import Balance, Contract, Override, Rate
 
 
 def agreed(contract: Contract, rate: Rate, use: Use, at: datetime) -> Steps | None:
@@ -15,12 +15,38 @@ def agreed(contract: Contract, rate: Rate, use: Use, at: datetime) -> Steps | No
     said = [each.entitled for each in now if each.entitled is not None]
     if not (said[-1] if said else rate.entitled):
         return None
+    listed = steps(rate.price)
+    return changed(contract, listed, [each for each in now if not each.for_commits]) or listed
+
+
+def price_for(balance: Balance, contract: Contract, rate: Rate, use: Use, at: datetime) -> Steps | None:
+    """Return what units cost that a balance pays for; None: what all others cost."""
+    side = "COMMIT_RATE" if balance.rate_type == "COMMIT_RATE" and rate.commit is not None else "LIST_RATE"
+    base = rate.commit if side == "COMMIT_RATE" else rate.price
+    assert base is not None
+    own = [each for each in contract.overrides if holds(each, at) and each.target == side]
+    special = changed(contract, steps(base), [each for each in own if is_for(each, use, balance)])
+    if special is None and side == "COMMIT_RATE":
+        special = steps(base)
+    return None if special == agreed(contract, rate, use, at) else special
+
+
+def is_for(override: Override, use: Use, balance: Balance) -> bool:
+    """Whether an override is specific to commits, and for this use and balance."""
+    if not override.for_commits or not concerns(override, use):
+        return False
+    named = [each.balance_ids for each in override.specifiers if any_of([each], use)]
+    return not named or any(balance.id in ids or not ids for ids in named)
+
+
+def changed(contract: Contract, base: Steps, now: list[Override]) -> Steps | None:
+    """Return a price with the one override that counts; None: there is none."""
     overwrites = [each.price for each in now if each.type == "OVERWRITE"]
     if overwrites:
         assert overwrites[-1] is not None
         return steps(overwrites[-1])
     winner = multiplier(contract.prioritization, [each for each in now if each.type in {"MULTIPLIER", "TIERED"}])
-    return steps(rate.price) if winner is None else multiplied(steps(rate.price), winner)
+    return None if winner is None else multiplied(base, winner)
 
 
 def holds(override: Override, at: datetime) -> bool:

@@ -59,7 +59,7 @@ class Real:
 
     def finalize(self, found: list[Draft], until: datetime) -> list[Bill]:
         """Make those of these drafts final that are due, as `bill/actions.py` does."""
-        due = [each for each in found if due_at(each.invoice, self.case.grace) <= until]
+        due = [each for each in found if due_at(each, self.case.grace) <= until]
         for draft in due:
             self.posted += draft.entries
             self.invoiced.add(draft.invoice.id)
@@ -119,11 +119,11 @@ class Real:
 
 
 def _ended(contract: Contract, until: datetime, now: datetime) -> Contract:
-    return replace(contract, ending_before=until, scheduled_charges=scheduled_charges.until(contract, until, now))
+    return replace(contract, ending_before=until, scheduled_charges=scheduled_charges.until(contract, until, now, ()))
 
 
 def _cut(balance: Balance, until: datetime, now: datetime) -> Balance:
-    schedule = balance.invoice_schedule and schedules.items_until(balance.invoice_schedule, until, now)
+    schedule = balance.invoice_schedule and schedules.items_until(balance.invoice_schedule, until, now, ())
     return replace(balance, segments=schedules.segments_until(balance.segments, until), invoice_schedule=schedule)
 
 

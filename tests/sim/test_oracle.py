@@ -120,7 +120,7 @@ def test_the_oracle_knows_nothing_of_winkel() -> None:
     here = Path(__file__).parent
     files = [
         *here.glob("oracle*.py"),
-        *(here / f"{name}.py" for name in ("world", "generate", "contracts", "features")),
+        *(here / f"{name}.py" for name in ("world", "generate", "contracts", "features", "features_commits")),
     ]
     assert len(files) > 15
     for file in files:

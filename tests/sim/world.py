@@ -82,6 +82,8 @@ class Rate:
     values: Values
     number: int
     """The order in which rates were added."""
+    commit: Price | None = None
+    """What units cost that a balance at commit rates pays for."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ class Specifier:
     tags: tuple[str, ...] = ()
     pricing: Values = ()
     presentation: Values = ()
+    balance_ids: tuple[str, ...] = ()
+    """Of an override for commits: the balances that pay; none: any."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,10 @@ class Override:
     multipliers: tuple[tuple[str | None, str], ...] = ()
     """(size, multiplier): one without a size of a MULTIPLIER, several of a TIERED override."""
     priority: str | None = None
+    for_commits: bool = False
+    """Whether it is only for units that balances pay for."""
+    target: str = "LIST_RATE"
+    """Of one for commits: which of the two prices it changes."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +208,7 @@ class Balance:
     """What the customer is asked to pay for it."""
     invoice_contract_id: str | None = None
     """The contract on whose invoices it is asked for; None: its own."""
+    rate_type: str = "LIST_RATE"
 
 
 @dataclass(frozen=True)

@@ -92,8 +92,13 @@ class _Layer(Struct, frozen=True):
     """How many units lie below it."""
 
     def reached(self, height: Decimal) -> tuple[Decimal, Decimal]:
-        """Return quantity and amount of what lies below a height, which may be outside of the stack."""
+        """Return quantity and amount of what lies below a height, which may be outside of the stack.
+
+        An amount too small for 20 places of units (docs/pricing.md, 1) is with the units below it, or above.
+        """
         whole = self.line.quantity or ZERO
+        if not whole:
+            return ZERO, self.line.total if height > ZERO and height >= self.bottom else ZERO
         part = _between(subtract(height, self.bottom), ZERO, whole)
         return (whole, self.line.total) if part == whole else (part, multiply(part, self.line.unit_price or ZERO))
 
@@ -139,7 +144,7 @@ class _Stack:
         low, high = self._height(part.start), self._height(part.end)
         for layer in self._layers:
             (start, paid), (end, amount) = layer.reached(low), layer.reached(high)
-            if start != end:
+            if (start, paid) != (end, amount):
                 amount = subtract(amount, paid)
                 yield _sized(layer.line, subtract(end, start), amount)
                 if layer.applied is not None:

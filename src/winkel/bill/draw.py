@@ -18,10 +18,12 @@ class Payment(Struct, frozen=True, gc=False):
 
     purse: Purse
     quantity: Decimal
-    """Above zero; to 20 decimal places where the amount is no multiple of the unit price."""
+    """To 20 decimal places where the amount is no multiple of the unit price."""
     unit_price: Decimal
     amount: Decimal
     """Quantity × unit price but for those places; exact. Zero only where units cost this balance nothing."""
+    worth: Decimal
+    """What it takes off the charge, at the charge's own unit price; exact. Without a special price: the amount."""
     tier: TierPart | None = None
 
 
@@ -47,11 +49,10 @@ def draw(charges: Sequence[Charge], purses: Sequence[Purse], left: MutableMappin
     """
     payments: dict[int, list[Payment]] = defaultdict(list)
     if purses:
-        parts = payable(charges)
-        for index in sorted(parts, key=lambda index: _turn(charges[index])):
-            charge, part = charges[index], parts[index]
+        for index, part in payable(charges).items():
+            charge = charges[index]
             for purse in purses:
-                if not part.quantity:
+                if not part.quantity and not part.amount:
                     break
                 has = left[purse.segment.id]
                 if has > ZERO and purse.may_pay(charge.use, charge.paid_during):
@@ -66,43 +67,59 @@ def draw(charges: Sequence[Charge], purses: Sequence[Purse], left: MutableMappin
 def _payment(charge: Charge, part: Open, purse: Purse, has: Decimal) -> Payment | None:
     """Return what a segment that has so much pays of the open part, and take it off; None: it costs nothing anyway."""
     special = charge.part_for(purse.balance.id)
-    if special is None and not part.amount:
+    if special is None:
+        price, cost, tier = charge.unit_price, part.amount, charge.tier
+    else:
+        price, cost, tier = special.unit_price, multiply(part.quantity, special.unit_price), special.tier
+    if not (part.amount if special is None else part.quantity):
         return None
-    price = charge.unit_price if special is None else special.unit_price
-    cost = part.amount if special is None else multiply(part.quantity, price)
     if cost <= has:
-        quantity, amount = part.quantity, cost
+        quantity, amount, worth = part.quantity, cost, part.amount
     else:
         quantity, amount = min(part.quantity, plain(divide(has, price))), has
-    part.quantity = subtract(part.quantity, quantity)
-    part.amount = subtract(part.amount, amount if special is None else multiply(quantity, charge.unit_price))
-    return Payment(purse, quantity, price, amount, charge.tier if special is None else special.tier)
+        worth = has if special is None else _worth(charge, part, quantity)
+    part.quantity, part.amount = subtract(part.quantity, quantity), subtract(part.amount, worth)
+    return Payment(purse, quantity, price, amount, worth, tier)
+
+
+def _worth(charge: Charge, part: Open, quantity: Decimal) -> Decimal:
+    """Return what some units of the open part cost at the charge's own price: of all of them, all that is open.
+
+    Earlier payments may have rounded quantities, so units × price may differ from the open amount in the last places.
+    """
+    return part.amount if quantity == part.quantity else min(part.amount, multiply(quantity, charge.unit_price))
 
 
 def payable(charges: Sequence[Charge]) -> dict[int, Open]:
-    """Return by index what balances may pay of each charge: its total, less what negative charges take back.
+    """Return by index what balances may pay of each charge, in the order in which charges are covered.
 
-    A negative charge (usage that was corrected, or a LATEST value that fell) takes back the last positive charges of
-    the same product, group and currency on the same invoice. So balances pay at most the net of each group, nothing is
-    refilled, and a free balance never turns into a refund in money.
+    That is its total, less what negative charges take back. A negative charge (usage that was corrected, or a LATEST
+    value that fell) takes back the last positive charges of the same product, group and currency on the same invoice.
+    So balances pay at most the net of each group, nothing is refilled, and a free balance never turns into a refund in
+    money. Units that are given back for nothing take back units that were charged at nothing, for a balance may have
+    paid for those at its commit rate.
     """
     back: dict[tuple[object, ...], Decimal] = defaultdict(lambda: ZERO)
+    back_free: dict[tuple[object, ...], Decimal] = defaultdict(lambda: ZERO)
     for charge in charges:
         if charge.total < ZERO:
             back[charge.use.key] = subtract(back[charge.use.key], charge.total)
-    amounts = {index: charge.total for index, charge in enumerate(charges) if charge.total > ZERO}
-    if back:
-        for index in sorted(amounts, key=lambda index: _turn(charges[index]), reverse=True):
-            key = charges[index].use.key
-            taken = min(amounts[index], back[key])
-            amounts[index] = subtract(amounts[index], taken)
-            back[key] = subtract(back[key], taken)
-    free = {index: ZERO for index, charge in enumerate(charges) if charge.special and charge.quantity > ZERO}
-    return {
-        index: Open(_quantity(charges[index], amount), amount)
-        for index, amount in {**free, **amounts}.items()
-        if amount or not charges[index].total
-    }
+        elif charge.quantity < ZERO:
+            back_free[charge.use.key] = subtract(back_free[charge.use.key], charge.quantity)
+    wanted = (
+        index for index, each in enumerate(charges) if each.total > ZERO or (each.special and each.quantity > ZERO)
+    )
+    found: list[tuple[int, Open]] = []
+    for index in sorted(wanted, key=lambda index: _turn(charges[index]), reverse=True):
+        charge = charges[index]
+        left, taking = (charge.total, back) if charge.total else (charge.quantity, back_free)
+        if taking:
+            taken = min(left, taking[charge.use.key])
+            taking[charge.use.key] = subtract(taking[charge.use.key], taken)
+            left = subtract(left, taken)
+        if left:
+            found.append((index, Open(_quantity(charge, left), left) if charge.total else Open(left, ZERO)))
+    return dict(reversed(found))
 
 
 def _quantity(charge: Charge, amount: Decimal) -> Decimal:
@@ -130,13 +147,7 @@ def _turn(charge: Charge) -> tuple[object, ...]:
 def rest(charge: Charge, payments: Sequence[Payment]) -> tuple[Decimal, Decimal]:
     """Return what nobody pays of a charge: its quantity and its amount, exactly what is left of its total."""
     quantity = subtract(charge.quantity, total([each.quantity for each in payments]))
-    if not quantity:
-        return ZERO, ZERO
-    worth = [
-        each.amount if charge.part_for(each.purse.balance.id) is None else multiply(each.quantity, charge.unit_price)
-        for each in payments
-    ]
-    return quantity, subtract(charge.total, total(worth))
+    return quantity, subtract(charge.total, total([each.worth for each in payments]))
 
 
 def taken(paid: Sequence[Paid]) -> dict[str, tuple[Purse, Decimal]]:

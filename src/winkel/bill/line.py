@@ -1,5 +1,6 @@
 """Charges and what balances pay of them, as lines of an invoice."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -32,7 +33,7 @@ def usage_lines(paid: Iterable[Paid], products: Mapping[str, Product]) -> Iterat
     """Yield the lines of charges: for each balance a covered and an applied line, then what nobody pays.
 
     The covered parts and the rest add up to the charge, in quantity and in amount (metronome-api.md §4.9). Where units
-    cost some balances less, charges are cut finer than anybody needs to see: neighbours that are alike are one line.
+    cost some balances less, charges are cut finer than anybody needs to see: parts that are alike are one line.
     """
     for (_, period, _), some in groupby(paid, key=lambda each: (each[0].use.key, each[0].period, each[0].instalment)):
         for piece in _joined(piece for charge, payments in some for piece in _pieces(charge, payments)):
@@ -53,14 +54,13 @@ def _pieces(charge: Charge, payments: Sequence[Payment]) -> list[Piece]:
 
 
 def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """Yield the pieces, neighbours that differ in their quantity only as one."""
-    for _, some in groupby(pieces, key=lambda each: (each.purse and each.purse.segment.id, each.unit_price, each.tier)):
-        first, *more = some
-        if more:
-            quantity = total([first.quantity, *(each.quantity for each in more)])
-            amount = total([first.amount, *(each.amount for each in more)])
-            first = structs.replace(first, quantity=quantity, amount=amount)
-        yield first
+    """Yield the pieces, those that differ in their quantity only as one, where the first of them stands."""
+    alike: dict[tuple[object, ...], list[Piece]] = defaultdict(list)
+    for each in pieces:
+        alike[each.purse and each.purse.segment.id, each.unit_price, each.tier].append(each)
+    for some in alike.values():
+        quantity, amount = total([each.quantity for each in some]), total([each.amount for each in some])
+        yield structs.replace(some[0], quantity=quantity, amount=amount)
 
 
 def balance_name(balance: Balance, products: Mapping[str, Product], at: datetime) -> str:

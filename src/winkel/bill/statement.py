@@ -26,7 +26,7 @@ from winkel.model.usage import HourUsage, Quantity
 from winkel.rate.composite import Spend, composite, names
 from winkel.rate.override import Agreed, may_entitle, overridden
 from winkel.rate.rate import Charge, Combination, kept, rate, schedules
-from winkel.rate.schedule import Spans, terms
+from winkel.rate.schedule import Spans, cut, terms
 from winkel.rate.use import Use
 
 Rates: TypeAlias = tuple[Rate, ...]
@@ -206,8 +206,12 @@ class Pricing:
                 yield product, when
 
     def _agreed(self, rate: Rate, use: Use, period: Period) -> Spans[Agreed]:
-        among = {each.balance.id: each.balance for each in self._payers(use)}
-        return overridden(self._statement.contract, rate, use, period, list(among.values()))
+        able = self._payers(use)
+        found: Spans[Agreed] = []
+        for piece in cut(period, edges(able)):  # what a balance would pay matters only while it may
+            among = {each.balance.id: each.balance for each in able if each.may_pay(use, piece)}
+            found += overridden(self._statement.contract, rate, use, piece, list(among.values()))
+        return found
 
     def _cuts(self, use: Use) -> Iterator[datetime]:
         """Yield where charges for a use begin: with balances, and with the charges of composites that ask a share."""

@@ -83,5 +83,9 @@ def holding(rates: Iterable[Rate], instant: datetime) -> Rate | None:
 
 def _same(one: Rate, other: Rate) -> bool:
     """Whether a change from one rate to the other changes nothing for the customer."""
-    same_price = one.price == other.price and one.credit_type_id == other.credit_type_id
+    same_price = (one.price, one.commit_price, one.credit_type_id) == (
+        other.price,
+        other.commit_price,
+        other.credit_type_id,
+    )
     return same_price and one.entitled == other.entitled
