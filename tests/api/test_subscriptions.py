@@ -298,3 +298,77 @@ async def test_a_stranger_sees_and_names_nothing(make_client, catalog):
     made = (await seed.post(stranger, "/v1/customers", {"name": "Eve"})).json()["data"]["id"]
     body = {"customer_id": made, "starting_at": "2026-01-01T00:00:00Z", "subscriptions": [seats(catalog)]}
     await seed.refused(stranger, "/v1/contracts/create", body, "there is no product")
+
+
+EDIT = "/v2/contracts/edit"
+
+
+async def asked(app_client, catalog: dict[str, str]) -> list[tuple[str, str, list[tuple[Decimal, Decimal]]]]:
+    """Return (date, status, quantities and totals of lines) of the scheduled invoices, by date."""
+    found = await billing.invoices_of(app_client, catalog["customer"], type="SCHEDULED")
+    return [
+        (each["issued_at"][:10], each["status"], [(line["quantity"], line["total"]) for line in each["line_items"]])
+        for each in found
+    ]
+
+
+async def test_edits_change_quantities_and_add_subscriptions(sdk, api, app_client, database_url, catalog, clock):
+    """From an instant on that is not charged; an increase is asked for at once, a new subscription from its start."""
+    its_id = await contract(sdk, catalog, seats(catalog, name="Old"))
+    keys = {"customer_id": catalog["customer"], "contract_id": its_id}
+    await billing.bill(api, database_url)
+    (old,) = (await sdk.v2.contracts.retrieve(**keys)).data.subscriptions
+    edit = await sdk.v2.contracts.edit(
+        **keys,
+        update_subscriptions=[
+            {"subscription_id": old.id, "name": "New", "quantity_updates": [{"starting_at": at(2026, 1, 17),
+                                                                            "quantity_delta": 2}]},
+        ],
+        add_subscriptions=[seats(catalog, 1, name="Guests", starting_at=at(2026, 1, 20))],
+    )  # fmt: skip
+    assert await asked(app_client, catalog) == [
+        ("2026-01-01", "FINALIZED", [(5, 15500)]),
+        ("2026-01-17", "DRAFT", [(2, 3000)]),
+        ("2026-01-20", "DRAFT", [(1, 1200)]),
+    ]
+    shown = (await sdk.v2.contracts.retrieve(**keys)).data.subscriptions
+    assert [(each.name, each.quantity_schedule[-1].quantity) for each in shown] == [("New", 7), ("Guests", 1)]
+    record = edit.data.edit
+    assert [each.name for each in record.add_subscriptions] == ["Guests"]
+    assert (record.update_subscriptions[0].id, record.update_subscriptions[0].name) == (old.id, "New")
+    history = await sdk.v2.contracts.get_edit_history(**keys)
+    assert [each.id for each in history.data] == [record.id]
+
+
+async def test_what_is_charged_stays_until_its_invoice_is_void(sdk, api, app_client, database_url, catalog):
+    """A quantity cannot change at an instant that a final invoice has charged; void, it can, and is asked for anew."""
+    its_id = await contract(sdk, catalog, seats(catalog))
+    keys = {"customer_id": catalog["customer"], "contract_id": its_id}
+    await billing.bill(api, database_url)
+    (old,) = (await sdk.v2.contracts.retrieve(**keys)).data.subscriptions
+
+    def body(**update: Any) -> dict[str, Any]:
+        return {**keys, "update_subscriptions": [{"subscription_id": old.id, **update}]}
+
+    def change(**more: Any) -> dict[str, Any]:
+        return body(quantity_updates=[{"starting_at": "2026-01-01T00:00:00Z", **more}])
+
+    place = "$.update_subscriptions[0].quantity_updates[0]"
+    await seed.refused(app_client, EDIT, change(quantity=8), "void that invoice", f"{place}.starting_at")
+    later = {"starting_at": "2026-01-17T00:00:00Z"}
+    await seed.refused(app_client, EDIT, change(**later), "either a quantity or a quantity_delta", place)
+    await seed.refused(app_client, EDIT, change(**later, quantity_delta=0), "zero", f"{place}.quantity_delta")
+    await seed.refused(app_client, EDIT, change(**later, quantity_delta=-6), "negative", place)
+    early = {"starting_at": "2025-12-01T00:00:00Z", "quantity": 1}
+    await seed.refused(app_client, EDIT, change(**early), "within the subscription's time", f"{place}.starting_at")
+    await seed.refused(app_client, EDIT, body(), "asks for no change", "$.update_subscriptions[0]")
+    unknown = {**keys, "update_subscriptions": [{"subscription_id": str(uuid.uuid4()), "name": "x"}]}
+    await seed.refused(app_client, EDIT, unknown, "no subscription", "$.update_subscriptions[0].subscription_id")
+
+    (final,) = await billing.invoices_of(app_client, catalog["customer"], status="FINALIZED")
+    await sdk.v1.invoices.void(id=final["id"])
+    answer = await app_client.post(EDIT, json=change(quantity=8))
+    assert answer.status_code == 200, answer.text
+    new = await sdk.v1.invoices.regenerate(id=final["id"])
+    made = (await sdk.v1.customers.invoices.retrieve(customer_id=catalog["customer"], invoice_id=new.data.id)).data
+    assert [(line.quantity, line.total) for line in made.line_items] == [(8, 24800)]

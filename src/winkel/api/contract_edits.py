@@ -4,7 +4,7 @@ One edit is applied in the order of the fields of `EditContract`: first what goe
 then name and payment terms, and the end date last, so that an earlier end cuts what the same edit has added.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec import UNSET, Struct, structs
@@ -17,16 +17,19 @@ from winkel.api import (
     recurring,
     recurring_edits,
     scheduled_charges,
+    subscription_edits,
+    subscriptions,
     terms,
 )
 from winkel.api.balance_edits import Removed, Settled
-from winkel.api.contract_requests import CHARGES_MAX, OVERRIDES_MAX, RECURRING_MAX
+from winkel.api.contract_requests import CHARGES_MAX, OVERRIDES_MAX, RECURRING_MAX, SUBSCRIPTIONS_MAX
 from winkel.api.edit_requests import EditContract, UpdateCharge, UpdateCommit, UpdateCredit, check_asks
 from winkel.api.recurring_edits import RecurringUpdate
 from winkel.api.terms import Origin
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.contract import Contract, ScheduledCharge
 from winkel.model.product import Product
+from winkel.model.rate_card import Rate
 
 COMMITS = (BalanceType.PREPAID, BalanceType.POSTPAID)
 CREDITS = (BalanceType.CREDIT,)
@@ -38,6 +41,8 @@ class Ground(Struct, frozen=True):
     known: Mapping[str, Product]
     """The products that the edit and the balances of the contract name, as far as they exist."""
     settled: Settled
+    rates: Sequence[Rate]
+    """Of the contract's card, if subscriptions are added."""
     at: datetime
     by: str
 
@@ -66,6 +71,7 @@ def edited(contract: Contract, held: Mapping[str, Balance], asked: EditContract,
     _remove(made, asked, ground)
     _update(made, asked, ground)
     _update_recurring(made, asked)
+    _update_subscriptions(made, asked, ground)
     _add_balances(made, asked, ground)
     _add_terms(made, asked, ground)
     _describe(made, asked)
@@ -138,6 +144,19 @@ def _update_recurring(made: Terms, asked: EditContract) -> None:
             fields.refuse(f"this contract has no recurring {word} {its_id}", f"{place}.{name}")
         left[its_id] = recurring_edits.edited(left[its_id], update, made.contract.ending_before, place)
         made.contract = structs.replace(made.contract, recurring_balances=tuple(left.values()))
+
+
+def _update_subscriptions(made: Terms, asked: EditContract, ground: Ground) -> None:
+    """Change subscriptions, as far as no final invoice has charged them."""
+    for index, update in enumerate(asked.update_subscriptions):
+        place, its_id = f"$.update_subscriptions[{index}]", str(update.subscription_id)
+        check_asks(update, place, "subscription_id")
+        left = {each.id: each for each in made.contract.subscriptions}
+        if its_id not in left:
+            fields.refuse(f"this contract has no subscription {its_id}", f"{place}.subscription_id")
+        charged = ground.settled.invoiced_items
+        left[its_id] = subscription_edits.edited(made.contract, left[its_id], update, charged, ground.at, place)
+        made.contract = structs.replace(made.contract, subscriptions=tuple(left.values()))
 
 
 def _updated(balance: Balance, asked: UpdateCommit | UpdateCredit, ground: Ground, place: str) -> Balance:
@@ -215,8 +234,16 @@ def _add_terms(made: Terms, asked: EditContract, ground: Ground) -> None:
     new_recurring = recurring.balances(
         asked.add_recurring_commits, asked.add_recurring_credits, term, ground.known, contract.recurring_balances
     )
+    new_subscriptions = [
+        structs.replace(
+            subscriptions.subscription(each, contract, ground.known, ground.rates, f"$.add_subscriptions[{index}]"),
+            created_at=ground.at,
+        )
+        for index, each in enumerate(asked.add_subscriptions)
+    ]
     made.contract = structs.replace(
         contract,
+        subscriptions=(*contract.subscriptions, *new_subscriptions),
         overrides=(*contract.overrides, *new_overrides),
         scheduled_charges=(*contract.scheduled_charges, *new_charges),
         recurring_balances=(*contract.recurring_balances, *new_recurring),
@@ -230,6 +257,8 @@ def _check_size(contract: Contract) -> None:
         fields.refuse(f"a contract has at most {OVERRIDES_MAX} overrides", "$.add_overrides")
     if len(contract.scheduled_charges) > CHARGES_MAX:
         fields.refuse(f"a contract has at most {CHARGES_MAX} scheduled charges", "$.add_scheduled_charges")
+    if len(contract.subscriptions) > SUBSCRIPTIONS_MAX:
+        fields.refuse(f"a contract has at most {SUBSCRIPTIONS_MAX} subscriptions", "$.add_subscriptions")
     credits_count = sum(each.type is BalanceType.CREDIT for each in contract.recurring_balances)
     if credits_count > RECURRING_MAX:
         fields.refuse(f"a contract has at most {RECURRING_MAX} recurring credits", "$.add_recurring_credits")

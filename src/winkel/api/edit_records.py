@@ -19,6 +19,8 @@ from winkel.api.overrides import OverrideView, override_view
 from winkel.api.recurring import RecurringView, recurring_view
 from winkel.api.recurring_edits import RecurringUpdate
 from winkel.api.scheduled_charges import ScheduledChargeView, scheduled_charge_view
+from winkel.api.subscription_edits import SubscriptionUpdate
+from winkel.api.subscriptions import SubscriptionView, subscription_view
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.contract import Contract
 from winkel.model.edit import ContractEdit
@@ -43,12 +45,14 @@ class EditRecord(Struct, omit_defaults=True, kw_only=True):
     update_scheduled_charges: list[Fields] = []
     update_recurring_commits: list[Fields] = []
     update_recurring_credits: list[Fields] = []
+    update_subscriptions: list[Fields] = []
     add_overrides: list[OverrideView] = []
     add_commits: list[BalanceView] = []
     add_credits: list[BalanceView] = []
     add_scheduled_charges: list[ScheduledChargeView] = []
     add_recurring_commits: list[RecurringView] = []
     add_recurring_credits: list[RecurringView] = []
+    add_subscriptions: list[SubscriptionView] = []
     add_usage_filters: list[UsageFilterView] = []
     update_contract_name: str | None | UnsetType = UNSET
     update_net_payment_terms_days: Decimal | None | UnsetType = UNSET
@@ -77,6 +81,7 @@ def contract_record(
         update_scheduled_charges=[told(each, "scheduled_charge_id") for each in asked.update_scheduled_charges],
         update_recurring_commits=[told(each, "recurring_commit_id") for each in asked.update_recurring_commits],
         update_recurring_credits=[told(each, "recurring_credit_id") for each in asked.update_recurring_credits],
+        update_subscriptions=[told(each, "subscription_id") for each in asked.update_subscriptions],
         add_overrides=[override_view(each, known) for each in made.contract.overrides if each.id in new],
         add_commits=[view for each, view in added if each.type is not BalanceType.CREDIT],
         add_credits=[view for each, view in added if each.type is BalanceType.CREDIT],
@@ -85,6 +90,9 @@ def contract_record(
         ],
         add_recurring_commits=[each for each in named if each.id in prepaid],
         add_recurring_credits=[each for each in named if each.id not in prepaid],
+        add_subscriptions=[
+            subscription_view(made.contract, each, known, at) for each in made.contract.subscriptions if each.id in new
+        ],
         update_contract_name=asked.update_contract_name,
         update_net_payment_terms_days=plain(days) if isinstance(days, Decimal) else days,
         update_contract_end_date=UNSET if asked.update_contract_end_date is UNSET else made.contract.ending_before,
@@ -99,7 +107,7 @@ def _new(before: Contract, held: Iterable[str], made: Terms) -> set[str]:
 
 
 def _ids(contract: Contract) -> set[str]:
-    some = (contract.overrides, contract.scheduled_charges, contract.recurring_balances)
+    some = (contract.overrides, contract.scheduled_charges, contract.recurring_balances, contract.subscriptions)
     return {each.id for terms in some for each in terms}
 
 
@@ -107,7 +115,7 @@ def _added(balance: Balance, known: Mapping[str, Product]) -> BalanceView:
     return balances_view(balance, known[balance.product_id].at(balance.created_at).name)
 
 
-def told(asked: CommitEdit | CreditEdit | UpdateCharge | RecurringUpdate, id_name: str) -> Fields:
+def told(asked: CommitEdit | CreditEdit | UpdateCharge | RecurringUpdate | SubscriptionUpdate, id_name: str) -> Fields:
     """Return a change as the record tells it: what was asked for, without what was left out."""
     found: Fields = msgspec.to_builtins(asked, builtin_types=(Decimal,))
     found["id"] = found.pop(id_name)

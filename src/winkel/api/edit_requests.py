@@ -6,13 +6,15 @@ from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
 
-from winkel.api import balance_edits, contract_requests, fields, overrides, scheduled_charges, terms
+from winkel.api import balance_edits, contract_requests, fields, overrides, scheduled_charges, subscriptions, terms
 from winkel.api.balance_edits import CommitEdit, CreditEdit, InvoicingEdit, Removed
 from winkel.api.contract_requests import ContractKey
 from winkel.api.overrides import OverrideIn
 from winkel.api.recurring import RecurringCommitIn, RecurringCreditIn
 from winkel.api.recurring_edits import RecurringCommitUpdate, RecurringCreditUpdate
 from winkel.api.scheduled_charges import ScheduledChargeIn
+from winkel.api.subscription_edits import SubscriptionUpdate
+from winkel.api.subscriptions import SubscriptionIn
 from winkel.api.terms import CommitIn, CreditIn
 
 NOT_YET = contract_requests.NOT_YET | {
@@ -24,12 +26,12 @@ NOT_YET = contract_requests.NOT_YET | {
     "add_revenue_system_configuration_update",
     "add_spend_threshold_configuration",
     "add_spend_trackers",
-    "add_subscriptions",
     "archive_spend_trackers",
     "proration_rounding",
+    "quantity_management_mode_update",
+    "seat_updates",
     "update_prepaid_balance_threshold_configuration",
     "update_spend_threshold_configuration",
-    "update_subscriptions",
 }
 """Fields of edits that the Metronome API has and that Winkel does not know yet."""
 
@@ -87,12 +89,14 @@ class EditContract(ContractKey, Struct, kw_only=True):
     update_scheduled_charges: list[UpdateCharge] = []
     update_recurring_commits: list[RecurringCommitUpdate] = []
     update_recurring_credits: list[RecurringCreditUpdate] = []
+    update_subscriptions: list[SubscriptionUpdate] = []
     add_overrides: list[OverrideIn] = []
     add_commits: list[CommitIn] = []
     add_credits: list[CreditIn] = []
     add_scheduled_charges: list[ScheduledChargeIn] = []
     add_recurring_commits: list[RecurringCommitIn] = []
     add_recurring_credits: list[RecurringCreditIn] = []
+    add_subscriptions: list[SubscriptionIn] = []
     update_contract_name: str | None | UnsetType = UNSET
     update_net_payment_terms_days: Decimal | None | UnsetType = UNSET
     update_contract_end_date: fields.Instant | None | UnsetType = UNSET
@@ -113,6 +117,7 @@ class EditContract(ContractKey, Struct, kw_only=True):
             | scheduled_charges.product_ids(self.add_scheduled_charges)
             | terms.product_ids([*self.add_commits, *self.add_credits])
             | terms.product_ids([*self.add_recurring_commits, *self.add_recurring_credits])
+            | subscriptions.product_ids(self.add_subscriptions)
             | balance_edits.product_ids([*self.update_commits, *self.update_credits])
         )
 

@@ -1,5 +1,6 @@
 """POST /v2/contracts/{edit,getEditHistory} and /v2/contracts/{commits,credits}/edit (metronome-api.md §4.7, Edit)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Request, post
@@ -16,8 +17,9 @@ from winkel.api.wire import Data, Id
 from winkel.bill import actions
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.contract import Contract
+from winkel.model.rate_card import Rate
 from winkel.model.tenant import Caller
-from winkel.store import balances, contracts, edits, invoices, ledger, products, uniqueness_keys
+from winkel.store import balances, contracts, edits, invoices, ledger, products, rate_cards, uniqueness_keys
 from winkel.store.database import Connection
 
 
@@ -41,7 +43,8 @@ async def edit(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Dat
         held = await _held(tx, api, tenant_id, before, asked.balance_ids)
         named = asked.product_ids.union(before.product_ids, *(each.product_ids for each in held.values()))
         known = await products.by_ids(tx, tenant_id, sorted(named))
-        ground = Ground(known, await settled(tx, tenant_id, customer_id), at, caller.name)
+        rates = await _rates(tx, tenant_id, before) if asked.add_subscriptions else ()
+        ground = Ground(known, await settled(tx, tenant_id, customer_id), rates, at, caller.name)
         allowed = asked.allow_contract_ending_before_finalized_invoice
         end = asked.end(None)
         await contract_ends.check(tx, tenant_id, before, end, allowed, "$.update_contract_end_date")
@@ -90,13 +93,20 @@ async def open_contract(tx: Connection, tenant_id: int, customer_id: str, contra
 
 async def settled(tx: Connection, tenant_id: int, customer_id: str) -> Settled:
     """Return what is final of a customer's balances and charges."""
-    every = await invoices.schedule_items(tx, tenant_id, [customer_id], ())
-    freed = await invoices.freed_items(tx, tenant_id, customer_id)
+    subscribed = [each.id for each in await contracts.of_customer(tx, tenant_id, customer_id) if each.subscriptions]
+    every = await invoices.schedule_items(tx, tenant_id, [customer_id], subscribed)
+    freed = await invoices.freed_items(tx, tenant_id, customer_id, subscribed)
     return Settled(
         (await ledger.of_customers(tx, tenant_id, [customer_id])).get(customer_id, ()),
         every.get(customer_id, frozenset()) - freed,
         freed,
     )
+
+
+async def _rates(tx: Connection, tenant_id: int, contract: Contract) -> Sequence[Rate]:
+    """Return the rates of the contract's card."""
+    cards = [contract.rate_card_id] if contract.rate_card_id else []
+    return [each for card in (await rate_cards.rates(tx, tenant_id, cards)).values() for each in card]
 
 
 async def _held(tx: Connection, api: Api, tenant_id: int, contract: Contract, named: set[str]) -> dict[str, Balance]:

@@ -1,7 +1,7 @@
 """What subscriptions ask for, and when (metronome-api.md §4.7, Subscriptions; docs/pricing.md)."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from operator import itemgetter
@@ -97,6 +97,23 @@ def off_statements(account: Account, contract: Contract, at: datetime) -> Iterat
         for each in _open(account, contract, subscription, at):
             if not _is_on_statement(account, contract, subscription, each.date):
                 yield from _charges(account, contract, subscription, each)
+
+
+def charged_last(
+    contract: Contract, subscription: Subscription, charged: Container[str], at: datetime
+) -> datetime | None:
+    """Return the latest instant from which units are charged by a final invoice; `charged` are the ids of its items.
+
+    None: nothing is. What is charged at most a period ahead of `at` is looked at.
+    """
+    quantities, last = list(subscription.quantities()), None
+    for term in periods(contract, subscription):
+        for each in _collections(subscription, quantities, term):
+            if each.item_id in charged:
+                last = each.span.start
+        if term.billed.start > at:
+            break
+    return last
 
 
 def _is_on_statement(account: Account, contract: Contract, subscription: Subscription, date: datetime) -> bool:

@@ -60,9 +60,15 @@ def _sets(rows: Iterable[Row]) -> dict[str, frozenset[str]]:
     return {customer_id: frozenset(ids) for customer_id, ids in found.items()}
 
 
-async def freed_items(tx: Connection, tenant_id: int, customer_id: str) -> frozenset[str]:
-    """Return the ids of the invoice schedule items that only void invoices ask for: they may be changed again."""
-    rows = await tx.execute(sql.freed_items, {"tenant_id": tenant_id, "customer_id": customer_id})
+async def freed_items(
+    tx: Connection, tenant_id: int, customer_id: str, subscribed: Iterable[str] = ()
+) -> frozenset[str]:
+    """Return the ids of the invoice schedule items that only void invoices ask for: they may be changed again.
+
+    `subscribed` are contracts whose subscriptions are looked at too.
+    """
+    values = {"tenant_id": tenant_id, "customer_id": customer_id, "subscribed": list(subscribed)}
+    rows = await tx.execute(sql.freed_items, values)
     return frozenset([row["id"] for row in await rows.fetchall()])
 
 

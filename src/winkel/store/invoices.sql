@@ -24,7 +24,8 @@ WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
 -- The invoice schedule items of a customer that only void invoices ask for.
 SELECT line ->> 'schedule_item_id' AS id
 FROM invoice, jsonb_array_elements(line_items) AS line
-WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND type = 'SCHEDULED'
+WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
+  AND (type = 'SCHEDULED' OR contract_id = ANY (%(subscribed)s::uuid[]))
   AND line ? 'schedule_item_id'
 GROUP BY 1
 HAVING bool_and(status = 'VOID')
