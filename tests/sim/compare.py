@@ -12,7 +12,7 @@ from sim.oracle_bill import Bill, Line
 from sim.oracle_ledger import Told
 from sim.oracle_rate import Step, Steps
 from winkel.model.credit_type import BY_ID
-from winkel.model.invoice import Invoice, InvoiceType, LineItem
+from winkel.model.invoice import Invoice, InvoiceType, LineItem, LineType
 from winkel.model.ledger import LedgerEntry
 from winkel.model.metric import Aggregation
 from winkel.model.period import hour_start
@@ -56,6 +56,7 @@ def _line(line: LineItem) -> Line:
         balance_id=line.balance_id,
         segment_id=line.segment_id,
         item_id=line.schedule_item_id,
+        promised=line.type is LineType.APPLIED and line.balance_type == "POSTPAID",
     )
 
 

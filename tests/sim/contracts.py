@@ -56,6 +56,7 @@ RATE_TYPES = ("LIST_RATE", "LIST_RATE", "LIST_RATE", "COMMIT_RATE")
 PRIORITIES = ("1", "1", "1", "2", "0.5")
 THEMES = (
     "anything", "anything", "balances", "balances", "balances", "overrides", "changes", "changes", "commits", "commits",
+    "promises",
 )  # fmt: skip
 """What a case has most of: where many things of a kind meet, the rules that choose between them show."""
 Choice = TypeVar("Choice")
@@ -94,9 +95,9 @@ class _Maker:
         made.contracts = [self.contract(f"c{number}") for number in range(self.pick((1, 1, 2, 3)))]
         days = {*self.rng.sample((5, 20, 31, 32, 34), self.pick((0, 1, 2))), self.pick((33, 62, 75))}
         looks = [self.base + each * DAY for each in sorted(days)]
-        several = "commits" if self.theme == "commits" else "balances"
+        several = self.theme if self.theme in {"commits", "promises"} else "balances"
         for number in range(self.pick(self.themed(several, (3, 4, 5), (0, 1, 2)))):
-            twin = made.balances and self.chance(0.5)
+            twin = made.balances and self.chance(0.6)
             made.balances.append(self.twin(f"b{number}") if twin else self.balance(f"b{number}", looks))
         made.entries = [self.entry(f"e{number}") for number in range(self.pick((0, 0, 0, 1, 2))) if made.balances]
         made.ends = [
@@ -142,7 +143,7 @@ class _Maker:
 
     def metric(self, name: str) -> Metric:
         """Return a billable metric; usage is kept apart by one or two compound keys."""
-        aggregation = self.pick(("SUM", "LATEST") if self.no_overages else AGGREGATIONS)
+        aggregation = self.pick(self.themed("commits", ("SUM", "SUM", "LATEST", "MAX"), AGGREGATIONS))
         key = None if aggregation == "COUNT" else "value"
         groups = self.pick(self.themed("changes", ((KEYS,), (KEYS[::-1],)), ((KEYS,), (KEYS,), (("model",), KEYS))))
         conditions = tuple(Condition(each) for each in ("value", *KEYS))
@@ -245,7 +246,7 @@ class _Maker:
             return Price("FLAT", ((None, self.pick(("0", "0", "1", "3", "3", "7"))),))
         if self.chance(0.45):
             return Price("FLAT", ((None, self.pick(PRICES)),))
-        sizes = [self.pick(SIZES) for _ in range(self.pick((0, 1, 1, 2)))]
+        sizes = [self.pick(SIZES) for _ in range(self.pick(self.themed("commits", (1, 1, 2), (0, 1, 1, 2))))]
         return Price("TIERED", tuple((size, self.pick(PRICES)) for size in (*sizes, None)))
 
     # ── what was agreed ──
@@ -386,6 +387,8 @@ class _Maker:
             invoice_contract_id=self.pick(self.tenant.contracts).id if own is None and scheduled else None,
             rate_type=self.pick(self.themed("commits", ("COMMIT_RATE", "COMMIT_RATE", "LIST_RATE"), RATE_TYPES)),
         )
+        if self.chance(0.4 if self.theme == "promises" else 0.1):
+            found = self.postpaid(found)
         match self.rng.randrange(7):
             case 0:
                 return replace(found, product_ids=(self.usage_product().id,))
@@ -398,6 +401,18 @@ class _Maker:
             case 5 if self.theme == "balances":
                 return replace(found, specifiers=(self.way(),))
         return found
+
+    def postpaid(self, like: Balance) -> Balance:
+        """Return a postpaid commit: its true-up may be asked for before, at or after the end of its segment."""
+        segment = self.pick(like.segments)
+        segment = replace(segment, ending_before=min(segment.ending_before, self.base + self.pick((31, 60, 400)) * DAY))
+        if segment.starting_at >= segment.ending_before:
+            segment = replace(segment, starting_at=segment.ending_before - DAY)
+        at = self.pick((segment.ending_before, segment.ending_before, self.when()))
+        item = Item(f"{like.id}.true-up", at, "1", segment.amount)
+        billed_to = None if like.contract_id else self.pick(self.tenant.contracts).id
+        schedule = None if self.chance(0.1) else Schedule(like.currency, (item,), self.chance(0.1))
+        return replace(like, type="POSTPAID", segments=(segment,), schedule=schedule, invoice_contract_id=billed_to)
 
     def way(self) -> Specifier:
         """Return a way to mean the first product, one of its groups, or products by their tags."""
@@ -412,9 +427,15 @@ class _Maker:
         found = replace(like, id=name, segments=renamed, schedule=None, invoice_contract_id=None)
         if self.chance(0.3):
             found = replace(found, rate_type=self.pick(RATE_TYPES))
-        match self.rng.randrange(9):
+        if like.type == "POSTPAID":
+            return self.postpaid(found)
+        match self.rng.randrange(10):
             case 0:
                 return replace(found, priority=self.pick(PRIORITIES))
+            case 9:
+                groups: Values = ((self.pick(KEYS), "x"),)
+                ways = (Specifier("A"), Specifier("A", pricing=groups), Specifier("A", presentation=groups))
+                return replace(found, specifiers=(self.pick(ways),), product_ids=(), tags=())
             case 1 if like.type == "PREPAID" and like.contract_id:
                 return replace(found, schedule=self.schedule(name, like.currency))
             case 2:
@@ -468,7 +489,7 @@ class _Maker:
             at = self.base + self.rng.randrange(HOURS) * HOUR
         metric = self.pick(self.tenant.metrics)
         value = {"COUNT": "1", "UNIQUE": self.pick(("u", "v", "w"))}.get(metric.aggregation)
-        value = value or self.pick((*QUANTITIES, "-3", "-5", "-10") if self.no_overages else QUANTITIES)
+        value = value or self.pick(self.themed("commits", (*QUANTITIES, "-3", "-5", "-10"), QUANTITIES))
         values = tuple((each, self.pick(("x", "x", "x", "x", "y", "", None))) for each in KEYS)
         late = self.pick((1, 24, 48, 800)) * HOUR if self.chance(0.12) else timedelta(0)
         return Counted(metric.id, self.pick(("customer", "customer", "alias")), at, name, values, value, at + late)

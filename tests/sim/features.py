@@ -16,6 +16,7 @@ from sim.oracle_override import concerns, holds
 from sim.oracle_period import periods
 from sim.oracle_rate import rate_at, terms_at
 from sim.oracle_target import Use
+from sim.oracle_trueup import true_up_of
 from sim.world import Case, Contract, Override, Specifier, Terms
 
 EXPECTED = (
@@ -53,6 +54,9 @@ EXPECTED = (
     "for commits OVERWRITE", "for commits MULTIPLIER", "for commits TIERED", "for commits LIST_RATE",
     "for commits COMMIT_RATE", "for commits any balance", "for commits this balance", "for commits other balances",
     "for commits several", "for commits before others", "for commits without a commit rate",
+    # 6, postpaid commits
+    "promise counts", "promise and payer on a line", "promise fulfilled", "promise at a commit rate", "true-up",
+    "true-up of nothing", "true-up waits for usage", "true-up is final", "promise without true-up",
     # 7, ledgers
     "manual entry", "overdrawn", "expired", "several segments",
     # 8, scheduled
@@ -107,6 +111,10 @@ def _of_steps(case: Case, sights: list[Sight]) -> Iterator[str]:
                 gone -= {(each.start, each.type) for each in (*later.drafts, *sight.final)}
                 if any(kind == "SCHEDULED" for _, kind in gone):
                     yield "dates to come are dropped"
+    for sight in sights:
+        for bill in sight.drafts:
+            if bill.usage_until and bill.start <= sight.at:
+                yield "true-up is final" if bill in sight.final else "true-up waits for usage"
     if any(len(sight.final) > 1 for sight in sights):
         yield "finalized at once"
 
@@ -142,6 +150,8 @@ def _of_scheduled(case: Case, bill: Bill) -> Iterator[str]:
     """Yield what a scheduled invoice shows."""
     yield f"currency {bill.currency}"
     balances = {each.id: each for each in case.tenant.balances}
+    if bill.usage_until is not None:
+        yield "true-up" if bill.total else "true-up of nothing"
     for line in bill.lines:
         if line.type == "scheduled":
             yield "charge invoiced"
@@ -370,6 +380,16 @@ def _of_payers(case: Case, sight: Sight, contract: Contract, bill: Bill, usage: 
     paying = [(balance, segment) for balance, segment in able if segment.id in bill.paid]
     for balance, _ in paying:
         yield from _of_balance(balance)
+        if balance.type == "POSTPAID":
+            yield "promise counts"
+            if sight.books.usable(balance, sight.at, sight.drafts) == 0:
+                yield "promise fulfilled"
+            if balance.rate_type == "COMMIT_RATE":
+                yield "promise at a commit rate"
+            if not true_up_of(balance):
+                yield "promise without true-up"
+    if len({balance.type == "POSTPAID" for balance, _ in paying}) > 1:
+        yield "promise and payer on a line"
     if any(balance.currency != bill.currency for balance, _ in able):
         yield "balance in another currency"
     for one, other in pairwise([each for each in able if any(_could_pay(each, line, bill) for line in usage)]):

@@ -29,6 +29,8 @@ class Line:
     balance_id: str | None = None
     segment_id: str | None = None
     item_id: str | None = None
+    promised: bool = False
+    """Of what a postpaid commit counts: it is still to be paid."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,13 @@ class Bill:
     end: datetime | None
     currency: str
     lines: tuple[Line, ...]
+    usage_until: datetime | None = None
+    """Of a true-up: the end of the last period whose usage counts."""
 
     @property
     def total(self) -> Fraction:
         """What is to be paid."""
-        return sum((line.total for line in self.lines), Fraction(0))
+        return sum((line.total for line in self.lines if not line.promised), Fraction(0))
 
     @property
     def paid(self) -> dict[str, Fraction]:

@@ -13,6 +13,7 @@ from sim.oracle_line import lines
 from sim.oracle_period import periods
 from sim.oracle_scheduled import scheduled
 from sim.oracle_target import Use
+from sim.oracle_trueup import true_ups
 from sim.world import Balance, Contract, Counted, Entry, Tenant
 
 
@@ -43,11 +44,15 @@ class Books:
             )
             if (contract.id, start) not in over
         ]
-        return found + scheduled(self.tenant, contracts, balances, self.final)
+        found += scheduled(self.tenant, contracts, balances, self.final)
+        return [*found, *true_ups(self.tenant, contracts, balances, self.final, left)]
 
     def finalize(self, drafts: Iterable[Bill], until: datetime, grace: timedelta) -> list[Bill]:
-        """Make final what is due at `until`: statements after their grace (section 2), others on their date (8)."""
-        found = [each for each in drafts if (each.end + grace if each.end else each.start) <= until]
+        """Make final what is due at `until`.
+
+        Statements after their grace (section 2), others on their date (8), true-ups after the usage that counts (6).
+        """
+        found = [each for each in drafts if due_at(each, grace) <= until]
         self.final += found
         return found
 
@@ -99,3 +104,10 @@ class Books:
 
     def _entries(self, at: datetime) -> list[Entry]:
         return [each for each in self.tenant.entries if each.at <= at]
+
+
+def due_at(bill: Bill, grace: timedelta) -> datetime:
+    """Return when an invoice becomes final."""
+    if bill.end is not None:
+        return bill.end + grace
+    return max(bill.start, bill.usage_until + grace) if bill.usage_until else bill.start

@@ -15,7 +15,7 @@ from sim.world import Balance, Contract, Product, Segment, Tenant
 
 INFINITE = float("inf")
 ORDER = (
-    "priority", "free before paid", "fewest products", "fewest groups", "ends first", "begins first",
+    "what pays", "priority", "free before paid", "fewest products", "fewest groups", "ends first", "begins first",
     "fewest contracts", "the contract's own", "balance id", "segment id",
 )  # fmt: skip
 """What decides which balance pays first, in the order of `precedence`."""
@@ -38,6 +38,7 @@ def precedence(tenant: Tenant, balance: Balance, segment: Segment, at: datetime)
     """Return what the order of payers goes by: the smallest pays first. `ORDER` has the names of its parts."""
     items = balance.schedule.items if balance.schedule else ()
     return (
+        balance.type == "POSTPAID",
         exact(balance.priority),
         any(exact(each.quantity) * exact(each.unit_price) > 0 for each in items),
         product_count(tenant, balance, at),

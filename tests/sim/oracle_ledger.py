@@ -7,6 +7,7 @@ from fractions import Fraction
 from sim.oracle_bill import Bill
 from sim.oracle_draw import is_open
 from sim.oracle_number import exact
+from sim.oracle_trueup import true_up_of
 from sim.world import Balance, Entry
 
 Told = tuple[datetime, str, str, Fraction]
@@ -24,6 +25,10 @@ def changes(balance: Balance, entries: Iterable[Entry], bills: Iterable[Bill]) -
             if segment_id in own:
                 assert bill.end is not None
                 found.append((bill.end, "AUTOMATED_INVOICE_DEDUCTION", segment_id, -amount))
+        for line in bill.lines:
+            for item, segment in true_up_of(balance):
+                if line.item_id == item.id and line.total:
+                    found.append((item.at, "TRUEUP", segment.id, -line.total))
     return found
 
 
@@ -41,8 +46,9 @@ def ledger(balance: Balance, changed: list[Told], at: datetime) -> list[Told]:
     left = remaining(balance, changed)
     for segment in balance.segments:
         if segment.starting_at <= at:
-            found.append((segment.starting_at, "SEGMENT_START", segment.id, exact(segment.amount)))
-        if segment.ending_before <= at and left[segment.id]:
+            kind = "INITIAL_BALANCE" if balance.type == "POSTPAID" else "SEGMENT_START"
+            found.append((segment.starting_at, kind, segment.id, exact(segment.amount)))
+        if segment.ending_before <= at and left[segment.id] and not true_up_of(balance):
             found.append((segment.ending_before, "EXPIRATION", segment.id, -left[segment.id]))
     return sorted(found)
 

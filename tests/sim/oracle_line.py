@@ -67,6 +67,7 @@ def _paid_lines(tenant: Tenant, line: Line, payer: Payer) -> Iterator[Line]:
         ending_before=line.ending_before,
         balance_id=balance.id,
         segment_id=segment.id,
+        promised=balance.type == "POSTPAID",
     )
 
 

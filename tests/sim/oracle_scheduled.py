@@ -29,7 +29,8 @@ def scheduled(
 def _asked(tenant: Tenant, contract: Contract, balances: Iterable[Balance]) -> Iterator[tuple[Schedule, Item, Line]]:
     """Yield what is asked for on invoices of the contract: for its commits, and by itself."""
     for balance in balances:
-        if balance.schedule and (balance.invoice_contract_id or balance.contract_id) == contract.id:
+        billed_to = balance.invoice_contract_id or balance.contract_id
+        if balance.schedule and balance.type != "POSTPAID" and billed_to == contract.id:
             for item in balance.schedule.items:
                 name = balance.name or name_of(tenant, balance.product_id, item.at)
                 yield balance.schedule, item, _line("commit_purchase", name, balance.product_id, item, balance.id)

@@ -15,9 +15,9 @@ from support.exact import no_rounding
 
 __all__ = ["no_rounding"]
 
-CONTRACTS = 2_500
+CONTRACTS = 5_000
 """Contracts of one test."""
-TESTS = 8
+TESTS = 4
 
 
 @pytest.mark.parametrize("number", range(TESTS))

@@ -188,7 +188,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class Balance:
-    """A prepaid commit or a credit; without a name it has that of its product. It is known from `created_at` on."""
+    """A commit or a credit; without a name it has that of its product. It is known from `created_at` on.
+
+    A POSTPAID commit has one segment, and one date in its schedule: that of its true-up.
+    """
 
     id: str
     type: str

@@ -14,7 +14,7 @@ from winkel.bill.balance import all_remaining
 from winkel.bill.draw import Paid, Payment, draw, rest, taken
 from winkel.bill.identity import derived
 from winkel.bill.line import usage_lines
-from winkel.bill.purse import Purse, applying, is_paid, purses
+from winkel.bill.purse import Purse, applying, is_free, purses
 from winkel.bill.scheduled import Scheduled, scheduled
 from winkel.bill.statement import Need, Pricing, Statement, group_key_index, needs, statements
 from winkel.bill.subscription import on_statement
@@ -161,7 +161,7 @@ def _spend(charge: Charge, payments: Sequence[Payment]) -> Spend:
     """
     part = charge.instalment
     covered = total([each.amount for each in payments])
-    free = total([each.amount for each in payments if not is_paid(each.purse.balance)])
+    free = total([each.amount for each in payments if is_free(each.purse.balance)])
     return Spend(
         use=charge.use,
         period=charge.period if part is None else Period(part.date - HOUR, part.date),

@@ -107,7 +107,9 @@ def payable(charges: Sequence[Charge]) -> dict[int, Open]:
         elif charge.quantity < ZERO:
             back_free[charge.use.key] = subtract(back_free[charge.use.key], charge.quantity)
     wanted = (
-        index for index, each in enumerate(charges) if each.total > ZERO or (each.special and each.quantity > ZERO)
+        index
+        for index, each in enumerate(charges)
+        if each.total > ZERO or (each.quantity > ZERO and (each.special or back_free))
     )
     found: list[tuple[int, Open]] = []
     for index in sorted(wanted, key=lambda index: _turn(charges[index]), reverse=True):

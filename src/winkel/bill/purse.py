@@ -105,6 +105,11 @@ def is_paid(balance: Balance) -> bool:
     return schedule is not None and any(item.amount > ZERO for item in schedule.schedule_items)
 
 
+def is_free(balance: Balance) -> bool:
+    """Whether what the balance pays costs the customer nothing; what a postpaid commit counts is still to be paid."""
+    return balance.type is not BalanceType.POSTPAID and not is_paid(balance)
+
+
 def _product_count(account: Account, balance: Balance, at: datetime) -> float:
     """Return the number of products to which a balance applies; infinity when it names none."""
     wanted: Iterable[tuple[str | None, tuple[str, ...]]]

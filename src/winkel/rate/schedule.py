@@ -53,6 +53,10 @@ def _billed(state: ProductState) -> tuple[object, ...]:
         state.quantity_conversion,
         state.quantity_rounding,
         state.tags,
+        state.composite_product_ids,
+        state.composite_tags,
+        state.exclude_free_usage,
+        state.include_composite_spend,
     )
 
 
