@@ -54,6 +54,8 @@ SETTINGS = {
 GROWN_SECONDS = 15.0
 """How long new partitions may take to have a leader."""
 LOOK_SECONDS = 0.05
+REST_SECONDS = 1.0
+"""The longest pause between two questions to brokers that are electing a leader."""
 log = structlog.get_logger(__name__)
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -242,7 +244,7 @@ class KafkaLog:
 
     async def _insist(self, ask: Callable[[], Mapping[TopicPartition, Future[T]]]) -> dict[TopicPartition, T]:
         """Ask the leaders of partitions something, again while leaders are being elected. Raises `UnavailableError`."""
-        until = monotonic() + REQUEST_SECONDS
+        until, pause = monotonic() + REQUEST_SECONDS, LOOK_SECONDS
         while True:
             futures = ask()
             try:
@@ -250,7 +252,9 @@ class KafkaLog:
             except UnavailableError as error:
                 if _code(error) not in _ELECTING or monotonic() > until:
                     raise
-            await asyncio.sleep(LOOK_SECONDS)
+            # Brokers that are electing are busy, and all of a fleet asks them: ask less and less often.
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, REST_SECONDS)
 
     def _learn(self, described: TopicDescription) -> None:
         self._partitions = max(self._partitions, len(described.partitions))

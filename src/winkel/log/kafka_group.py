@@ -82,24 +82,32 @@ class KafkaGroup:
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
+        failure = None
         try:
-            while not self._closing:
-                if monotonic() - self._asked > SILENT_SECONDS:
-                    sleep(POLL_SECONDS)
-                    continue
-                message = self._consumer.poll(POLL_SECONDS)
-                error = message.error() if message is not None else None
-                if error is not None and error.fatal():
-                    raise KafkaException(error)  # noqa: TRY301 (the one way out)
-                if error is not None:
-                    log.warning("consumer group", reason=reason(error))
-                self._show()
+            self._poll()
         except Exception as error:  # noqa: BLE001 (whoever asks next raises it)
-            self._failure = error
-        finally:
+            failure = error
+        try:
             self._consumer.close()
+        finally:
+            # Only now may another consumer be made (`assigned`): what that one is given, nothing here may take away.
             with self._changed:
                 self._given = set()
+                self._failure = failure
+
+    def _poll(self) -> None:
+        """Take part in the group until we leave it. Raises `KafkaException` when this consumer can't any more."""
+        while not self._closing:
+            if monotonic() - self._asked > SILENT_SECONDS:
+                sleep(POLL_SECONDS)
+                continue
+            message = self._consumer.poll(POLL_SECONDS)
+            error = message.error() if message is not None else None
+            if error is not None and error.fatal():
+                raise KafkaException(error)
+            if error is not None:
+                log.warning("consumer group", reason=reason(error))
+            self._show()
 
     def _show(self) -> None:
         """Commit positions to the group. In this thread: beside a poll it would wait for that, as long as it takes."""
