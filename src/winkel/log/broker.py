@@ -57,6 +57,8 @@ class Broker(Struct, frozen=True):
             "reconnect.backoff.ms": 50,
             "reconnect.backoff.max.ms": 1000,
             "socket.nagle.disable": True,
+            # A client that connects on demand spins, a core's worth, while a request waits for a broker that is dead.
+            "enable.sparse.connections": False,
             "socket.timeout.ms": int(REQUEST_SECONDS * 1000),  # a broker that hangs keeps its connections open
         }
         relied_on = {name.replace("_", "."): value for name, value in settings.items()}
