@@ -106,7 +106,9 @@ async def unpacked(tx: Connection, tenant_id: int, asked: CreateContract) -> Cre
     _check_alone(asked)
     start = fields.hour(asked.starting_at, "$.starting_at")
     package = await _package(tx, tenant_id, asked, start)
-    beside = {each: getattr(asked, each) for each in ("customer_id", "custom_fields", "uniqueness_key")}
+    beside = {
+        each: getattr(asked, each) for each in ("customer_id", "custom_fields", "package_alias", "uniqueness_key")
+    }
     return contract_of(package.terms, start, package_id=UUID(package.id), **beside)
 
 
@@ -119,7 +121,7 @@ def refusing_package(asked: CreateContract) -> Iterator[None]:
         if asked.package_id is None:
             raise
         message = f"the package cannot be sold from this start on: {templates.in_template(error)}"
-        fields.refuse(message, "$.package_id")
+        fields.refuse(message, "$.package_alias" if asked.package_alias else "$.package_id")
 
 
 def _loaded(terms: Mapping[str, Any]) -> Any:
