@@ -316,6 +316,7 @@ async def test_a_package_is_shown_whole(sdk, app_client, catalog):
         "LIST_RATE",
     )
     (seats,) = package.subscriptions
+    assert (seats.proration.is_prorated, seats.proration.invoice_behavior) == (True, "BILL_ON_NEXT_COLLECTION_DATE")
     assert (seats.subscription_rate.product.name, seats.initial_quantity, seats.duration.value) == ("Seat", 4, 6)
     again = seed.exact(await seed.post(app_client, "/v1/packages/get", {"package_id": made.data.id}))["data"]
     (listed,) = seed.exact(await seed.post(app_client, "/v1/packages/list", {}))["data"]
@@ -576,10 +577,8 @@ async def test_what_was_archived_since_is_not_sold(sdk, app_client, catalog):
     await sdk.v1.contracts.products.archive(product_id=catalog["fixed"])
     body = {"customer_id": catalog["customer"], "starting_at": "2026-01-01T00:00:00Z"}
     for name, value in (("package_id", package), ("package_alias", "gift")):
-        message = await seed.refused(
-            app_client, CONTRACT, {**body, name: value}, "this product is archived", "$.credits[0].product_id"
-        )
-        assert message.endswith(f"- at `$.{name}`")
+        message = await seed.refused(app_client, CONTRACT, {**body, name: value}, "this product is archived")
+        assert message.endswith(f" - at `$.credits[0].product_id` - at `$.{name}`")
 
 
 async def test_digits_stay(app_client, sdk, catalog):

@@ -158,9 +158,7 @@ async def update_of_contract(request: Request[Any, Any, Any], api: Api, caller: 
     asked = await wire.body(request, SetOfContract)
     async with api.database.transaction(caller.tenant_id) as tx:
         await commits.open_customer(tx, caller.tenant_id, str(asked.customer_id))
-        contract = await contracts.get(tx, caller.tenant_id, str(asked.customer_id), str(asked.contract_id))
-        if contract.archived_at is not None:
-            fields.refuse("this contract is archived", "$.contract_id")
+        contract = await commits.open_contract(tx, caller.tenant_id, str(asked.customer_id), str(asked.contract_id))
         return await _update(tx, api, caller, ScheduleOwner.CONTRACT, contract.id, asked)
 
 

@@ -106,9 +106,8 @@ async def unpacked(tx: Connection, tenant_id: int, asked: CreateContract) -> Cre
     _check_alone(asked)
     start = fields.hour(asked.starting_at, "$.starting_at")
     package = await _package(tx, tenant_id, asked, start)
-    beside = {
-        each: getattr(asked, each) for each in ("customer_id", "custom_fields", "package_alias", "uniqueness_key")
-    }
+    said = ("customer_id", "custom_fields", "package_alias", "uniqueness_key")
+    beside = {each: getattr(asked, each) for each in said}
     return contract_of(package.terms, start, package_id=UUID(package.id), **beside)
 
 

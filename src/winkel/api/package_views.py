@@ -4,10 +4,15 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
+from msgspec import structs
+
+from winkel.api.subscriptions import ProrationView
 from winkel.api.wire import Ref, credit_type_ref
 from winkel.model.credit_type import USD
 from winkel.model.package import Package
 from winkel.model.product import Product
+from winkel.model.subscription import SubscriptionProration
 
 LISTS = (
     "commits",
@@ -75,6 +80,8 @@ def _term(term: Term, known: Mapping[str, Product], package_id: str, place: str)
     if "subscription_rate" in shown:
         rate = shown["subscription_rate"]
         shown["subscription_rate"] = {**rate, "product": _product(rate.pop("product_id"), known)}
+        prorated = msgspec.convert(term["proration"], SubscriptionProration)
+        shown["proration"] = ProrationView(**structs.asdict(prorated))  # with what goes without saying
     if place.startswith("overrides"):
         specifiers = shown.get("override_specifiers", [])
         shown["override_specifiers"] = [
