@@ -106,7 +106,7 @@ async def unpacked(tx: Connection, tenant_id: int, asked: CreateContract) -> Cre
     _check_alone(asked)
     start = fields.hour(asked.starting_at, "$.starting_at")
     package = await _package(tx, tenant_id, asked, start)
-    said = ("customer_id", "custom_fields", "package_alias", "uniqueness_key")
+    said = {each.name for each in structs.fields(CreateContract)} & BESIDE_PACKAGE - {"package_id", "starting_at"}
     beside = {each: getattr(asked, each) for each in said}
     return contract_of(package.terms, start, package_id=UUID(package.id), **beside)
 
