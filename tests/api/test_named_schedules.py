@@ -1,5 +1,6 @@
 """Named schedules of customers, contracts and rate cards: values over time, exactly as they were sent."""
 
+import asyncio
 import json
 
 import pytest
@@ -173,6 +174,13 @@ async def test_a_list_is_filtered(sdk, app_client, owned, clock):
     assert await listed(properties={"region": "eu", "sku": "b"}) == [[2]]
     assert await listed(properties={"region": "us"}) == []
     assert await listed(covering_date=at(2026, 6).isoformat(), schedule_name="discount") == [[1], [], [4]]
+
+
+async def test_updates_at_one_time_lose_nothing(app_client, place):
+    """A schedule is made once, and each of its segments is kept, whoever else writes."""
+    days = [segment(at(2026, 1, day), day, at(2026, 1, day + 1)) for day in range(1, 13)]
+    await asyncio.gather(*(update(app_client, place, each) for each in days))
+    assert [value for _, _, value in await read(app_client, place)] == list(range(1, 13))
 
 
 async def test_what_is_refused(sdk, app_client, place):
