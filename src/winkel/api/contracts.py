@@ -66,6 +66,7 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
         await commits.open_customer(tx, tenant_id, str(asked.customer_id))
         card = await _rate_card(tx, tenant_id, asked)
         named = overrides.product_ids(asked.overrides) | scheduled_charges.product_ids(asked.scheduled_charges)
+        named |= scheduled_charges.product_ids(asked.discounts)
         named |= terms.product_ids([*asked.recurring_commits, *asked.recurring_credits])
         named |= subscriptions.product_ids(asked.subscriptions)
         known = await products.by_ids(tx, tenant_id, sorted(named))
@@ -154,7 +155,7 @@ async def update_end_date(request: Request[Any, Any, Any], api: Api, caller: Cal
         held = [
             each for each in await balances.of_customer(tx, tenant_id, customer_id) if each.contract_id == contract.id
         ]
-        freed = await invoices.freed_items(tx, tenant_id, customer_id)
+        freed = await invoices.freed_items(tx, tenant_id, customer_id, [contract.id])
         made, cut = contract_ends.ended(contract, held, end, at, freed)
         await contracts.update(tx, tenant_id, made)
         for balance in cut:

@@ -44,13 +44,13 @@ async def ids(tx: Connection, tenant_id: int, customer_ids: Sequence[str]) -> di
 
 
 async def schedule_items(
-    tx: Connection, tenant_id: int, customer_ids: Sequence[str], subscribed: Iterable[str]
+    tx: Connection, tenant_id: int, customer_ids: Sequence[str], collecting: Iterable[str]
 ) -> dict[str, frozenset[str]]:
     """Return the ids of what kept invoices of some customers ask for by customer, voided ones too.
 
-    `subscribed` are their contracts with subscriptions.
+    `collecting` are those of their contracts whose usage statements have such items.
     """
-    values = {"tenant_id": tenant_id, "customer_ids": list(customer_ids), "subscribed": list(subscribed)}
+    values = {"tenant_id": tenant_id, "customer_ids": list(customer_ids), "collecting": list(collecting)}
     rows = await tx.execute(sql.schedule_items, values)
     return _sets(await rows.fetchall())
 
@@ -61,13 +61,13 @@ def _sets(rows: Iterable[Row]) -> dict[str, frozenset[str]]:
 
 
 async def freed_items(
-    tx: Connection, tenant_id: int, customer_id: str, subscribed: Iterable[str] = ()
+    tx: Connection, tenant_id: int, customer_id: str, collecting: Iterable[str] = ()
 ) -> frozenset[str]:
     """Return the ids of the invoice schedule items that only void invoices ask for: they may be changed again.
 
-    `subscribed` are contracts whose subscriptions are looked at too.
+    `collecting` are contracts whose usage statements are looked at too.
     """
-    values = {"tenant_id": tenant_id, "customer_id": customer_id, "subscribed": list(subscribed)}
+    values = {"tenant_id": tenant_id, "customer_id": customer_id, "collecting": list(collecting)}
     rows = await tx.execute(sql.freed_items, values)
     return frozenset([row["id"] for row in await rows.fetchall()])
 

@@ -13,11 +13,11 @@ WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
 
 -- name: schedule_items
 -- The invoice schedule items on kept invoices of some customers, void ones too. Of usage statements only those of some
--- contracts are looked at: they have many lines, and only lines of subscriptions are such items.
+-- contracts are looked at: they have many lines, and few contracts have such items there.
 SELECT DISTINCT customer_id::text, line ->> 'schedule_item_id' AS id
 FROM invoice, jsonb_array_elements(line_items) AS line
 WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
-  AND (type = 'SCHEDULED' OR contract_id = ANY (%(subscribed)s::uuid[]))
+  AND (type = 'SCHEDULED' OR contract_id = ANY (%(collecting)s::uuid[]))
   AND line ? 'schedule_item_id'
 
 -- name: freed_items
@@ -25,7 +25,7 @@ WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
 SELECT line ->> 'schedule_item_id' AS id
 FROM invoice, jsonb_array_elements(line_items) AS line
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
-  AND (type = 'SCHEDULED' OR contract_id = ANY (%(subscribed)s::uuid[]))
+  AND (type = 'SCHEDULED' OR contract_id = ANY (%(collecting)s::uuid[]))
   AND line ? 'schedule_item_id'
 GROUP BY 1
 HAVING bool_and(status = 'VOID')
