@@ -13,6 +13,7 @@ from litestar.types import Scope
 
 from winkel.api import (
     auth,
+    balance_archives,
     balances,
     breakdowns,
     commits,
@@ -57,6 +58,7 @@ ROUTES: list[Any] = [
     *contracts.routes,
     *commits.routes,
     *balances.routes,
+    *balance_archives.routes,
     *usage.routes,
     *usage_filters.routes,
     *invoices.routes,

@@ -64,7 +64,7 @@ def price(asked: PriceIn, place: str) -> Price:
         made, where = _custom(asked, place), f"{place}.custom_rate"
     else:
         fields.refuse(
-            "SUBSCRIPTION rates are deprecated: give a FLAT rate with a billing_frequency, and the contract a subscription",
+            "SUBSCRIPTION rates are deprecated: give a FLAT rate with a billing_frequency, and contracts subscriptions",
             f"{place}.rate_type",
         )
     try:

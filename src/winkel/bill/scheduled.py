@@ -55,7 +55,8 @@ def scheduled(account: Account, at: datetime) -> list[Scheduled]:
     stands on an open usage statement (`placed`) is left out.
     """
     contracts = {each.id: each for each in account.contracts if each.archived_at is None}
-    open_ones = [each for each in statements(account, at) if each.contract.scheduled_charges_on_usage_invoices]
+    collecting = tuple(each for each in account.contracts if each.scheduled_charges_on_usage_invoices)
+    open_ones = statements(structs.replace(account, contracts=collecting), at) if collecting else []
     groups: dict[tuple[datetime, str, str], list[Asked]] = defaultdict(list)
     for each in [*_asked(account), *_subscribed(account, at)]:
         if each.contract_id in contracts and not any(_stands_on(account, one, each) for one in open_ones):
