@@ -262,3 +262,30 @@ async def test_dates_on_usage_invoices(sdk, app_client, api, database_url):
         add_scheduled_charges=[{"product_id": acme.fixed, "name": "Late", "schedule": dates((at(2026, 2), 8))}]
     )
     assert (await acme.invoices())[-1] == ("2026-02-01", 8, "DRAFT"), "the statement is final: an invoice of its own"
+
+
+async def test_a_commit_on_a_usage_invoice_is_not_asked_for_again(sdk, app_client, api, database_url):
+    """Also not by another contract when the one that asked for it is archived."""
+    customer, fixed = await seed.customer(sdk), await seed.fixed_product(sdk)
+    keys = {"customer_id": customer, "starting_at": at(2026)}
+    first = (await sdk.v1.contracts.create(**keys, scheduled_charges_on_usage_invoices="ALL")).data.id
+    second = (await sdk.v1.contracts.create(**keys)).data.id
+    segment = {"amount": 500, "starting_at": at(2026), "ending_before": at(2027)}
+    commit = await sdk.v1.customers.commits.create(
+        customer_id=customer,
+        type="PREPAID",
+        priority=1,
+        product_id=fixed,
+        access_schedule={"schedule_items": [segment]},
+        invoice_schedule={"schedule_items": [{"timestamp": at(2026, 2), "amount": 450}]},
+        invoice_contract_id=first,
+    )
+    api.clock.move(days=18)
+    await billing.bill(api, database_url)
+    await sdk.v1.contracts.archive(customer_id=customer, contract_id=first, void_invoices=False)
+    found = await billing.invoices_of(app_client, customer)
+    assert [each["total"] for each in found if each["total"]] == [450]
+    move = {"customer_id": customer, "commit_id": commit.data.id, "invoice_contract_id": second}
+    await seed.refused(app_client, "/v2/contracts/commits/edit", move, "keeps its contract", "$.invoice_contract_id")
+    archive = {"customer_id": customer, "commit_id": commit.data.id}
+    await seed.refused(app_client, "/v2/contracts/commits/archive", archive, "void them first")

@@ -130,9 +130,7 @@ async def update_commit_end(request: Request[Any, Any, Any], api: Api, caller: C
         if asked.access_ending_before is not None:
             balance = _shortened(balance, asked.access_ending_before)
         if end is not None:
-            payer = balance.invoice_contract_id or balance.contract_id
-            payers = [] if payer is None else [payer]
-            freed = await invoices.freed_items(tx, caller.tenant_id, balance.customer_id, payers)
+            freed = await invoices.freed_items(tx, caller.tenant_id, balance.customer_id)
             balance = _invoiced_until(balance, end, api.clock(), freed)
         await balances.set_schedules(tx, caller.tenant_id, balance)
         await history.note_balance(tx, caller, before, edit_records.shortened(before, balance), api.clock())

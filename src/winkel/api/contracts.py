@@ -155,7 +155,7 @@ async def update_end_date(request: Request[Any, Any, Any], api: Api, caller: Cal
         held = [
             each for each in await balances.of_customer(tx, tenant_id, customer_id) if each.contract_id == contract.id
         ]
-        freed = await invoices.freed_items(tx, tenant_id, customer_id, [contract.id])
+        freed = await invoices.freed_items(tx, tenant_id, customer_id)
         made, cut = contract_ends.ended(contract, held, end, at, freed)
         await contracts.update(tx, tenant_id, made)
         for balance in cut:

@@ -82,10 +82,8 @@ async def edit_credit(request: Request[Any, Any, Any], api: Api, caller: Caller)
 
 async def settled(tx: Connection, tenant_id: int, customer_id: str) -> Settled:
     """Return what is final of a customer's balances and charges."""
-    agreed = await contracts.of_customer(tx, tenant_id, customer_id)
-    collecting = [each.id for each in agreed if each.has_items_on_statements]
-    every = await invoices.schedule_items(tx, tenant_id, [customer_id], collecting)
-    freed = await invoices.freed_items(tx, tenant_id, customer_id, collecting)
+    every = await invoices.schedule_items(tx, tenant_id, [customer_id])
+    freed = await invoices.freed_items(tx, tenant_id, customer_id)
     return Settled(
         (await ledger.of_customers(tx, tenant_id, [customer_id])).get(customer_id, ()),
         every.get(customer_id, frozenset()) - freed,

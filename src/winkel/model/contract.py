@@ -100,11 +100,6 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return (*self.scheduled_charges, *self.discounts)
 
     @property
-    def has_items_on_statements(self) -> bool:
-        """Whether its usage statements may ask for what else stands on scheduled invoices."""
-        return bool(self.subscriptions) or self.scheduled_charges_on_usage_invoices is not None
-
-    @property
     def product_ids(self) -> set[str]:
         """The products that its terms name."""
         named = {name for each in self.overrides for name in each.product_ids}

@@ -30,8 +30,7 @@ async def load_some(
     held = await balances.of_customers(tx, tenant_id, customer_ids)
     entries = await ledger.of_customers(tx, tenant_id, customer_ids)
     invoiced = await invoices.ids(tx, tenant_id, customer_ids)
-    collecting = [each.id for some in agreed.values() for each in some if each.has_items_on_statements]
-    items = await invoices.schedule_items(tx, tenant_id, customer_ids, collecting)
+    items = await invoices.schedule_items(tx, tenant_id, customer_ids)
     kept = await balances.ids(tx, tenant_id, customer_ids)
     named = {each: _product_ids(agreed.get(each, ()), rates, held.get(each, ())) for each in who}
     sold = await products.by_ids(tx, tenant_id, sorted(set().union(*named.values())))
