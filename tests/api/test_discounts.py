@@ -262,6 +262,13 @@ async def test_dates_on_usage_invoices(sdk, app_client, api, database_url):
         add_scheduled_charges=[{"product_id": acme.fixed, "name": "Late", "schedule": dates((at(2026, 2), 8))}]
     )
     assert (await acme.invoices())[-1] == ("2026-02-01", 8, "DRAFT"), "the statement is final: an invoice of its own"
+    await sdk.v1.invoices.void(id=new)
+    item = {"id": charge.schedule.schedule_items[0].id, "timestamp": at(2026, 5).isoformat(), "amount": 90}
+    schedule = {"update_schedule_items": [item]}
+    await acme.edit(update_scheduled_charges=[{"scheduled_charge_id": charge.id, "invoice_schedule": schedule}])
+    last = await acme.invoice((await sdk.v1.invoices.regenerate(id=new)).data.id)
+    assert sorted(each.total for each in last.line_items) == [-30, 8, 90], "also what has another date by now"
+    assert [each[:2] for each in await acme.invoices()] == [("2026-01-01", 880)], "and what was open for its day"
 
 
 async def test_a_commit_on_a_usage_invoice_is_not_asked_for_again(sdk, app_client, api, database_url):
