@@ -1,5 +1,6 @@
 """Rates: adding them, and which hold when."""
 
+import json
 import random
 import uuid
 from datetime import timedelta
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import seed
+from api import billing, seed
 from api.seed import at
 from winkel.api import rate_views
 from winkel.model.credit_type import BY_ID, USD
@@ -157,9 +158,51 @@ async def test_add_rates_is_all_or_nothing(sdk, app_client):
     await seed.refused(app_client, f"{CARDS}/addRates", body, "negative", "$.rates[1].price")
     body["rates"][1] = wire(str(uuid.uuid4()))
     await seed.refused(app_client, f"{CARDS}/addRates", body, "there is no product", "$.rates[1].product_id")
-    body["rates"][1] = wire(product, custom_rate={})
-    await seed.refused(app_client, f"{CARDS}/addRates", body, "`custom_rate` is not supported yet", "$.rates[1]")
+    body["rates"][1] = wire(product, is_prorated=True)
+    await seed.refused(app_client, f"{CARDS}/addRates", body, "`is_prorated` is not supported yet", "$.rates[1]")
     assert [each async for each in sdk.v1.contracts.rate_cards.rates.list(rate_card_id=card, at=NEW_YEAR)] == []
+
+
+@pytest.mark.anyio
+async def test_a_custom_rate_is_kept_and_shown(sdk, app_client, api, database_url):
+    """With every digit, on the card, in the contract and on the line of what is counted; it asks for nothing itself."""
+    custom = {"formula": "night", "steps": [0.1, {"at": "EXACT"}]}
+    card, product = await seed.rate_card(sdk), await seed.usage_product(sdk)
+    body = {"rate_card_id": card, **wire(product), "rate_type": "CUSTOM", "custom_rate": custom}
+    del body["price"]
+    text = json.dumps(body).replace('"EXACT"', "12345678901234567.123")
+    answer = await app_client.post(f"{CARDS}/addRate", content=text, headers={"content-type": "application/json"})
+    assert answer.status_code == 200, answer.text
+    assert "12345678901234567.123" in answer.text
+    exact = {"formula": "night", "steps": [Decimal("0.1"), {"at": Decimal("12345678901234567.123")}]}
+    shown = seed.exact(answer)["data"]
+    assert (shown["rate_type"], shown["custom_rate"], "price" in shown) == ("CUSTOM", exact, False)
+    (row,) = [each async for each in sdk.v1.contracts.rate_cards.rates.list(rate_card_id=card, at=NEW_YEAR)]
+    assert (row.rate.rate_type, row.rate.custom_rate["formula"]) == ("CUSTOM", "night")
+    customer = (await sdk.v1.customers.create(name="Acme", ingest_aliases=["acme"])).data.id
+    plan = {"rate_type": "CUSTOM", "custom_rate": {"formula": "day"}}
+    override = {"product_id": product, "type": "OVERWRITE", "overwrite_rate": plan, "starting_at": seed.at(2026, 2)}
+    contract = (
+        await sdk.v1.contracts.create(
+            customer_id=customer, starting_at=NEW_YEAR, rate_card_id=card, overrides=[override]
+        )
+    ).data
+    assert contract.contract.overrides[0].overwrite_rate.custom_rate == {"formula": "day"}
+    (held,) = (
+        await sdk.v1.contracts.retrieve_rate_schedule(
+            customer_id=customer, contract_id=contract.id, at=seed.at(2026, 2)
+        )
+    ).data
+    assert (held.list_rate.custom_rate["formula"], held.override_rate.custom_rate) == ("night", {"formula": "day"})
+    await sdk.v1.usage.ingest(usage=[billing.event(1, "acme", api.clock(), model="a", tokens=160)])
+    await billing.meter(api, database_url)
+    for status in ("DRAFT", "FINALIZED"):
+        (invoice, *_) = await billing.invoices_of(app_client, customer, status=status)
+        (line,) = invoice["line_items"]
+        assert (line["quantity"], line["unit_price"], line["total"], invoice["total"]) == (160, 0, 0, 0)
+        assert line["list_price"]["custom_rate"] == exact
+        api.clock.move(days=18)
+        await billing.bill(api, database_url)
 
 
 @pytest.mark.anyio
@@ -191,10 +234,20 @@ async def test_refused(sdk, app_client, make_client):
     await refuse("left out", product=plain, pricing_group_values={"model": "a"})
     await refuse("card's", "$.credit_type_id", credit_type_id=euro)
     await refuse("not supported yet", "$.credit_type_id", credit_type_id=str(uuid.uuid4()))
-    for rate_type in ("subscription", "CUSTOM"):
-        await refuse(f"{rate_type.upper()} is not supported yet", "$.rate_type", rate_type=rate_type)
+    await refuse("FLAT rate with a billing_frequency", "$.rate_type", rate_type="subscription")
+    await refuse("FLAT rate has no custom_rate", "$.custom_rate", custom_rate={"a": 1})
+    for custom_rate in (..., None, [1], "x"):
+        await refuse("needs a custom_rate", "$.custom_rate", rate_type="CUSTOM", price=..., custom_rate=custom_rate)
+    await refuse("no price", "$.price", rate_type="CUSTOM", custom_rate={"a": 1})
+    await refuse("no tiers", "$.tiers", rate_type="CUSTOM", price=..., custom_rate={}, tiers=[{"price": 1}])
+    custom = {"rate_type": "CUSTOM", "custom_rate": {}}
+    await refuse("known here", "$.commit_rate.rate_type", product=plain, commit_rate=custom)
+    composite = await sdk.v1.contracts.products.create(name="Share", type="COMPOSITE", composite_tags=["ai"])
+    await refuse("COMPOSITE", "$.rate_type", product=composite.data.id, price=..., **custom)
+    seat = (await sdk.v1.contracts.products.create(name="Seat", type="SUBSCRIPTION")).data.id
+    await refuse("FLAT", "$.rate_type", product=seat, price=..., billing_frequency="MONTHLY", **custom)
     await refuse("only rates of SUBSCRIPTION", "$.billing_frequency", billing_frequency="MONTHLY")
-    for field in ("custom_rate", "is_prorated", "quantity"):
+    for field in ("is_prorated", "quantity"):
         await refuse(f"`{field}` is not supported yet", **{field: 1})
     await refuse("unknown field `discount`", discount=1)
     await refuse("$.rate_type", rate_type="FREE")

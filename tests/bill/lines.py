@@ -13,11 +13,14 @@ def sums(invoice: Invoice, lines: Iterable[LineItem]) -> dict[object, tuple[Deci
     """Return quantity and amount by what a line is; those of usage also by the invoice's line in whose time they lie.
 
     Lines of usage that nets to zero on the invoice lie in no line of it: they have the time None.
+    So have lines that are for a date.
     """
-    known = [(kind(each), Period(each.starting_at, each.ending_before)) for each in invoice.line_items]
+    timed = [each for each in invoice.line_items if each.starting_at]
+    known = [(kind(each), Period(each.starting_at, each.ending_before)) for each in timed]
     found: dict[object, tuple[Decimal, Decimal]] = defaultdict(lambda: (ZERO, ZERO))
     for line in lines:
-        spans = (span for what, span in known if what == kind(line) and span.covers(line.starting_at))
+        at = line.starting_at
+        spans = (span for what, span in known if at and what == kind(line) and span.covers(at))
         key = kind(line), None if line.type is LineType.APPLIED else next(spans, None)
         quantity, amount = found[key]
         found[key] = add(quantity, line.quantity or ZERO), add(amount, line.total)

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from paper.samples import applied, sample, usage, usual
 from winkel.model.invoice import InvoiceStatus, InvoiceType, TierPart
@@ -53,6 +54,17 @@ def test_what_a_postpaid_commit_counts_is_told_and_not_taken_off() -> None:
     assert [row.amount.shown for row in made.sections[0].rows] == ["3.00", "(−3.00)"]
     assert (made.sections[0].subtotal, made.total, made.sums) == (Amount("3.00"), Amount("3.00"), [])
     assert "parentheses" in made.notes[0]
+
+
+def test_a_discount_is_below_zero_in_its_section() -> None:
+    """It stands with what has the same product; what is taken off in excess makes the total negative."""
+    fee, off = usage("Platform", "1", "100000"), usage("Launch", "1", "-120000")
+    made = sample([fee, structs.replace(off, product_id=fee.product_id, discount_id="d", starting_at=None)])
+    (section,) = made.sections
+    assert [(row.text, row.unit_price, row.amount.shown) for row in section.rows] == [
+        ("", "1,000.00", "1,000.00"), ("Launch", "−1,200.00", "−1,200.00"),
+    ]  # fmt: skip
+    assert (section.subtotal, made.total, made.sums) == (Amount("−200.00"), Amount("−200.00"), [])
 
 
 def test_tiers_say_their_bounds() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from winkel.model.invoice import TierPart
-from winkel.model.price import Flat, Price, Tier, Tiered
+from winkel.model.price import Custom, Flat, Price, Tier, Tiered
 from winkel.rate.price import Part, priced
 
 D = Decimal
@@ -20,7 +20,7 @@ tiered = st.builds(
     st.lists(st.tuples(unit_prices, sizes), max_size=4),
     unit_prices,
 )
-prices = st.builds(Flat, unit_prices) | tiered
+prices = st.builds(Flat, unit_prices) | tiered | st.just(Custom({"formula": "night"}))
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,12 @@ def test_flat() -> None:
     """Every unit costs the same, also when units go back."""
     assert priced(Flat(D(3)), D(2), D(9)) == [Part(D(7), D(3))]
     assert priced(Flat(D(3)), D(9), D(2))[0].total == D(-21)
+
+
+def test_custom() -> None:
+    """Units are counted, also when they go back, and cost nothing here."""
+    assert priced(Custom({"formula": "night"}), D(2), D(9)) == [Part(D(7), D(0))]
+    assert priced(Custom({"formula": "night"}), D(9), D(2)) == [Part(D(-7), D(0))]
 
 
 @given(prices, positions, positions)

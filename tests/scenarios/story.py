@@ -28,7 +28,7 @@ from winkel.bill.statement import Need, needs, needs_of, statement_of, statement
 from winkel.meter.windows import WindowSize, spans
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, RateSide, ScheduleItem, Segment
-from winkel.model.contract import Contract, ScheduledCharge, StatementSchedule
+from winkel.model.contract import ChargesOnUsageInvoices, Contract, Discount, ScheduledCharge, StatementSchedule
 from winkel.model.credit_type import USD
 from winkel.model.customer import Customer
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
@@ -104,8 +104,8 @@ class Story:
                 self.rates.append(self._rate(name, clauses))
             case "contract":
                 self.contracts[name] = self._contract(name, clauses)
-            case "charge":
-                self._charge(name, clauses)
+            case "charge" | "discount":
+                self._dated(word, name, clauses)
             case "recurring":
                 self.products.setdefault("Fixed", _fixed())
                 contract, term = words.recurring(name, clauses)
@@ -170,7 +170,7 @@ class Story:
     def _contract(self, name: str, clauses: list[str]) -> Contract:
         card: str | None = "standard"
         frequency, created, archived = Frequency.MONTHLY, None, None
-        prioritization = Prioritization.LOWEST_MULTIPLIER
+        prioritization, placement = Prioritization.LOWEST_MULTIPLIER, None
         start, end = words.term(clauses[0])
         anchor = month_start(start)
         for clause in clauses[1:]:
@@ -185,6 +185,8 @@ class Story:
                     archived = start
                 case ["explicit", "priorities"]:
                     prioritization = Prioritization.EXPLICIT
+                case ["charges", "on", "usage", "invoices"]:
+                    placement = ChargesOnUsageInvoices.ALL
                 case [word]:
                     frequency = Frequency(word)
         return Contract(
@@ -198,6 +200,7 @@ class Story:
             rate_card_id=card,
             multiplier_override_prioritization=prioritization,
             archived_at=archived,
+            scheduled_charges_on_usage_invoices=placement,
         )
 
     def _balance(self, word: str, name: str, clauses: list[str]) -> Balance:
@@ -253,8 +256,8 @@ class Story:
             **fields,
         )
 
-    def _charge(self, name: str, clauses: list[str]) -> None:
-        """Add a scheduled charge to the contract that it is of."""
+    def _dated(self, word: str, name: str, clauses: list[str]) -> None:
+        """Add a scheduled charge or a discount to the contract that it is of."""
         unit, contract, dates = USD.id, "main", []
         for clause in clauses:
             match clause.split():
@@ -265,11 +268,15 @@ class Story:
                 case [amount, "on", day]:
                     dates.append((amount, words.moment(day)))
                 case _:
-                    raise ValueError(f"a charge doesn't know {clause!r}")
+                    raise ValueError(f"a {word} doesn't know {clause!r}")
         self.products.setdefault("Fixed", _fixed())
-        charge = ScheduledCharge(id=name, name=name, product_id="Fixed", schedule=_invoicing(name, unit, dates))
+        kind = ScheduledCharge if word == "charge" else Discount
+        made = kind(id=name, name=name, product_id="Fixed", schedule=_invoicing(name, unit, dates))
         its = self.contracts[contract]
-        self.contracts[contract] = structs.replace(its, scheduled_charges=(*its.scheduled_charges, charge))
+        if isinstance(made, Discount):
+            self.contracts[contract] = structs.replace(its, discounts=(*its.discounts, made))
+        else:
+            self.contracts[contract] = structs.replace(its, scheduled_charges=(*its.scheduled_charges, made))
 
     def _subscribe(self, name: str, clauses: list[str]) -> None:
         """Add a subscription to the contract that it is of."""

@@ -11,7 +11,7 @@ from winkel.model.credit_type import CURRENCIES, USD
 from winkel.model.override import MultiplierTier, Override, OverrideSpecifier, OverrideType, Prioritization
 from winkel.model.package import Duration, Offset, RelativeUnit
 from winkel.model.period import Frequency, RecurrenceFrequency
-from winkel.model.price import Flat, Percentage, Price, Tier, Tiered, TieredPercentage
+from winkel.model.price import Custom, Flat, Percentage, Price, Tier, Tiered, TieredPercentage
 from winkel.model.product import Operation, QuantityConversion, QuantityRounding, RoundingMethod
 from winkel.model.proration import AmountRounding, AmountRoundingMethod, Proration
 from winkel.model.recurring import RecurringAmount, RecurringBalance
@@ -80,6 +80,8 @@ def terms(clauses: list[str]) -> dict[str, object]:
 
 def price(parts: list[list[str]], unit: str) -> Price:
     """Return the price of `1.00`, or of `5 at 0.00`, `5 at 1.00`, `rest at 1.50`."""
+    if parts[0][0] == "custom":
+        return Custom(dict(values(parts[0][1:])))
     if parts[0][-1].endswith("%"):
         return _percentage(parts, unit)
     if len(parts) == 1 and len(parts[0]) == 1:

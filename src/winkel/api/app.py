@@ -13,6 +13,7 @@ from litestar.types import Scope
 
 from winkel.api import (
     auth,
+    balance_archives,
     balances,
     breakdowns,
     commits,
@@ -63,6 +64,7 @@ ROUTES: list[Any] = [
     *named_schedules.routes,
     *commits.routes,
     *balances.routes,
+    *balance_archives.routes,
     *usage.routes,
     *usage_filters.routes,
     *invoices.routes,

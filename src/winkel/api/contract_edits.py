@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct, structs
 from winkel.api import (
     balance_edits,
     contract_ends,
+    discounts,
     fields,
     overrides,
     recurring,
@@ -27,7 +28,7 @@ from winkel.api.edit_requests import EditContract, UpdateCharge, UpdateCommit, U
 from winkel.api.recurring_edits import RecurringUpdate
 from winkel.api.terms import Origin
 from winkel.model.commit import Balance, BalanceType
-from winkel.model.contract import Contract, ScheduledCharge
+from winkel.model.contract import Contract, Discount, ScheduledCharge
 from winkel.model.product import Product
 from winkel.model.rate_card import Rate
 
@@ -72,6 +73,7 @@ def edited(contract: Contract, held: Mapping[str, Balance], asked: EditContract,
     _update(made, asked, ground)
     _update_recurring(made, asked)
     _update_subscriptions(made, asked, ground)
+    _change_discounts(made, asked, ground)
     _add_balances(made, asked, ground)
     _add_terms(made, asked, ground)
     _describe(made, asked)
@@ -197,6 +199,32 @@ def _replace_charges(made: Terms, changed: list[ScheduledCharge]) -> None:
     made.contract = structs.replace(made.contract, scheduled_charges=charges)
 
 
+def _change_discounts(made: Terms, asked: EditContract, ground: Ground) -> None:
+    """Archive and update discounts."""
+    left = {each.id: each for each in made.contract.discounts}
+    for index, removed in enumerate(asked.archive_discounts):
+        place = f"$.archive_discounts[{index}].id"
+        each = _discount(left, str(removed.id), place)
+        if any(item.id in ground.settled.invoiced_items for item in each.schedule.schedule_items):
+            fields.refuse("this discount is on finalized invoices: void them first", place)
+        left[each.id] = structs.replace(each, archived_at=ground.at)
+    for index, update in enumerate(asked.update_discounts):
+        place = f"$.update_discounts[{index}]"
+        each = _discount(left, str(update.id), f"{place}.id")
+        check_asks(update, place, "id")
+        left[each.id] = discounts.edited(each, update, ground.settled, place)
+    made.contract = structs.replace(made.contract, discounts=tuple(left.values()))
+
+
+def _discount(left: Mapping[str, Discount], its_id: str, place: str) -> Discount:
+    """Return a discount of the contract. Raises `InvalidError` for an unknown or archived one."""
+    if its_id not in left:
+        fields.refuse(f"this contract has no discount {its_id}", place)
+    if left[its_id].archived_at is not None:
+        fields.refuse("this discount is archived", place)
+    return left[its_id]
+
+
 def _add_balances(made: Terms, asked: EditContract, ground: Ground) -> None:
     origin = Origin(
         customer_id=made.contract.customer_id,
@@ -230,6 +258,10 @@ def _add_terms(made: Terms, asked: EditContract, ground: Ground) -> None:
         scheduled_charges.scheduled_charge(each, ground.known, f"$.add_scheduled_charges[{index}]")
         for index, each in enumerate(asked.add_scheduled_charges)
     ]
+    new_discounts = [
+        discounts.discount(each, ground.known, f"$.add_discounts[{index}]")
+        for index, each in enumerate(asked.add_discounts)
+    ]
     term = contract.starting_at, asked.end(contract.ending_before)
     new_recurring = recurring.balances(
         asked.add_recurring_commits, asked.add_recurring_credits, term, ground.known, contract.recurring_balances
@@ -246,6 +278,7 @@ def _add_terms(made: Terms, asked: EditContract, ground: Ground) -> None:
         subscriptions=(*contract.subscriptions, *new_subscriptions),
         overrides=(*contract.overrides, *new_overrides),
         scheduled_charges=(*contract.scheduled_charges, *new_charges),
+        discounts=(*contract.discounts, *new_discounts),
         recurring_balances=(*contract.recurring_balances, *new_recurring),
     )
     _check_size(made.contract)
@@ -257,6 +290,8 @@ def _check_size(contract: Contract) -> None:
         fields.refuse(f"a contract has at most {OVERRIDES_MAX} overrides", "$.add_overrides")
     if len(contract.scheduled_charges) > CHARGES_MAX:
         fields.refuse(f"a contract has at most {CHARGES_MAX} scheduled charges", "$.add_scheduled_charges")
+    if len(contract.discounts) > CHARGES_MAX:
+        fields.refuse(f"a contract has at most {CHARGES_MAX} discounts", "$.add_discounts")
     if len(contract.subscriptions) > SUBSCRIPTIONS_MAX:
         fields.refuse(f"a contract has at most {SUBSCRIPTIONS_MAX} subscriptions", "$.add_subscriptions")
     credits_count = sum(each.type is BalanceType.CREDIT for each in contract.recurring_balances)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec import structs
 
-from winkel.api import fields, scheduled_charges, schedules, subscriptions
+from winkel.api import discounts, fields, scheduled_charges, schedules, subscriptions
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract
 from winkel.store import contracts
@@ -42,6 +42,7 @@ def ended(
     made = structs.replace(
         made,
         scheduled_charges=scheduled_charges.until(contract, end, now, freed),
+        discounts=discounts.until(contract, end, now, freed),
         recurring_balances=tuple(each.until(end) for each in contract.recurring_balances),
     )
     return made, [_cut(each, end, now, freed) for each in held if each.archived_at is None]

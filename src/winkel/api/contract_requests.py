@@ -9,7 +9,8 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from winkel.api import fields, overrides, recurring, scheduled_charges, subscriptions, terms
+from winkel.api import discounts, fields, overrides, recurring, scheduled_charges, subscriptions, terms
+from winkel.api.discounts import DiscountIn
 from winkel.api.filters import UsageFilterIn, usage_filter
 from winkel.api.overrides import OverrideIn
 from winkel.api.parse import text_of
@@ -17,7 +18,7 @@ from winkel.api.recurring import RecurringCommitIn, RecurringCreditIn
 from winkel.api.scheduled_charges import ScheduledChargeIn
 from winkel.api.subscriptions import SubscriptionIn
 from winkel.api.terms import CommitIn, CreditIn
-from winkel.model.contract import Contract, StatementSchedule
+from winkel.model.contract import ChargesOnUsageInvoices, Contract, StatementSchedule
 from winkel.model.override import Prioritization
 from winkel.model.period import Frequency, month_start
 from winkel.model.product import Product
@@ -30,14 +31,12 @@ NOT_YET = (
     | subscriptions.NOT_YET
     | {
         "billing_provider_configuration",
-        "discounts",
         "invoice_generation_starting_at",
         "prepaid_balance_threshold_configuration",
         "priority",
         "professional_services",
         "reseller_royalties",
         "revenue_system_configuration",
-        "scheduled_charges_on_usage_invoices",
         "spend_threshold_configuration",
         "spend_trackers",
         "transition",
@@ -49,7 +48,7 @@ NOT_YET = (
 OVERRIDES_MAX = 1000
 """The most overrides of one contract."""
 CHARGES_MAX = 1000
-"""The most scheduled charges of one contract."""
+"""The most scheduled charges of one contract, and the most discounts."""
 RECURRING_MAX = 100
 """The most recurring commits of one contract, and the most recurring credits."""
 SUBSCRIPTIONS_MAX = 1000
@@ -89,6 +88,8 @@ class CreateContract(Struct, forbid_unknown_fields=True, kw_only=True):
     overrides: Annotated[list[OverrideIn], Meta(max_length=OVERRIDES_MAX)] = []
     multiplier_override_prioritization: Prioritization = Prioritization.LOWEST_MULTIPLIER
     scheduled_charges: Annotated[list[ScheduledChargeIn], Meta(max_length=CHARGES_MAX)] = []
+    scheduled_charges_on_usage_invoices: ChargesOnUsageInvoices | None = None
+    discounts: Annotated[list[DiscountIn], Meta(max_length=CHARGES_MAX)] = []
     recurring_commits: Annotated[list[RecurringCommitIn], Meta(max_length=RECURRING_MAX)] = []
     recurring_credits: Annotated[list[RecurringCreditIn], Meta(max_length=RECURRING_MAX)] = []
     subscriptions: Annotated[list[SubscriptionIn], Meta(max_length=SUBSCRIPTIONS_MAX)] = []
@@ -182,6 +183,10 @@ def agreed(
         scheduled_charges=tuple(
             scheduled_charges.scheduled_charge(each, known, f"$.scheduled_charges[{index}]")
             for index, each in enumerate(asked.scheduled_charges)
+        ),
+        scheduled_charges_on_usage_invoices=asked.scheduled_charges_on_usage_invoices,
+        discounts=tuple(
+            discounts.discount(each, known, f"$.discounts[{index}]") for index, each in enumerate(asked.discounts)
         ),
         recurring_balances=recurring.balances(asked.recurring_commits, asked.recurring_credits, (start, end), known),
         package_id=text_of(asked.package_id),

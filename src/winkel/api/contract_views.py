@@ -7,13 +7,14 @@ from decimal import Decimal
 from msgspec import Struct, structs
 
 from winkel.api.balance_views import BalanceView
+from winkel.api.discounts import DiscountView, discount_view
 from winkel.api.filters import UsageFiltersV1View, UsageFilterView, filter_views, filters_v1
 from winkel.api.overrides import OverrideView, override_view
 from winkel.api.recurring import RecurringView, recurring_view
 from winkel.api.scheduled_charges import ScheduledChargeView, scheduled_charge_view
 from winkel.api.subscriptions import SubscriptionView, subscription_view
 from winkel.model.commit import BalanceType
-from winkel.model.contract import Contract, StatementSchedule
+from winkel.model.contract import ChargesOnUsageInvoices, Contract, StatementSchedule
 from winkel.model.money import plain
 from winkel.model.override import Prioritization
 from winkel.model.product import Product
@@ -40,6 +41,7 @@ class TermViews(Struct, frozen=True):
     subscriptions: list[SubscriptionView]
     usage_filters: list[UsageFilterView]
     usage_filter_v1: UsageFiltersV1View | None
+    discounts: list[DiscountView]
 
     @classmethod
     def of(cls, contract: Contract, known: Mapping[str, Product], at: datetime) -> "TermViews":
@@ -52,6 +54,7 @@ class TermViews(Struct, frozen=True):
             [subscription_view(contract, each, known, at) for each in contract.subscriptions],
             filter_views(contract),
             filters_v1(contract, at),
+            [discount_view(each, known) for each in contract.discounts],
         )
 
 
@@ -75,6 +78,7 @@ class ContractV2View(Struct, omit_defaults=True, kw_only=True):
     has_more: HasMore
     recurring_commits: list[RecurringView]
     recurring_credits: list[RecurringView]
+    discounts: list[DiscountView]
     multiplier_override_prioritization: Prioritization
     rate_card_id: str | None = None
     ending_before: datetime | None = None
@@ -86,6 +90,7 @@ class ContractV2View(Struct, omit_defaults=True, kw_only=True):
     uniqueness_key: str | None = None
     package_id: str | None = None
     archived_at: datetime | None = None
+    scheduled_charges_on_usage_invoices: ChargesOnUsageInvoices | None = None
 
 
 class TermsV1View(Struct, omit_defaults=True, kw_only=True):
@@ -102,6 +107,7 @@ class TermsV1View(Struct, omit_defaults=True, kw_only=True):
     transitions: tuple[()]
     recurring_commits: list[RecurringView]
     recurring_credits: list[RecurringView]
+    discounts: list[DiscountView]
     rate_card_id: str | None = None
     ending_before: datetime | None = None
     name: str | None = None
@@ -110,6 +116,7 @@ class TermsV1View(Struct, omit_defaults=True, kw_only=True):
     salesforce_opportunity_id: str | None = None
     total_contract_value: Decimal | None = None
     usage_filter: UsageFiltersV1View | None = None
+    scheduled_charges_on_usage_invoices: ChargesOnUsageInvoices | None = None
 
 
 class ContractV1View(Struct, omit_defaults=True, kw_only=True):
@@ -125,6 +132,7 @@ class ContractV1View(Struct, omit_defaults=True, kw_only=True):
     uniqueness_key: str | None = None
     package_id: str | None = None
     archived_at: datetime | None = None
+    scheduled_charges_on_usage_invoices: ChargesOnUsageInvoices | None = None
 
 
 class Created(Struct):
@@ -183,6 +191,7 @@ def contract_v1(shown: Shown) -> ContractV1View:
         uniqueness_key=contract.uniqueness_key,
         package_id=contract.package_id,
         archived_at=contract.archived_at,
+        scheduled_charges_on_usage_invoices=contract.scheduled_charges_on_usage_invoices,
     )
 
 
@@ -207,6 +216,7 @@ def contract_v2(contract: Contract, balances: Sequence[BalanceView], terms: Term
         has_more=HasMore(),
         recurring_commits=terms.recurring_commits,
         recurring_credits=terms.recurring_credits,
+        discounts=terms.discounts,
         multiplier_override_prioritization=contract.multiplier_override_prioritization,
         rate_card_id=contract.rate_card_id,
         name=contract.name,
@@ -217,6 +227,7 @@ def contract_v2(contract: Contract, balances: Sequence[BalanceView], terms: Term
         uniqueness_key=contract.uniqueness_key,
         package_id=contract.package_id,
         archived_at=contract.archived_at,
+        scheduled_charges_on_usage_invoices=contract.scheduled_charges_on_usage_invoices,
     )
 
 
@@ -234,6 +245,7 @@ def _terms(contract: Contract, balances: Sequence[BalanceView], terms: TermViews
         transitions=NONE,
         recurring_commits=terms.recurring_commits,
         recurring_credits=terms.recurring_credits,
+        discounts=terms.discounts,
         rate_card_id=contract.rate_card_id,
         name=contract.name,
         net_payment_terms_days=_plain(contract.net_payment_terms_days),
@@ -241,6 +253,7 @@ def _terms(contract: Contract, balances: Sequence[BalanceView], terms: TermViews
         salesforce_opportunity_id=contract.salesforce_opportunity_id,
         total_contract_value=_plain(contract.total_contract_value),
         usage_filter=terms.usage_filter_v1,
+        scheduled_charges_on_usage_invoices=contract.scheduled_charges_on_usage_invoices,
     )
 
 

@@ -13,6 +13,7 @@ from msgspec import UNSET, Struct, UnsetType
 from winkel.api.balance_edits import AccessEdit, CommitEdit, CreditEdit, InvoicingEdit, Removed, SegmentUpdate
 from winkel.api.balance_views import BalanceView, balances_view
 from winkel.api.contract_edits import Terms
+from winkel.api.discounts import DiscountUpdate, DiscountView, discount_view
 from winkel.api.edit_requests import EditContract, UpdateCharge
 from winkel.api.filters import UsageFilterView
 from winkel.api.overrides import OverrideView, override_view
@@ -40,9 +41,11 @@ class EditRecord(Struct, omit_defaults=True, kw_only=True):
     archive_commits: list[Removed] = []
     archive_credits: list[Removed] = []
     archive_scheduled_charges: list[Removed] = []
+    archive_discounts: list[Removed] = []
     update_commits: list[Fields] = []
     update_credits: list[Fields] = []
     update_scheduled_charges: list[Fields] = []
+    update_discounts: list[DiscountUpdate] = []
     update_recurring_commits: list[Fields] = []
     update_recurring_credits: list[Fields] = []
     update_subscriptions: list[Fields] = []
@@ -50,6 +53,7 @@ class EditRecord(Struct, omit_defaults=True, kw_only=True):
     add_commits: list[BalanceView] = []
     add_credits: list[BalanceView] = []
     add_scheduled_charges: list[ScheduledChargeView] = []
+    add_discounts: list[DiscountView] = []
     add_recurring_commits: list[RecurringView] = []
     add_recurring_credits: list[RecurringView] = []
     add_subscriptions: list[SubscriptionView] = []
@@ -76,9 +80,11 @@ def contract_record(
         archive_commits=asked.archive_commits,
         archive_credits=asked.archive_credits,
         archive_scheduled_charges=asked.archive_scheduled_charges,
+        archive_discounts=asked.archive_discounts,
         update_commits=[told(each, "commit_id") for each in asked.update_commits],
         update_credits=[told(each, "credit_id") for each in asked.update_credits],
         update_scheduled_charges=[told(each, "scheduled_charge_id") for each in asked.update_scheduled_charges],
+        update_discounts=asked.update_discounts,
         update_recurring_commits=[told(each, "recurring_commit_id") for each in asked.update_recurring_commits],
         update_recurring_credits=[told(each, "recurring_credit_id") for each in asked.update_recurring_credits],
         update_subscriptions=[told(each, "subscription_id") for each in asked.update_subscriptions],
@@ -88,6 +94,7 @@ def contract_record(
         add_scheduled_charges=[
             scheduled_charge_view(each, known) for each in made.contract.scheduled_charges if each.id in new
         ],
+        add_discounts=[discount_view(each, known) for each in made.contract.discounts if each.id in new],
         add_recurring_commits=[each for each in named if each.id in prepaid],
         add_recurring_credits=[each for each in named if each.id not in prepaid],
         add_subscriptions=[
@@ -107,7 +114,7 @@ def _new(before: Contract, held: Iterable[str], made: Terms) -> set[str]:
 
 
 def _ids(contract: Contract) -> set[str]:
-    some = (contract.overrides, contract.scheduled_charges, contract.recurring_balances, contract.subscriptions)
+    some = (contract.overrides, contract.dated, contract.recurring_balances, contract.subscriptions)
     return {each.id for terms in some for each in terms}
 
 

@@ -9,6 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 from winkel.api import balance_edits, contract_requests, fields, overrides, scheduled_charges, subscriptions, terms
 from winkel.api.balance_edits import CommitEdit, CreditEdit, InvoicingEdit, Removed
 from winkel.api.contract_requests import ContractKey
+from winkel.api.discounts import DiscountIn, DiscountUpdate
 from winkel.api.overrides import OverrideIn
 from winkel.api.recurring import RecurringCommitIn, RecurringCreditIn
 from winkel.api.recurring_edits import RecurringCommitUpdate, RecurringCreditUpdate
@@ -19,7 +20,6 @@ from winkel.api.terms import CommitIn, CreditIn
 
 NOT_YET = contract_requests.NOT_YET | {
     "add_billing_provider_configuration_update",
-    "add_discounts",
     "add_prepaid_balance_threshold_configuration",
     "add_professional_services",
     "add_reseller_royalties",
@@ -84,9 +84,11 @@ class EditContract(ContractKey, Struct, kw_only=True):
     archive_commits: list[Removed] = []
     archive_credits: list[Removed] = []
     archive_scheduled_charges: list[Removed] = []
+    archive_discounts: list[Removed] = []
     update_commits: list[UpdateCommit] = []
     update_credits: list[UpdateCredit] = []
     update_scheduled_charges: list[UpdateCharge] = []
+    update_discounts: list[DiscountUpdate] = []
     update_recurring_commits: list[RecurringCommitUpdate] = []
     update_recurring_credits: list[RecurringCreditUpdate] = []
     update_subscriptions: list[SubscriptionUpdate] = []
@@ -94,6 +96,7 @@ class EditContract(ContractKey, Struct, kw_only=True):
     add_commits: list[CommitIn] = []
     add_credits: list[CreditIn] = []
     add_scheduled_charges: list[ScheduledChargeIn] = []
+    add_discounts: list[DiscountIn] = []
     add_recurring_commits: list[RecurringCommitIn] = []
     add_recurring_credits: list[RecurringCreditIn] = []
     add_subscriptions: list[SubscriptionIn] = []
@@ -114,7 +117,7 @@ class EditContract(ContractKey, Struct, kw_only=True):
         """The products that it names."""
         return (
             overrides.product_ids(self.add_overrides)
-            | scheduled_charges.product_ids(self.add_scheduled_charges)
+            | scheduled_charges.product_ids([*self.add_scheduled_charges, *self.add_discounts])
             | terms.product_ids([*self.add_commits, *self.add_credits])
             | terms.product_ids([*self.add_recurring_commits, *self.add_recurring_credits])
             | subscriptions.product_ids(self.add_subscriptions)

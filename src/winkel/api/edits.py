@@ -82,9 +82,8 @@ async def edit_credit(request: Request[Any, Any, Any], api: Api, caller: Caller)
 
 async def settled(tx: Connection, tenant_id: int, customer_id: str) -> Settled:
     """Return what is final of a customer's balances and charges."""
-    subscribed = [each.id for each in await contracts.of_customer(tx, tenant_id, customer_id) if each.subscriptions]
-    every = await invoices.schedule_items(tx, tenant_id, [customer_id], subscribed)
-    freed = await invoices.freed_items(tx, tenant_id, customer_id, subscribed)
+    every = await invoices.schedule_items(tx, tenant_id, [customer_id])
+    freed = await invoices.freed_items(tx, tenant_id, customer_id)
     return Settled(
         (await ledger.of_customers(tx, tenant_id, [customer_id])).get(customer_id, ()),
         every.get(customer_id, frozenset()) - freed,

@@ -2,8 +2,10 @@
 
 import uuid
 from datetime import datetime
+from uuid import UUID
 
 from winkel.api import edit_records
+from winkel.api.balance_edits import Removed
 from winkel.api.edit_records import EditRecord, Fields
 from winkel.api.filters import UsageFilterView
 from winkel.model.commit import Balance, BalanceType
@@ -43,4 +45,17 @@ async def note_balance(tx: Connection, caller: Caller, balance: Balance, change:
         record.update_credits = [change]
     else:
         record.update_commits = [change]
+    await note(tx, caller, contract, record)
+
+
+async def note_archive(tx: Connection, caller: Caller, balance: Balance, at: datetime) -> None:
+    """Write down in the history of its contract that a balance is archived; one of the customer has none."""
+    if balance.contract_id is None:
+        return
+    contract = await contracts.get(tx, caller.tenant_id, balance.customer_id, balance.contract_id)
+    record = EditRecord(id=str(uuid.uuid4()), timestamp=at)
+    if balance.type is BalanceType.CREDIT:
+        record.archive_credits = [Removed(UUID(balance.id))]
+    else:
+        record.archive_commits = [Removed(UUID(balance.id))]
     await note(tx, caller, contract, record)

@@ -65,6 +65,8 @@ class LineView(Struct, omit_defaults=True, kw_only=True):
     subscription_id: str | None = None
     is_prorated: bool | None = None
     """On the line of a subscription."""
+    scheduled_charge_id: str | None = None
+    discount_id: str | None = None
     applied_commit_or_credit: AppliedView | None = None
 
 
@@ -144,6 +146,8 @@ def line_view(line: LineItem, balances: Mapping[str, Balance]) -> LineView:
         postpaid_commit=_trued_up(line),
         subscription_id=line.subscription_id,
         is_prorated=line.is_prorated if line.type is LineType.SUBSCRIPTION else None,
+        scheduled_charge_id=line.scheduled_charge_id,
+        discount_id=line.discount_id,
         applied_commit_or_credit=_applied(line),
     )
 

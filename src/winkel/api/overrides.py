@@ -22,7 +22,6 @@ from winkel.model.product import Product
 NOT_YET = frozenset(
     {
         "credit_type_id",
-        "custom_rate",
         "is_prorated",
         "quantity",
         "recurring_commit_ids",

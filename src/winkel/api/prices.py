@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
 from winkel.api import fields
 from winkel.model.errors import InvalidError
-from winkel.model.price import OF_SPEND, Flat, Percentage, Price, Tier, Tiered, TieredPercentage, check_price
+from winkel.model.price import OF_SPEND, Custom, Flat, Percentage, Price, Tier, Tiered, TieredPercentage, check_price
 from winkel.model.product import Product, ProductType
 from winkel.model.word import Word
 
@@ -29,6 +31,8 @@ class PriceIn(Struct, forbid_unknown_fields=True, kw_only=True):
     rate_type: RateType
     price: Decimal | None = None
     tiers: list[Tier] | None = None
+    custom_rate: Raw = Raw()
+    """A JSON object, read with all digits of its numbers."""
 
 
 ONE: dict[RateType, type[Flat | Percentage]] = {RateType.FLAT: Flat, RateType.PERCENTAGE: Percentage}
@@ -38,11 +42,14 @@ MANY: dict[RateType, type[Tiered | TieredPercentage]] = {
     RateType.TIERED_PERCENTAGE: TieredPercentage,
 }
 """Price models with tiers."""
+_custom_rate = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
 
 def price(asked: PriceIn, place: str) -> Price:
     """Return the price. Raises `InvalidError` for a price model we do not have, or one that is not complete."""
     made: Price
+    if bytes(asked.custom_rate) not in {b"", b"null"} and asked.rate_type is not RateType.CUSTOM:
+        fields.refuse(f"a {asked.rate_type} rate has no custom_rate", f"{place}.custom_rate")
     if one := ONE.get(asked.rate_type):
         if asked.price is None:
             fields.refuse(f"a {asked.rate_type} rate needs a price", place)
@@ -53,13 +60,29 @@ def price(asked: PriceIn, place: str) -> Price:
         if asked.price is not None:
             fields.refuse(f"a {asked.rate_type} rate has no price of its own: its tiers have", f"{place}.price")
         made, where = many(_tiers(asked.tiers or [], f"{place}.tiers")), f"{place}.tiers"
+    elif asked.rate_type is RateType.CUSTOM:
+        made, where = _custom(asked, place), f"{place}.custom_rate"
     else:
-        fields.refuse(f"rate_type {asked.rate_type} is not supported yet", f"{place}.rate_type")
+        fields.refuse(
+            "SUBSCRIPTION rates are deprecated: give a FLAT rate with a billing_frequency, and contracts subscriptions",
+            f"{place}.rate_type",
+        )
     try:
         check_price(made)
     except InvalidError as error:
         fields.refuse(str(error), where)
     return made
+
+
+def _custom(asked: PriceIn, place: str) -> Custom:
+    """Return a CUSTOM price. Raises `InvalidError` unless it is an object and nothing else."""
+    for name in ("price", "tiers"):
+        if getattr(asked, name) is not None:
+            fields.refuse(f"a CUSTOM rate has no {name}: its custom_rate says it all", f"{place}.{name}")
+    try:
+        return Custom(_custom_rate.decode(asked.custom_rate or b"null"))
+    except msgspec.ValidationError:
+        fields.refuse("a CUSTOM rate needs a custom_rate, an object", f"{place}.custom_rate")
 
 
 def check_kind(made: Price, product: Product, place: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import assert_never
+from typing import Any, assert_never
 from uuid import UUID
 
 from msgspec import Struct, structs
@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 from winkel.api.wire import Ref, credit_type_ref
 from winkel.model.money import plain
 from winkel.model.period import Frequency
-from winkel.model.price import Flat, Percentage, Price, Tier, Tiered, TieredPercentage
+from winkel.model.price import Custom, Flat, Percentage, Price, Tier, Tiered, TieredPercentage
 from winkel.model.product import Product
 from winkel.model.rate_card import Rate
 from winkel.rate.schedule import holding
@@ -33,6 +33,7 @@ class PriceView(Struct, omit_defaults=True, kw_only=True):
     rate_type: str
     price: Decimal | None = None
     tiers: list[Tier] | None = None
+    custom_rate: dict[str, Any] | None = None
 
 
 class RateView(PriceView, omit_defaults=True, kw_only=True):
@@ -96,6 +97,7 @@ def list_rate(price: Price, credit_type_id: str, pricing_group_values: Mapping[s
         rate_type=shown.rate_type,
         price=shown.price,
         tiers=shown.tiers,
+        custom_rate=shown.custom_rate,
         credit_type=credit_type_ref(credit_type_id),
         pricing_group_values=dict(pricing_group_values or {}) or None,
     )
@@ -112,6 +114,8 @@ def price_view(price: Price) -> PriceView:
             return PriceView(rate_type="PERCENTAGE", price=plain(share))
         case TieredPercentage(tiers=tiers):
             return PriceView(rate_type="TIERED_PERCENTAGE", tiers=[_tier(tier) for tier in tiers])
+        case Custom(custom_rate=custom_rate):
+            return PriceView(rate_type="CUSTOM", custom_rate=custom_rate)
         case _:
             assert_never(price)
 

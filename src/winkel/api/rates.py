@@ -21,7 +21,7 @@ from winkel.api.wire import Data, Id, Page
 from winkel.model.contract import Contract
 from winkel.model.errors import InvalidError
 from winkel.model.period import Frequency
-from winkel.model.price import Price
+from winkel.model.price import Custom, Price
 from winkel.model.product import Product, ProductType
 from winkel.model.rate_card import Rate, RateCard
 from winkel.model.tenant import Caller
@@ -31,7 +31,7 @@ from winkel.store import contracts, products, rate_cards
 from winkel.store.database import Connection
 from winkel.store.rate_cards import NewRate
 
-NOT_YET = frozenset({"custom_rate", "is_prorated", "quantity"})
+NOT_YET = frozenset({"is_prorated", "quantity"})
 """Fields of rates and selectors that the Metronome API has and that Winkel does not know yet."""
 RATES_MAX = 1000
 """The most rates that one request adds."""
@@ -224,6 +224,8 @@ def _commit_price(asked: PriceIn, product: Product, place: str) -> Price:
     if product.type is not ProductType.USAGE:
         fields.refuse("only USAGE products have commit rates", f"{place}.commit_rate")
     price = prices.price(asked, f"{place}.commit_rate")
+    if isinstance(price, Custom):
+        fields.refuse("a commit rate has a price that is known here", f"{place}.commit_rate.rate_type")
     prices.check_kind(price, product, f"{place}.commit_rate")
     return price
 

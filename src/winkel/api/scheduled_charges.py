@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct, structs
@@ -11,7 +12,7 @@ from winkel.api import fields, schedules, terms
 from winkel.api.balance_views import InvoiceScheduleView, invoicing
 from winkel.api.schedules import InvoiceScheduleIn
 from winkel.api.wire import Ref
-from winkel.model.contract import Contract, ScheduledCharge
+from winkel.model.contract import Contract, Discount, ScheduledCharge
 from winkel.model.product import Product
 
 
@@ -44,15 +45,20 @@ def product_ids(asked: Sequence[ScheduledChargeIn]) -> set[str]:
 
 def scheduled_charge(asked: ScheduledChargeIn, known: Mapping[str, Product], place: str) -> ScheduledCharge:
     """Return the charge. Raises `InvalidError` where it contradicts itself or names no FIXED product."""
+    return ScheduledCharge(**dated(asked, known, place))
+
+
+def dated(asked: ScheduledChargeIn, known: Mapping[str, Product], place: str) -> dict[str, Any]:
+    """Return the fields of a charge or a discount. Raises `InvalidError` as `scheduled_charge` does."""
     product = terms.fixed_product(asked.product_id, known, f"{place}.product_id")
-    return ScheduledCharge(
-        id=str(uuid.uuid4()),
-        product_id=product.id,
-        schedule=schedules.invoice_schedule(asked.schedule, f"{place}.schedule"),
-        name=asked.name,
-        netsuite_sales_order_id=asked.netsuite_sales_order_id,
-        custom_fields=asked.custom_fields,
-    )
+    return {
+        "id": str(uuid.uuid4()),
+        "product_id": product.id,
+        "schedule": schedules.invoice_schedule(asked.schedule, f"{place}.schedule"),
+        "name": asked.name,
+        "netsuite_sales_order_id": asked.netsuite_sales_order_id,
+        "custom_fields": asked.custom_fields,
+    }
 
 
 def until(contract: Contract, end: datetime, now: datetime, freed: Collection[str]) -> tuple[ScheduledCharge, ...]:
@@ -68,13 +74,18 @@ def until(contract: Contract, end: datetime, now: datetime, freed: Collection[st
 
 def scheduled_charge_view(made: ScheduledCharge, known: Mapping[str, Product]) -> ScheduledChargeView:
     """Return a charge for the wire; `known` has its product."""
+    return ScheduledChargeView(**shown(made, known))
+
+
+def shown(made: ScheduledCharge | Discount, known: Mapping[str, Product]) -> dict[str, Any]:
+    """Return the fields of a charge or a discount on the wire."""
     product = known[made.product_id]
-    return ScheduledChargeView(
-        id=made.id,
-        product=Ref(product.id, product.initial.name),
-        schedule=invoicing(made.schedule),
-        custom_fields=made.custom_fields,
-        name=made.name,
-        netsuite_sales_order_id=made.netsuite_sales_order_id,
-        archived_at=made.archived_at,
-    )
+    return {
+        "id": made.id,
+        "product": Ref(product.id, product.initial.name),
+        "schedule": invoicing(made.schedule),
+        "custom_fields": made.custom_fields,
+        "name": made.name,
+        "netsuite_sales_order_id": made.netsuite_sales_order_id,
+        "archived_at": made.archived_at,
+    }

@@ -67,7 +67,7 @@ def split(invoice: Invoice, pieces: Iterable[LineItem], windows: Sequence[Period
 
 
 def _collected_apart(lines: Iterable[LineItem]) -> tuple[list[LineItem], list[LineItem]]:
-    """Return the lines of usage, and those of subscriptions: no hour is theirs, they are charged as the period ends.
+    """Return the lines of usage, and all others: no hour is theirs, they are charged as the period ends.
 
     What is applied to a line stands right behind it, in both.
     """
@@ -76,7 +76,7 @@ def _collected_apart(lines: Iterable[LineItem]) -> tuple[list[LineItem], list[Li
     own = counted
     for line in lines:
         if line.type is not LineType.APPLIED:
-            own = collected if line.type is LineType.SUBSCRIPTION else counted
+            own = counted if line.type is LineType.USAGE else collected
         own.append(line)
     return counted, collected
 

@@ -78,8 +78,12 @@ def regenerated(account: Account, void: Invoice, usage: Mapping[str, Sequence[Ho
 
 def _freed(account: Account, void: Invoice) -> Account:
     """Return the account as if nothing of what a void invoice asked for were on any invoice."""
-    items = {line.schedule_item_id for line in void.line_items if line.schedule_item_id}
-    return structs.replace(account, invoiced_items=account.invoiced_items - items)
+    return structs.replace(account, invoiced_items=account.invoiced_items - _items(void))
+
+
+def _items(void: Invoice) -> frozenset[str]:
+    """Return what a void invoice asked for, by the ids of schedule items and of what subscriptions charge."""
+    return frozenset(line.schedule_item_id for line in void.line_items if line.schedule_item_id)
 
 
 def _contract(account: Account, void: Invoice) -> Contract:
@@ -104,7 +108,7 @@ def _statement(contract: Contract, void: Invoice, at: datetime) -> Statement:
     assert period.start == start, "neither the start nor the anchor of a contract moves"
     if period.end > at:
         raise InvalidError(f"the period of this invoice lasts until {period.end.isoformat()} now: regenerate it then")
-    return Statement(contract, period, regenerated_id(void.id))
+    return Statement(contract, period, regenerated_id(void.id), _items(void))
 
 
 def _true_up(account: Account, void: Invoice, at: datetime) -> Draft:

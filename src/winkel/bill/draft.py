@@ -15,13 +15,12 @@ from winkel.bill.draw import Paid, Payment, draw, rest, taken
 from winkel.bill.identity import derived
 from winkel.bill.line import usage_lines
 from winkel.bill.purse import Purse, applying, is_free, purses
-from winkel.bill.scheduled import Scheduled, scheduled
-from winkel.bill.statement import Pricing, Statement, statements
+from winkel.bill.scheduled import Scheduled, placed, scheduled
+from winkel.bill.statement import Pricing, Statement, currency_of, statements
 from winkel.bill.subscription import on_statement
 from winkel.bill.trueup import true_ups
 from winkel.model.account import Account
 from winkel.model.contract import Contract
-from winkel.model.credit_type import USD
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType, asked_for
 from winkel.model.ledger import EntryKind, LedgerEntry
 from winkel.model.money import ZERO, add, negated, total
@@ -86,7 +85,7 @@ def usage_draft(
     paying = purses(account, statement.contract, statement.period)
     pricing = Pricing(account, statement, partial(applying, paying))
     paid = _paid_charges(account, statement, pricing, usage, paying, left)
-    lines = tuple(usage_lines(paid, account.products))
+    lines = (*usage_lines(paid, account.products), *placed(account, statement))
     invoice = _invoice(account, statement, lines)
     draft = Draft(invoice, _deductions(invoice, paid), statement.period.end)
     _check(draft)
@@ -178,7 +177,7 @@ def _invoice(account: Account, statement: Statement, lines: tuple[LineItem, ...]
         contract_id=contract.id,
         type=InvoiceType.USAGE,
         status=InvoiceStatus.DRAFT,
-        credit_type_id=_currency(account, statement),
+        credit_type_id=currency_of(account, contract),
         line_items=lines,
         total=asked_for(lines),
         start=period.start,
@@ -186,12 +185,6 @@ def _invoice(account: Account, statement: Statement, lines: tuple[LineItem, ...]
         issued_at=period.end,
         net_payment_terms_days=contract.net_payment_terms_days,
     )
-
-
-def _currency(account: Account, statement: Statement) -> str:
-    """Return the currency of a contract's rates; they all share one (metronome-api.md §4.6). USD without any rate."""
-    card = account.rates.get(statement.contract.rate_card_id or "", ())
-    return card[0].credit_type_id if card else USD.id
 
 
 def _deductions(invoice: Invoice, paid: Sequence[Paid]) -> tuple[LedgerEntry, ...]:

@@ -1,19 +1,21 @@
-"""Scheduled invoices: what prepaid commits, scheduled charges and subscriptions ask for on their dates."""
+"""Scheduled invoices: what prepaid commits, scheduled charges, discounts and subscriptions say for their dates."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from winkel.bill.identity import invoice_id
 from winkel.bill.line import balance_name
+from winkel.bill.statement import Statement, currency_of, statements
 from winkel.bill.subscription import off_statements
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, ScheduleItem
-from winkel.model.contract import Contract, ScheduledCharge
+from winkel.model.contract import Contract, Discount, ScheduledCharge
 from winkel.model.errors import InvalidError
 from winkel.model.invoice import Invoice, InvoiceType, LineItem, LineType
+from winkel.model.money import negated
 from winkel.model.product import Product, ProductType
 from winkel.rate.rate import Charge
 
@@ -49,12 +51,15 @@ def scheduled(account: Account, at: datetime) -> list[Scheduled]:
     """Return what is to be asked for on dates and is not final yet, past, due and upcoming, by date.
 
     One for each contract, date and currency (metronome-api.md §4.7). Upcoming ones are drafts too, so that a customer
-    sees what will be asked for; of subscriptions, which may have no end, what they ask for in the next period.
+    sees what will be asked for; of subscriptions, which may have no end, what they ask for in the next period. What
+    stands on an open usage statement (`placed`) is left out.
     """
     contracts = {each.id: each for each in account.contracts if each.archived_at is None}
+    collecting = tuple(each for each in account.contracts if each.scheduled_charges_on_usage_invoices)
+    open_ones = statements(structs.replace(account, contracts=collecting), at) if collecting else []
     groups: dict[tuple[datetime, str, str], list[Asked]] = defaultdict(list)
     for each in [*_asked(account), *_subscribed(account, at)]:
-        if each.contract_id in contracts:
+        if each.contract_id in contracts and not any(_stands_on(account, one, each) for one in open_ones):
             groups[each.date, each.contract_id, each.credit_type_id].append(each)
     found = []
     for (date, contract_id, credit_type_id), some in sorted(groups.items(), key=lambda each: each[0]):
@@ -62,6 +67,37 @@ def scheduled(account: Account, at: datetime) -> list[Scheduled]:
         if made.invoice_id not in account.invoiced:
             found.append(made)
     return found
+
+
+def placed(account: Account, statement: Statement) -> list[LineItem]:
+    """Return what stands on a usage statement in place of a scheduled invoice: of its last day, in its currency.
+
+    For contracts that ask for it (metronome-api.md §4.7, `scheduled_charges_on_usage_invoices`); what subscriptions
+    ask for and true-ups have places of their own. A regenerated statement keeps what stood on the void one.
+    """
+    if statement.contract.scheduled_charges_on_usage_invoices is None:
+        return []
+    lines = [each.what for each in _asked(account) if _stands_on(account, statement, each)]
+    return [line for line in lines if isinstance(line, LineItem)]
+
+
+def _stands_on(account: Account, statement: Statement, asked: Asked) -> bool:
+    """Whether something stands on this usage statement of a contract that collects what is asked for on dates."""
+    contract = statement.contract
+    if asked.contract_id != contract.id or isinstance(asked.what, Charge):
+        return False
+    if asked.credit_type_id != currency_of(account, contract):
+        return False
+    return asked.item_id in statement.again or _is_last_day(statement, asked.date)
+
+
+def _is_last_day(statement: Statement, date: datetime) -> bool:
+    """Whether a date lies on the day on which the period of this statement ends, and of no later one."""
+    day, contract, end = date.astimezone(UTC).date(), statement.contract, statement.period.end
+    if end.astimezone(UTC).date() != day:
+        return False
+    later = contract.period_at(end)
+    return later is None or later.end.astimezone(UTC).date() != day
 
 
 def asked_again(account: Account, contract: Contract, void: Invoice, at: datetime) -> Scheduled:
@@ -82,28 +118,36 @@ def asked_again(account: Account, contract: Contract, void: Invoice, at: datetim
 
 
 def schedules(account: Account) -> Iterator[InvoiceSchedule]:
-    """Yield every schedule by which something is invoiced."""
+    """Yield every schedule by which something is invoiced or taken off."""
     for balance in account.balances:
         if balance.invoice_schedule is not None and balance.archived_at is None:
             yield balance.invoice_schedule
     for contract in account.contracts:
-        yield from (each.schedule for each in contract.scheduled_charges if each.archived_at is None)
+        yield from (each.schedule for each in contract.dated if each.archived_at is None)
 
 
 def _asked(account: Account) -> Iterator[Asked]:
     """Yield what is on no final invoice: what commits ask for, then contracts, then children of recurring commits.
 
-    Each the oldest first. Children come last: they join an invoice late, and its id follows from its first item.
+    Each the oldest first. Children come late: they join an invoice late, and its id follows from its first item. What
+    discounts take off comes last: below what they take it off from.
     """
     held = sorted(account.balances, key=lambda each: (each.created_at, each.id))
     yield from _asked_by_balances(account, [each for each in held if each.recurring_id is None])
     for contract in account.contracts:
-        for charge in contract.scheduled_charges:
-            if charge.archived_at is not None:
-                continue
-            for item in _open(account, charge.schedule):
-                yield Asked(item.timestamp, contract.id, item.id, _charge_line(account.products, charge, item))
+        yield from _asked_by_terms(account, contract, contract.scheduled_charges)
     yield from _asked_by_balances(account, [each for each in held if each.recurring_id is not None])
+    for contract in account.contracts:
+        yield from _asked_by_terms(account, contract, contract.discounts)
+
+
+def _asked_by_terms(
+    account: Account, contract: Contract, some: Iterable[ScheduledCharge | Discount]
+) -> Iterator[Asked]:
+    for each in some:
+        if each.archived_at is None:
+            for item in _open(account, each.schedule):
+                yield Asked(item.timestamp, contract.id, item.id, _dated_line(account.products, each, item))
 
 
 def _asked_by_balances(account: Account, some: Iterable[Balance]) -> Iterator[Asked]:
@@ -161,16 +205,20 @@ def _commit_line(account: Account, balance: Balance, item: ScheduleItem, credit_
     )
 
 
-def _charge_line(products: Mapping[str, Product], charge: ScheduledCharge, item: ScheduleItem) -> LineItem:
-    """Return the line that asks for one item of a scheduled charge."""
-    return LineItem(
+def _dated_line(products: Mapping[str, Product], of: ScheduledCharge | Discount, item: ScheduleItem) -> LineItem:
+    """Return the line for one item of a scheduled charge, or of a discount: that is taken off."""
+    line = LineItem(
         type=LineType.SCHEDULED,
-        name=charge.name or products[charge.product_id].at(item.timestamp).name,
+        name=of.name or products[of.product_id].at(item.timestamp).name,
         total=item.amount,
-        credit_type_id=charge.schedule.credit_type_id,
-        product_id=charge.product_id,
+        credit_type_id=of.schedule.credit_type_id,
+        product_id=of.product_id,
         product_type=ProductType.FIXED,
         quantity=item.quantity,
         unit_price=item.unit_price,
         schedule_item_id=item.id,
     )
+    if isinstance(of, Discount):
+        taken, price = negated(item.amount), negated(item.unit_price)
+        return structs.replace(line, total=taken, unit_price=price, discount_id=of.id)
+    return structs.replace(line, scheduled_charge_id=of.id)

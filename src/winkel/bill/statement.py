@@ -15,6 +15,7 @@ from winkel.bill.purse import Purse, edges
 from winkel.meter.quantities import quantities
 from winkel.model.account import Account
 from winkel.model.contract import Contract
+from winkel.model.credit_type import USD
 from winkel.model.errors import InvalidError
 from winkel.model.invoice import Invoice, InvoiceType
 from winkel.model.metric import BillableMetric
@@ -53,6 +54,8 @@ class Statement(Struct, frozen=True):
     contract: Contract
     period: Period
     invoice_id: str
+    again: frozenset[str] = frozenset()
+    """Items of invoice schedules that stood on the void invoice whose place it takes."""
 
 
 def usage_key(metric_id: str, group_key: int) -> str:
@@ -118,6 +121,12 @@ def on_card(account: Account, contract: Contract, kind: ProductType) -> list[tup
     by_product = _by_product(Same(card))
     products = ((account.products[product_id], rates) for product_id, rates in by_product.items())
     return [(product, rates) for product, rates in products if product.type is kind]
+
+
+def currency_of(account: Account, contract: Contract) -> str:
+    """Return the currency of a contract's rates; they all share one (metronome-api.md §4.6). USD without any rate."""
+    card = account.rates.get(contract.rate_card_id or "", ())
+    return card[0].credit_type_id if card else USD.id
 
 
 def statement_of(account: Account, invoice: Invoice) -> Statement:

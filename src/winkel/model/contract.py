@@ -10,6 +10,7 @@ from winkel.model.override import Override, Prioritization
 from winkel.model.period import AnyFrequency, Frequency, Period, cycle, cycle_at
 from winkel.model.recurring import RecurringBalance
 from winkel.model.subscription import Subscription
+from winkel.model.word import Word
 
 
 class StatementSchedule(Struct, frozen=True):
@@ -19,8 +20,14 @@ class StatementSchedule(Struct, frozen=True):
     billing_anchor_date: datetime
 
 
-class ScheduledCharge(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a contract asks for on dates, whatever is used: a fee, a setup, a service (metronome-api.md §4.7)."""
+class ChargesOnUsageInvoices(Word):
+    """Which scheduled items stand on the usage invoice that ends on their date (metronome-api.md §4.7)."""
+
+    ALL = "ALL"
+
+
+class Dated(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What stands on a contract's invoices on dates, whatever is used."""
 
     id: str
     product_id: str
@@ -30,7 +37,15 @@ class ScheduledCharge(Struct, frozen=True, kw_only=True, omit_defaults=True):
     netsuite_sales_order_id: str | None = None
     custom_fields: dict[str, str] = {}
     archived_at: datetime | None = None
-    """Since when it asks for nothing any more; its final invoices were void by then."""
+    """Since when it stands on no invoice any more; its final invoices were void by then."""
+
+
+class ScheduledCharge(Dated, frozen=True, kw_only=True, omit_defaults=True):
+    """What a contract asks for on dates: a fee, a setup, a service (metronome-api.md §4.7)."""
+
+
+class Discount(Dated, frozen=True, kw_only=True, omit_defaults=True):
+    """What a contract takes off on dates; the amounts of its schedule are above zero (docs/pricing.md §8)."""
 
 
 class UsageFilter(Struct, frozen=True):
@@ -77,12 +92,20 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What it gives anew each period; the balances that follow are beside it, as all are."""
     package_id: str | None = None
     """The package from which its first terms came."""
+    discounts: tuple[Discount, ...] = ()
+    scheduled_charges_on_usage_invoices: ChargesOnUsageInvoices | None = None
+    """None: they stand on invoices of their own."""
+
+    @property
+    def dated(self) -> tuple[ScheduledCharge | Discount, ...]:
+        """What it asks for on dates, then what it takes off."""
+        return (*self.scheduled_charges, *self.discounts)
 
     @property
     def product_ids(self) -> set[str]:
         """The products that its terms name."""
         named = {name for each in self.overrides for name in each.product_ids}
-        named |= {each.product_id for each in self.scheduled_charges}
+        named |= {each.product_id for each in self.dated}
         named |= {each.product_id for each in self.subscriptions}
         return named | {each.product_id for each in self.recurring_balances}
 

@@ -78,11 +78,14 @@ class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     segment_id: str | None = None
     product_tags: tuple[str, ...] = ()
     schedule_item_id: str | None = None
-    """The item of an invoice schedule that a COMMIT_PURCHASE or SCHEDULED line asks for; of a SUBSCRIPTION line what
+    """The item of an invoice schedule that a COMMIT_PURCHASE or SCHEDULED line is for; of a SUBSCRIPTION line what
     was charged at one time. Nothing is asked for twice."""
     subscription_id: str | None = None
     is_prorated: bool = False
     """Whether the unit price is that of a part of a period."""
+    scheduled_charge_id: str | None = None
+    discount_id: str | None = None
+    """Of a SCHEDULED line: the discount that it takes off; its unit price and total are not above zero then."""
 
 
 def asked_for(lines: Iterable[LineItem]) -> Decimal:

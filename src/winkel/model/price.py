@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
 from winkel.model.errors import InvalidError
+from winkel.model.money import ZERO
 
 
 class Tier(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -43,13 +44,22 @@ class TieredPercentage(Struct, frozen=True, tag_field="rate_type", tag="TIERED_P
     tiers: tuple[Tier, ...]
 
 
-Price: TypeAlias = Flat | Tiered | Percentage | TieredPercentage
+class Custom(Struct, frozen=True, tag_field="rate_type", tag="CUSTOM"):
+    """A price that somebody else works out: units are counted, and cost nothing here (docs/pricing.md §4)."""
+
+    custom_rate: dict[str, Any]
+    """From this; nothing in it is read here."""
+
+
+Price: TypeAlias = Flat | Tiered | Percentage | TieredPercentage | Custom
 OF_SPEND = (Percentage, TieredPercentage)
 """The price models of composite products; all others are for quantities."""
 
 
 def tiers_of(price: Price) -> tuple[Tier, ...]:
     """Return a price as tiers: one, when every unit costs the same."""
+    if isinstance(price, Custom):
+        return (Tier(ZERO),)
     return price.tiers if isinstance(price, Tiered | TieredPercentage) else (Tier(price.price),)
 
 

@@ -13,7 +13,7 @@ from winkel.model.contract import Contract
 from winkel.model.money import ZERO, add, multiply, subtract
 from winkel.model.override import MultiplierTier, Override, OverrideSpecifier, OverrideType, Prioritization
 from winkel.model.period import Period
-from winkel.model.price import OF_SPEND, Flat, Percentage, Price, Tier, Tiered, TieredPercentage, tiers_of
+from winkel.model.price import OF_SPEND, Custom, Flat, Percentage, Price, Tier, Tiered, TieredPercentage, tiers_of
 from winkel.model.product import Product
 from winkel.model.rate_card import Rate
 from winkel.rate.schedule import Spans, cut, joined
@@ -145,7 +145,12 @@ def _price(listed: Price, now: Sequence[Override], prioritization: Prioritizatio
 
 
 def _times(listed: Price, override: Override) -> Price:
-    """Return the list price, multiplied: units of each tier of multipliers at theirs, tiers of both cut into one."""
+    """Return the list price, multiplied: units of each tier of multipliers at theirs, tiers of both cut into one.
+
+    A CUSTOM price stays as it is: there is nothing to multiply.
+    """
+    if isinstance(listed, Custom):
+        return listed
     factors = override.tiers if override.multiplier is None else (MultiplierTier(override.multiplier),)
     if isinstance(listed, Flat | Percentage) and len(factors) == 1:
         return type(listed)(multiply(listed.price, factors[0].multiplier))

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from winkel.model.invoice import TierPart
 from winkel.model.money import ZERO, add, multiply, subtract
-from winkel.model.price import Flat, Percentage, Price, Tier, Tiered, TieredPercentage
+from winkel.model.price import Custom, Flat, Percentage, Price, Tier, Tiered, TieredPercentage
 
 
 class Part(Struct, frozen=True, gc=False):
@@ -39,6 +39,8 @@ def priced(price: Price, start: Decimal, end: Decimal) -> list[Part]:
             return [Part(subtract(end, start), unit_price)]
         case Tiered(tiers=tiers) | TieredPercentage(tiers=tiers):
             return _tiered(tiers, start, end)
+        case Custom():
+            return [Part(subtract(end, start), ZERO)]
         case _:
             assert_never(price)
 
@@ -46,7 +48,7 @@ def priced(price: Price, start: Decimal, end: Decimal) -> list[Part]:
 def steps(price: Price) -> list[Decimal]:
     """Return the quantities at which the unit price changes."""
     match price:
-        case Flat() | Percentage():
+        case Flat() | Percentage() | Custom():
             return []
         case Tiered(tiers=tiers) | TieredPercentage(tiers=tiers):
             return [upper for _, _, _, upper in _bounds(tiers) if upper is not None]

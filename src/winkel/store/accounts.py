@@ -30,8 +30,7 @@ async def load_some(
     held = await balances.of_customers(tx, tenant_id, customer_ids)
     entries = await ledger.of_customers(tx, tenant_id, customer_ids)
     invoiced = await invoices.ids(tx, tenant_id, customer_ids)
-    subscribed = [each.id for some in agreed.values() for each in some if each.subscriptions]
-    items = await invoices.schedule_items(tx, tenant_id, customer_ids, subscribed)
+    items = await invoices.schedule_items(tx, tenant_id, customer_ids)
     kept = await balances.ids(tx, tenant_id, customer_ids)
     named = {each: _product_ids(agreed.get(each, ()), rates, held.get(each, ())) for each in who}
     sold = await products.by_ids(tx, tenant_id, sorted(set().union(*named.values())))
@@ -54,10 +53,10 @@ async def load_some(
 
 
 def _product_ids(agreed: Iterable[Contract], rates: Mapping[str, Iterable[Rate]], held: Iterable[Balance]) -> set[str]:
-    """Return every product that a rate, a balance, a scheduled charge or a recurring balance of one customer names."""
+    """Return every product that a rate, a balance or a term of a contract of one customer names."""
     found = {each.product_id for each in held}
     for contract in agreed:
-        found |= {charge.product_id for charge in contract.scheduled_charges}
+        found |= {each.product_id for each in contract.dated}
         found |= {term.product_id for term in contract.recurring_balances}
         found |= {each.product_id for each in contract.subscriptions}
         found |= {rate.product_id for rate in rates.get(contract.rate_card_id or "", ())}

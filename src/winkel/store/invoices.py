@@ -43,14 +43,9 @@ async def ids(tx: Connection, tenant_id: int, customer_ids: Sequence[str]) -> di
     return _sets(await rows.fetchall())
 
 
-async def schedule_items(
-    tx: Connection, tenant_id: int, customer_ids: Sequence[str], subscribed: Iterable[str]
-) -> dict[str, frozenset[str]]:
-    """Return the ids of what kept invoices of some customers ask for by customer, voided ones too.
-
-    `subscribed` are their contracts with subscriptions.
-    """
-    values = {"tenant_id": tenant_id, "customer_ids": list(customer_ids), "subscribed": list(subscribed)}
+async def schedule_items(tx: Connection, tenant_id: int, customer_ids: Sequence[str]) -> dict[str, frozenset[str]]:
+    """Return the ids of what kept invoices of some customers ask for by customer, voided ones too."""
+    values = {"tenant_id": tenant_id, "customer_ids": list(customer_ids)}
     rows = await tx.execute(sql.schedule_items, values)
     return _sets(await rows.fetchall())
 
@@ -60,14 +55,9 @@ def _sets(rows: Iterable[Row]) -> dict[str, frozenset[str]]:
     return {customer_id: frozenset(ids) for customer_id, ids in found.items()}
 
 
-async def freed_items(
-    tx: Connection, tenant_id: int, customer_id: str, subscribed: Iterable[str] = ()
-) -> frozenset[str]:
-    """Return the ids of the invoice schedule items that only void invoices ask for: they may be changed again.
-
-    `subscribed` are contracts whose subscriptions are looked at too.
-    """
-    values = {"tenant_id": tenant_id, "customer_id": customer_id, "subscribed": list(subscribed)}
+async def freed_items(tx: Connection, tenant_id: int, customer_id: str) -> frozenset[str]:
+    """Return the ids of the invoice schedule items that only void invoices ask for: they may be changed again."""
+    values = {"tenant_id": tenant_id, "customer_id": customer_id}
     rows = await tx.execute(sql.freed_items, values)
     return frozenset([row["id"] for row in await rows.fetchall()])
 

@@ -12,12 +12,15 @@ SELECT customer_id::text, id::text FROM invoice
 WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
 
 -- name: schedule_items
--- The invoice schedule items on kept invoices of some customers, void ones too. Of usage statements only those of some
--- contracts are looked at: they have many lines, and only lines of subscriptions are such items.
+-- The invoice schedule items on kept invoices of some customers, void ones too. Of usage statements only those of
+-- contracts that have such items there are looked at, archived ones too: they have many lines, and few have such.
 SELECT DISTINCT customer_id::text, line ->> 'schedule_item_id' AS id
 FROM invoice, jsonb_array_elements(line_items) AS line
 WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
-  AND (type = 'SCHEDULED' OR contract_id = ANY (%(subscribed)s::uuid[]))
+  AND (type = 'SCHEDULED' OR contract_id IN (
+        SELECT contract.id FROM contract
+        WHERE contract.tenant_id = %(tenant_id)s AND contract.customer_id = ANY (%(customer_ids)s::uuid[])
+          AND (subscriptions <> '[]' OR scheduled_charges_on_usage_invoices IS NOT NULL)))
   AND line ? 'schedule_item_id'
 
 -- name: freed_items
@@ -25,7 +28,10 @@ WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
 SELECT line ->> 'schedule_item_id' AS id
 FROM invoice, jsonb_array_elements(line_items) AS line
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
-  AND (type = 'SCHEDULED' OR contract_id = ANY (%(subscribed)s::uuid[]))
+  AND (type = 'SCHEDULED' OR contract_id IN (
+        SELECT contract.id FROM contract
+        WHERE contract.tenant_id = %(tenant_id)s AND contract.customer_id = %(customer_id)s
+          AND (subscriptions <> '[]' OR scheduled_charges_on_usage_invoices IS NOT NULL)))
   AND line ? 'schedule_item_id'
 GROUP BY 1
 HAVING bool_and(status = 'VOID')

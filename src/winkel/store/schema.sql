@@ -515,6 +515,8 @@ CREATE TABLE contract (
     subscriptions            jsonb NOT NULL DEFAULT '[]',   -- list of model/subscription.py, Subscription
     usage_filters            jsonb NOT NULL DEFAULT '[]',   -- list of model/contract.py, UsageFilter
     package_id               uuid,
+    discounts                jsonb NOT NULL DEFAULT '[]',   -- list of model/contract.py, Discount
+    scheduled_charges_on_usage_invoices text,
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
     FOREIGN KEY (tenant_id, rate_card_id) REFERENCES rate_card,
