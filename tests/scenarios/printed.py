@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from winkel.model.credit_type import CURRENCIES, USD
+from winkel.model.credit_type import CURRENCIES, USD, is_custom
 from winkel.model.invoice import Invoice, LineItem, LineType
 from winkel.model.ledger import LedgerEntry
 
@@ -61,7 +61,9 @@ def day(instant: datetime) -> str:
 
 
 def money(amount: Decimal, unit: str) -> str:
-    """Return an amount as people write it: with every digit it has, at least two after the point."""
+    """Return an amount as people write it: with every digit it has, at least two after the point; or with its unit."""
+    if is_custom(unit):
+        return f"{number(amount)} {unit}"
     whole, _, fraction = number(amount.scaleb(-2) if unit == USD.id else amount).partition(".")
     return f"{whole}.{fraction:<02}"
 

@@ -41,6 +41,7 @@ from winkel.api.contract_views import (
     contract_v1,
     contract_v2,
 )
+from winkel.api.credit_types import check_units
 from winkel.api.state import Api
 from winkel.api.terms import Origin
 from winkel.api.wire import CursorPage, Data, Id
@@ -69,6 +70,7 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
         named |= terms.product_ids([*asked.recurring_commits, *asked.recurring_credits])
         named |= subscriptions.product_ids(asked.subscriptions)
         known = await products.by_ids(tx, tenant_id, sorted(named))
+        await check_units(tx, tenant_id, asked)
         contract = agreed(asked, card, known, at, caller.name)
         subscribed = await _subscriptions(tx, tenant_id, asked, contract, known)
         contract = structs.replace(contract, subscriptions=subscribed)

@@ -64,12 +64,13 @@ def split(invoice: Invoice, pieces: Iterable[LineItem], windows: Sequence[Period
             lines = tuple(line for stack in stacks for line in stack.within(window))
             if window.start < period.end <= window.end:
                 lines += tuple(collected)
-            found.append(Window(window, structs.replace(invoice, line_items=lines, total=asked_for(lines))))
+            asked = asked_for(lines, invoice.credit_type_id)
+            found.append(Window(window, structs.replace(invoice, line_items=lines, total=asked)))
     return found
 
 
 def _collected_apart(lines: Iterable[LineItem]) -> tuple[list[LineItem], list[LineItem]]:
-    """Return the lines of usage, and those of subscriptions: no hour is theirs, they are charged as the period ends.
+    """Return the lines of usage, and those that are charged as the period ends: of subscriptions, and conversions.
 
     What is applied to a line stands right behind it, in both.
     """
@@ -78,7 +79,7 @@ def _collected_apart(lines: Iterable[LineItem]) -> tuple[list[LineItem], list[Li
     own = counted
     for line in lines:
         if line.type is not LineType.APPLIED:
-            own = collected if line.type is LineType.SUBSCRIPTION else counted
+            own = collected if line.type in {LineType.SUBSCRIPTION, LineType.CONVERSION} else counted
         own.append(line)
     return counted, collected
 

@@ -6,12 +6,14 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from winkel.bill.conversion import currency_of
 from winkel.bill.identity import invoice_id
 from winkel.bill.line import balance_name
 from winkel.bill.subscription import off_statements
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, ScheduleItem
 from winkel.model.contract import Contract, ScheduledCharge
+from winkel.model.credit_type import is_custom
 from winkel.model.errors import InvalidError
 from winkel.model.invoice import Invoice, InvoiceType, LineItem, LineType
 from winkel.model.product import Product, ProductType
@@ -27,10 +29,10 @@ class Asked(Struct, frozen=True):
     what: LineItem | Charge
     """A line, or the charge of a subscription, for which balances may pay."""
 
-    @property
-    def credit_type_id(self) -> str:
-        """Its currency."""
-        return self.what.use.credit_type_id if isinstance(self.what, Charge) else self.what.credit_type_id
+    def currency(self, account: Account, contract: Contract) -> str:
+        """Return the currency of the invoice that it is on; `contract` is the one that is to pay."""
+        unit = self.what.use.credit_type_id if isinstance(self.what, Charge) else self.what.credit_type_id
+        return currency_of(account, contract) if is_custom(unit) else unit
 
 
 class Scheduled(Struct, frozen=True):
@@ -55,7 +57,8 @@ def scheduled(account: Account, at: datetime) -> list[Scheduled]:
     groups: dict[tuple[datetime, str, str], list[Asked]] = defaultdict(list)
     for each in [*_asked(account), *_subscribed(account, at)]:
         if each.contract_id in contracts:
-            groups[each.date, each.contract_id, each.credit_type_id].append(each)
+            currency = each.currency(account, contracts[each.contract_id])
+            groups[each.date, each.contract_id, currency].append(each)
     found = []
     for (date, contract_id, credit_type_id), some in sorted(groups.items(), key=lambda each: each[0]):
         made = _scheduled(contracts[contract_id], date, credit_type_id, some)
