@@ -14,7 +14,7 @@ from winkel.api.auth import reader, writer
 from winkel.api.requests import Paging, query
 from winkel.api.state import Api
 from winkel.api.wire import Data, Id, Page
-from winkel.model.credit_type import BY_ID, CURRENCIES, CreditType, code, is_custom
+from winkel.model.credit_type import BY_ID, CURRENCIES, CreditType, Units, code, is_custom
 from winkel.model.errors import ConflictError
 from winkel.model.period import EPOCH
 from winkel.model.tenant import Caller
@@ -81,16 +81,15 @@ async def archive(request: Request[Any, Any, Any], api: Api, caller: Caller) -> 
     return Data(Id(asked))
 
 
-async def check_units(tx: Connection, tenant_id: int, asked: Struct) -> None:
-    """Raise `InvalidError` unless every pricing unit that a body names is there and may be in new terms."""
-    named = [(place, unit_id) for place, unit_id in _named(asked, "$") if is_custom(unit_id)]
-    if named:
-        known = await credit_types.units(tx, tenant_id)
-        for place, unit_id in named:
-            if unit_id not in known:
-                fields.refuse(f"there is no pricing unit {unit_id}", place)
-            if known[unit_id].archived_at is not None:
-                fields.refuse(f"the pricing unit {known[unit_id].name!r} is archived", place)
+async def check_units(tx: Connection, tenant_id: int, asked: Struct) -> Units:
+    """Return the tenant's pricing units. Raises `InvalidError` unless all that a body names may be in new terms."""
+    known = await credit_types.units(tx, tenant_id)
+    for place, unit_id in _named(asked, "$"):
+        if unit_id not in known:
+            fields.refuse(f"there is no pricing unit {unit_id}", place)
+        if known[unit_id].archived_at is not None:
+            fields.refuse(f"the pricing unit {known[unit_id].name!r} is archived", place)
+    return known
 
 
 def _named(asked: object, place: str) -> Iterator[tuple[str, str]]:

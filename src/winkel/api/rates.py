@@ -99,10 +99,9 @@ async def add_rate(request: Request[Any, Any, Any], api: Api, caller: Caller) ->
     asked = await fields.body(request, AddRate, NOT_YET)
     async with api.database.transaction(caller.tenant_id) as tx:
         card = await _open_card(tx, caller.tenant_id, str(asked.rate_card_id))
-        await check_units(tx, caller.tenant_id, asked)
+        units = await check_units(tx, caller.tenant_id, asked)
         (new,) = await _new_rates(tx, caller.tenant_id, card, [asked], ["$"])
         await rate_cards.add_rates(tx, caller.tenant_id, [new])
-        units = await credit_types.units(tx, caller.tenant_id)
     return Data(rate_view(_shown(new), units))
 
 

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -33,7 +34,7 @@ USD = CreditType("2714e483-4ff1-48e4-9e25-ac732e8f24f2", "USD (cents)")
 _OTHERS = "AUD BRL CAD CHF CZK EUR GBP INR MXN NGN NOK PLN SEK TRY ZAR NZD SGD"
 CURRENCIES = (USD, *(CreditType(str(uuid.uuid5(uuid.UUID(USD.id), code)), code) for code in _OTHERS.split()))
 """Every fiat currency of metronome-api.md §2, the well-known USD unit first."""
-BY_ID: Units = {each.id: each for each in CURRENCIES}
+BY_ID: Units = MappingProxyType({each.id: each for each in CURRENCIES})
 _HUNDREDTH = Decimal("0.01")
 
 
