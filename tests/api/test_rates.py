@@ -190,7 +190,7 @@ async def test_refused(sdk, app_client, make_client):
     await refuse("exactly model, region", "$.pricing_group_values", pricing_group_values={"model": "a"})
     await refuse("left out", product=plain, pricing_group_values={"model": "a"})
     await refuse("card's", "$.credit_type_id", credit_type_id=euro)
-    await refuse("not supported yet", "$.credit_type_id", credit_type_id=str(uuid.uuid4()))
+    await refuse("there is no pricing unit", "$.credit_type_id", credit_type_id=str(uuid.uuid4()))
     for rate_type in ("subscription", "CUSTOM"):
         await refuse(f"{rate_type.upper()} is not supported yet", "$.rate_type", rate_type=rate_type)
     await refuse("only rates of SUBSCRIPTION", "$.billing_frequency", billing_frequency="MONTHLY")

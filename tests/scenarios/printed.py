@@ -37,7 +37,8 @@ def heading(of: Invoice) -> str:
 
 def void(of: Invoice, back: Iterable[LedgerEntry]) -> list[str]:
     """Return that an invoice is void, and what came back to which segment."""
-    amounts = ((each.segment_id, money(each.amount, of.credit_type_id)) for each in back)
+    units = {line.segment_id: line.credit_type_id for line in of.line_items}
+    amounts = ((each.segment_id, money(each.amount, units.get(each.segment_id, of.credit_type_id))) for each in back)
     return [f"{heading(of)}  is void", *(f"  back to {segment:<73} {amount:>14}" for segment, amount in amounts)]
 
 

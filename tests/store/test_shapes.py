@@ -7,6 +7,7 @@ from msgspec import structs
 
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract
+from winkel.model.credit_type import CreditType
 from winkel.model.customer import Customer
 from winkel.model.edit import ContractEdit
 from winkel.model.invoice import Invoice
@@ -33,12 +34,14 @@ TABLES: dict[str, type[Any]] = {
     "invoice": Invoice,
     "ledger_entry": LedgerEntry,
     "contract_edit": ContractEdit,
+    "credit_type": CreditType,
     "usage_series": Series,
     "usage_delta": Delta,
     "dead_letter": DeadLetter,
 }
 ELSEWHERE = {
     ("customer", "ingest_aliases"): "rows of ingest_alias, so that an alias has one holder",
+    ("credit_type", "is_currency"): "never: currencies are not kept",
     ("rate_card", "aliases"): "rows of rate_card_alias, so that a name has one card at a time",
 }
 """Fields that are kept in a table of their own."""

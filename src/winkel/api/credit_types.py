@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,10 +16,12 @@ from winkel.api.state import Api
 from winkel.api.wire import Data, Id, Page
 from winkel.model.credit_type import BY_ID, CURRENCIES, CreditType, Units, code, is_custom
 from winkel.model.errors import ConflictError
-from winkel.model.period import EPOCH
 from winkel.model.tenant import Caller
 from winkel.store import credit_types
 from winkel.store.database import Connection
+
+_CURRENCIES_AT = datetime(2000, 1, 1, tzinfo=UTC)
+"""The place of currencies in the list: before every custom unit."""
 
 
 class CreateCreditType(Struct, forbid_unknown_fields=True):
@@ -113,7 +115,7 @@ def _currencies_until(credit_type_id: str) -> int:
 
 def _order(unit: CreditType) -> tuple[datetime, str]:
     """Return the place of a unit in the list."""
-    return unit.created_at or EPOCH, unit.id
+    return unit.created_at or _CURRENCIES_AT, unit.id
 
 
 routes = [create, list_credit_types, archive]
