@@ -25,6 +25,7 @@ _ROUNDED = (
     "where that changes an amount, the exact one stands below it. Subtotals and the total are exact sums, rounded once."
 )
 _COUNTED = "Amounts in parentheses count towards a postpaid commit; they are not taken off what is to be paid."
+_UNITS = "Amounts that name a unit are not money. What is left of them is asked for by a conversion."
 _DRAFT = "This is a draft: it follows usage until the invoice is issued. Please do not pay it."
 _VOID = "This invoice was voided. Please do not pay it."
 DUE_DAYS_MAX = 3660
@@ -97,6 +98,7 @@ def page(invoice: Invoice, customer: Customer, contract: Contract, seller: str, 
     assert invoice.issued_at is not None, "an invoice on paper has a date"
     rounding = any(_amount(line.total, units[line.credit_type_id]).exact for line in invoice.line_items)
     counted = any(map(_only_counted, invoice.line_items))
+    in_units = any(line.credit_type_id != invoice.credit_type_id for line in invoice.line_items)
     status = {InvoiceStatus.DRAFT: _DRAFT, InvoiceStatus.VOID: _VOID}.get(invoice.status)
     return Page(
         title=_TITLES[invoice.type],
@@ -108,7 +110,11 @@ def page(invoice: Invoice, customer: Customer, contract: Contract, seller: str, 
         sections=list(_sections(invoice, units)),
         sums=_sums(invoice, units[invoice.credit_type_id]),
         total=_amount(invoice.total, units[invoice.credit_type_id]),
-        notes=[*([status] if status else []), *([_COUNTED] if counted else []), *([_ROUNDED] if rounding else [])],
+        notes=[
+            note
+            for note, needed in ((status, status), (_UNITS, in_units), (_COUNTED, counted), (_ROUNDED, rounding))
+            if note and needed
+        ],
         foot=f"Invoice {invoice.id}",
         dated=invoice.issued_at,
     )
