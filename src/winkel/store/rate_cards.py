@@ -59,7 +59,7 @@ async def by_ids(tx: Connection, tenant_id: int, ids: Sequence[str]) -> dict[str
 
 
 async def lock(tx: Connection, tenant_id: int, rate_card_id: str) -> RateCard:
-    """Return a rate card to which nobody else adds until the transaction ends. Raises `NotFoundError`."""
+    """Return a rate card that nobody else adds to or orders until the transaction ends. Raises `NotFoundError`."""
     await tx.execute(sql.lock, {"tenant_id": tenant_id, "id": rate_card_id})
     return await get(tx, tenant_id, rate_card_id)
 
@@ -135,6 +135,13 @@ async def rates(tx: Connection, tenant_id: int, rate_card_ids: Iterable[str]) ->
     for rate in msgspec.convert(await rows.fetchall(), list[Rate]):
         result[rate.rate_card_id].append(rate)
     return {each: tuple(found) for each, found in result.items()}
+
+
+async def set_order(tx: Connection, tenant_id: int, rate_card_id: str, product_ids: Sequence[str]) -> None:
+    """Put products of a card into an order; others come after them."""
+    card = {"tenant_id": tenant_id, "rate_card_id": rate_card_id}
+    await tx.execute(sql.drop_order, card)
+    await tx.execute(sql.insert_order, {**card, "product_ids": list(product_ids)})
 
 
 async def rates_of(tx: Connection, tenant_id: int, rate_card_id: str | None) -> tuple[Rate, ...]:
