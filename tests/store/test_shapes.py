@@ -42,6 +42,7 @@ TABLES: dict[str, type[Any]] = {
 ELSEWHERE = {
     ("customer", "ingest_aliases"): "rows of ingest_alias, so that an alias has one holder",
     ("credit_type", "is_currency"): "never: currencies are not kept",
+    ("rate", "position"): "rows of rate_card_product: the order of products, which rates of one product share",
     ("rate_card", "aliases"): "rows of rate_card_alias, so that a name has one card at a time",
 }
 """Fields that are kept in a table of their own."""
