@@ -275,6 +275,25 @@ async def test_balances_name_their_unit(acme, sdk, app_client, unit):
     assert still[0].line_items[0].credit_type.name == "AI Credits"
 
 
+async def test_a_package_may_give_units(acme, sdk, app_client, unit):
+    """Its contracts have commits in the unit, as by hand; without the unit there is no such package."""
+    (contract,) = (await sdk.v2.contracts.list(customer_id=acme)).data
+    item = {"amount": 5, "duration": {"unit": "MONTHS", "value": 1}, "starting_at_offset": {"unit": "DAYS", "value": 0}}
+    access = {"credit_type_id": unit, "schedule_items": [item]}
+    body = {"name": "Starter", "rate_card_id": contract.rate_card_id}
+    body["credits"] = [{"product_id": contract.commits[0].product.id, "access_schedule": access}]
+    made = (await seed.post(app_client, "/v1/packages/create", body)).json()["data"]["id"]
+    shown = (await sdk.v1.packages.retrieve(package_id=made)).data
+    assert shown.credits[0].access_schedule.credit_type.name == "AI Credits"
+    await sdk.v1.contracts.create(customer_id=acme, starting_at=at(2026), package_id=made)
+    net = await sdk.v1.contracts.get_net_balance(
+        customer_id=acme, credit_type_id=unit, invoice_inclusion_mode="FINALIZED"
+    )
+    assert net.data.balance == 655
+    body["credits"][0]["access_schedule"] = {**access, "credit_type_id": str(uuid.uuid4())}
+    await seed.refused(app_client, "/v1/packages/create", body, "there is no pricing unit", ".credit_type_id")
+
+
 async def test_money_for_units_has_a_currency(acme, sdk, app_client, unit):
     """A commit in units that asked for nothing cannot begin to ask by an edit, which names no currency."""
     (contract,) = (await sdk.v2.contracts.list(customer_id=acme)).data
