@@ -336,7 +336,9 @@ def test_view_of_ledger():
         )
         for kind in (EntryKind.SEGMENT_START, EntryKind.AUTOMATED_INVOICE_DEDUCTION, EntryKind.MANUAL)
     ]
-    shown = msgspec.to_builtins(balances_view(balance, "Gift", entries, Decimal("98.50")), builtin_types=[Decimal])
+    shown = msgspec.to_builtins(
+        balances_view(balance, "Gift", BY_ID, entries, Decimal("98.50")), builtin_types=[Decimal]
+    )
     common = {"amount": Decimal("1.5"), "timestamp": "2026-01-01T00:00:00Z"}
     assert shown["balance"] == Decimal("98.5")
     assert shown["ledger"] == [
@@ -344,7 +346,7 @@ def test_view_of_ledger():
         {"type": "CREDIT_AUTOMATED_INVOICE_DEDUCTION", "segment_id": "s", "invoice_id": "i", **common},
         {"type": "CREDIT_MANUAL", "reason": "thanks", **common},
     ]
-    bare = msgspec.to_builtins(balances_view(balance, "Gift"))
+    bare = msgspec.to_builtins(balances_view(balance, "Gift", BY_ID))
     assert "ledger" not in bare
     assert "balance" not in bare
     assert "cost_basis" not in bare

@@ -218,7 +218,7 @@ async def test_refused(sdk, app_client, catalog, make_client):
     quantity = {**access(), "access_type": "quantity"}
     await refuse_commit(".access_schedule.access_type", "not supported yet", access_schedule=quantity)
     custom = {**access(), "credit_type_id": str(uuid.uuid4())}
-    await refuse_commit(".access_schedule.credit_type_id", "not supported yet", access_schedule=custom)
+    await refuse_commit(".access_schedule.credit_type_id", "there is no pricing unit", access_schedule=custom)
     await refuse_commit(".rollover_fraction", "between 0 and 1", rollover_fraction=1.5)
     await refuse_commit(".amount", "sums to 1000", amount=999)
     specified = {"specifiers": [{"product_tags": ["a"]}], "applicable_product_tags": ["a"]}

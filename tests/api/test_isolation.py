@@ -30,7 +30,8 @@ RATE = {
     "price": 1,
 }
 ACCESS = {
-    "schedule_items": [{"amount": 1, "starting_at": "2026-01-01T00:00:00Z", "ending_before": "2027-01-01T00:00:00Z"}]
+    "credit_type_id": "@unit",
+    "schedule_items": [{"amount": 1, "starting_at": "2026-01-01T00:00:00Z", "ending_before": "2027-01-01T00:00:00Z"}],
 }
 BALANCE = {"customer_id": "@customer", "product_id": "@fixed", "priority": 1, "access_schedule": ACCESS}
 INVOICED = {"schedule_items": [{"timestamp": "2026-01-01T00:00:00Z", "amount": 1}]}
@@ -115,11 +116,20 @@ ROUTES: dict[str, Any] = {
     "POST /v1/contract-pricing/products/list": {"archive_filter": "ALL"},
     "POST /v1/contract-pricing/products/archive": {"product_id": "@usage"},
     "GET /v1/credit-types/list": {},
+    "POST /v1/credit-types/create": {"name": "Own unit"},
+    "POST /v1/credit-types/archive": {"id": "@unit"},
     "GET /v1/services": {},
     # rate cards
-    "POST /v1/contract-pricing/rate-cards/create": {"name": "Own"},
+    "POST /v1/contract-pricing/rate-cards/create": {
+        "name": "Own",
+        "credit_type_conversions": [{"custom_credit_type_id": "@unit", "fiat_per_custom_credit": 1}],
+    },
     "POST /v1/contract-pricing/rate-cards/get": {"id": "@card"},
-    "POST /v1/contract-pricing/rate-cards/update": {"rate_card_id": "@card", "name": "Own"},
+    "POST /v1/contract-pricing/rate-cards/update": {
+        "rate_card_id": "@card",
+        "name": "Own",
+        "add_credit_type_conversions": [{"custom_credit_type_id": "@spare", "fiat_per_custom_credit": 1}],
+    },
     "POST /v1/contract-pricing/rate-cards/list": {},
     "POST /v1/contract-pricing/rate-cards/archive": {"id": "@card"},
     "POST /v1/contract-pricing/rate-cards/setRateCardProductsOrder": {"rate_card_id": "@card", "product_order": []},
@@ -206,6 +216,7 @@ ROUTES: dict[str, Any] = {
     "POST /v1/contracts/customerBalances/list": {"customer_id": "@customer", "include_balance": True},
     "POST /v1/contracts/customerBalances/getNetBalance": {
         "customer_id": "@customer",
+        "credit_type_id": "@unit",
         "filters": [{"ids": ["@commit", "@credit"]}],
     },
     "POST /v1/contracts/addManualBalanceLedgerEntry": {
@@ -277,8 +288,12 @@ class World:
         products = "/v1/contract-pricing/products/create"
         await self.make("usage", products, {"name": mark, "type": "USAGE", "billable_metric_id": "@metric"})
         await self.make("fixed", products, {"name": mark, "type": "FIXED"})
+        for name, its in (("unit", mark), ("spare", f"{mark} spare")):
+            await self.make(name, "/v1/credit-types/create", {"name": its})
         cards = "/v1/contract-pricing/rate-cards"
-        await self.make("card", f"{cards}/create", {"name": mark, "aliases": [{"name": mark}]})
+        conversions = [{"custom_credit_type_id": "@unit", "fiat_per_custom_credit": 1}]
+        card = {"name": mark, "aliases": [{"name": mark}], "credit_type_conversions": conversions}
+        await self.make("card", f"{cards}/create", card)
         rate = json.loads(filled(json.dumps({"rate_card_id": "@card", **RATE}), self.ids))
         assert (await self.client.post(f"{cards}/addRate", json=rate)).status_code == 200
         contract = {"customer_id": "@customer", "rate_card_id": "@card", "starting_at": "2025-11-01T00:00:00Z"}

@@ -87,8 +87,8 @@ async def test_refused(sdk, app_client, make_client):
     await refuse("create", {"name": "a", "colour": 1}, "unknown field `colour`")
     await refuse("create", {"name": "a", "fiat_credit_type_id": str(uuid.uuid4())}, "$.fiat_credit_type_id")
     conversion = {"custom_credit_type_id": str(uuid.uuid4()), "fiat_per_custom_credit": 1}
-    unsupported = "custom pricing units are not supported yet"
-    await refuse("create", {"name": "a", "credit_type_conversions": [conversion]}, unsupported)
+    unknown = "there is no pricing unit"
+    await refuse("create", {"name": "a", "credit_type_conversions": [conversion]}, unknown)
     await refuse("create", {"name": "a", "aliases": [{"name": "x"}, {"name": "x"}]}, "twice", "$.aliases[1]")
     backwards = {"name": "x", "starting_at": "2026-02-01T00:00:00Z", "ending_before": "2026-01-01T00:00:00Z"}
     await refuse("create", {"name": "a", "aliases": [backwards]}, "$.aliases[0].ending_before")
@@ -99,7 +99,7 @@ async def test_refused(sdk, app_client, make_client):
     await refuse("list?next_page=xx", {}, "next_page")
     assert [each async for each in sdk.v1.contracts.rate_cards.list()] == []
     card = await seed.rate_card(sdk)
-    await refuse("update", {"rate_card_id": card, "add_credit_type_conversions": [conversion]}, unsupported)
+    await refuse("update", {"rate_card_id": card, "add_credit_type_conversions": [conversion]}, unknown)
     stranger = await make_client()
     for path, key in [("get", "id"), ("archive", "id"), ("update", "rate_card_id")]:
         await seed.refused(stranger, f"{CARDS}/{path}", {key: card}, card, status=404)

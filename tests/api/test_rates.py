@@ -233,7 +233,7 @@ async def test_refused(sdk, app_client, make_client):
     await refuse("exactly model, region", "$.pricing_group_values", pricing_group_values={"model": "a"})
     await refuse("left out", product=plain, pricing_group_values={"model": "a"})
     await refuse("card's", "$.credit_type_id", credit_type_id=euro)
-    await refuse("not supported yet", "$.credit_type_id", credit_type_id=str(uuid.uuid4()))
+    await refuse("there is no pricing unit", "$.credit_type_id", credit_type_id=str(uuid.uuid4()))
     await refuse("FLAT rate with a billing_frequency", "$.rate_type", rate_type="subscription")
     await refuse("FLAT rate has no custom_rate", "$.custom_rate", custom_rate={"a": 1})
     for custom_rate in (..., None, [1], "x"):

@@ -301,7 +301,7 @@ async def test_an_archived_contract_gives_no_more(sdk, api, app_client, database
         ),
         (
             {"invoice_amount": {"unit_price": 1, "quantity": 1, "credit_type_id": UNIT}},
-            ("custom pricing units", ".invoice_amount.credit_type_id"),
+            ("there is no pricing unit", ".invoice_amount.credit_type_id"),
         ),
         (
             {"proration_rounding": {"access": {"decimal_places": 6, "rounding_method": "FLOOR"}}},

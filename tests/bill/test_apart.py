@@ -40,6 +40,7 @@ def account(*links: tuple[str, ...], contracts: str = "abcd") -> Account:
             for name in contracts
         ),
         rates={},
+        cards={},
         products={},
         metrics={},
         balances=tuple(_balance(number, link) for number, link in enumerate(links)),

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,7 +15,7 @@ from bill.worlds import DAYS, START, World, usage_rows, worlds
 from winkel.bill.breakdown import Window, breakdown
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType
 from winkel.model.metric import Aggregation
-from winkel.model.period import Period
+from winkel.model.period import HOUR, Period
 
 LATE = "(not on the invoice)"
 END = START + timedelta(days=DAYS + 40)
@@ -75,10 +75,15 @@ def test_how_it_is_cut_elsewhere_changes_no_window(world: World, hours: list[int
 @slow
 @given(every_kind, cuts)
 def test_a_line_lies_in_its_window(world: World, hours: list[int]) -> None:
-    """Lines say their time; those of usage are quantity × unit price, and what a balance pays is taken off again."""
+    """Lines say their time; those of usage are quantity × unit price, and what a balance pays is taken off again.
+
+    Conversions, which come last, are for the whole period and lie where it ends.
+    """
     for invoice in usage_drafts(world):
         for window in cut(world, invoice, hours):
-            for line in window.invoice.line_items:
+            lines = list(takewhile(lambda line: line.type is not LineType.CONVERSION, window.invoice.line_items))
+            assert len(lines) == len(window.invoice.line_items) or window.period.covers(invoice.end - HOUR)
+            for line in lines:
                 assert window.period.start <= line.starting_at < line.ending_before <= window.period.end
                 if line.type is LineType.USAGE:
                     assert abs(line.quantity * line.unit_price - line.total) < Decimal("1e-15")

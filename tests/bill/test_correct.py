@@ -181,6 +181,7 @@ def charged(*items: ScheduleItem, **changes: object) -> Account:
         customer=Customer(id="customer", name="c", created_at=START, updated_at=START),
         contracts=(structs.replace(contract, **changes),),
         rates={},
+        cards={},
         products={"fixed": Product(id="fixed", type=ProductType.FIXED, initial=fixed)},
         metrics={},
         balances=(),

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from bill.worlds import AT, START, World, day, worlds
+from bill.worlds import AT, CREDITS, START, World, day, worlds
 from winkel.bill.balance import remaining
 from winkel.bill.draft import drafts
 from winkel.bill.statement import needs
 from winkel.model import money
+from winkel.model.credit_type import USD
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineType
 from winkel.model.metric import Aggregation
 from winkel.model.rate_card import Rate
@@ -29,12 +30,26 @@ def statements(world: World) -> list[Invoice]:
 
 @given(every_kind)
 def test_lines_sum_to_the_total(world: World) -> None:
-    """An invoice asks for the sum of its lines, and a line of usage for quantity × unit price."""
+    """An invoice asks for the sum of its lines in its currency, and a line of usage for quantity × unit price."""
     for invoice in statements(world):
-        assert sum(line.total for line in invoice.line_items) == invoice.total
+        assert sum(line.total for line in invoice.line_items if line.credit_type_id == USD.id) == invoice.total
         for line in invoice.line_items:
             if line.type is LineType.USAGE and line.balance_id is None:
                 assert abs(line.quantity * line.unit_price - line.total) < Decimal("1e-15")
+
+
+@given(every_kind)
+def test_what_is_left_in_a_custom_unit_is_converted_once(world: World) -> None:
+    """Conversions have what the lines in the unit sum to, at its worth, to the last digit; nothing else is in units."""
+    for invoice in statements(world):
+        (worth,) = world.account.cards[invoice.contract_id].credit_type_conversions
+        left = money.total([line.total for line in invoice.line_items if line.credit_type_id == CREDITS.id])
+        found = [line for line in invoice.line_items if line.type is LineType.CONVERSION]
+        assert money.total([line.quantity for line in found]) == left
+        uncovered = money.total([line.total for line in found])
+        assert uncovered == money.multiply(left, worth.fiat_per_custom_credit)
+        assert {line.credit_type_id for line in invoice.line_items} <= {USD.id, CREDITS.id}
+        assert {line.product_id for line in invoice.line_items if line.credit_type_id == CREDITS.id} <= {"B", "fixed"}
 
 
 @given(every_kind)
@@ -63,8 +78,12 @@ def test_a_balance_is_never_overdrawn(world: World) -> None:
             had = max(Decimal(0), remaining(segment, world.account.entries))
             assert 0 <= max(Decimal(0), remaining(segment, entries)) <= had
     for draft in found:
-        applied = sum(line.total for line in draft.invoice.line_items if line.type is LineType.APPLIED)
-        assert applied == sum(entry.amount for entry in draft.entries)
+        lines = [line for line in draft.invoice.line_items if line.type is LineType.APPLIED]
+        for balance in world.account.balances:
+            applied = [line for line in lines if line.balance_id == balance.id]
+            assert {line.credit_type_id for line in applied} <= {balance.credit_type_id}
+            taken = [entry.amount for entry in draft.entries if entry.balance_id == balance.id]
+            assert sum(line.total for line in applied) == sum(taken)
 
 
 @given(worlds(), st.randoms())

@@ -27,7 +27,7 @@ from winkel.model.period import HOUR, Frequency, Period, add_months, cycle, cycl
 from winkel.model.price import Flat
 from winkel.model.product import Product, ProductState, ProductType
 from winkel.model.proration import AmountRounding, AmountRoundingMethod
-from winkel.model.rate_card import Rate
+from winkel.model.rate_card import Rate, RateCard
 from winkel.model.subscription import (
     CollectionSchedule,
     InvoiceBehavior,
@@ -44,6 +44,7 @@ TINY = Fraction(1, 10**15)
 PRODUCT = Product(
     id="seat", type=ProductType.SUBSCRIPTION, initial=ProductState(name="Seat", created_at=START, created_by="test")
 )
+CARD = RateCard(id="card", name="card", created_at=START, created_by="test", fiat_credit_type_id=USD.id)
 CUSTOMER = Customer(id="customer", name="customer", created_at=START, updated_at=START)
 
 hours = st.integers(0, 100 * 24).map(lambda number: START + number * HOUR)
@@ -110,6 +111,7 @@ def accounts(draw: st.DrawFn) -> Account:
         customer=CUSTOMER,
         contracts=(contract,),
         rates={"card": tuple(rates)},
+        cards={"card": CARD},
         products={"seat": PRODUCT},
         metrics={},
         balances=(),

@@ -14,7 +14,7 @@ from winkel.bill.statement import needs
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, ScheduleItem, Segment, Specifier
 from winkel.model.contract import Contract, StatementSchedule
-from winkel.model.credit_type import BY_ID, USD
+from winkel.model.credit_type import BY_ID, USD, CreditType
 from winkel.model.customer import Customer
 from winkel.model.ledger import EntryKind, LedgerEntry
 from winkel.model.metric import Aggregation, BillableMetric
@@ -29,13 +29,15 @@ from winkel.model.product import (
     QuantityRounding,
     RoundingMethod,
 )
-from winkel.model.rate_card import Rate
+from winkel.model.rate_card import Conversion, Rate, RateCard
 from winkel.model.usage import HourUsage
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = 59
 """January and February: two billing periods."""
 AT = START + timedelta(days=DAYS)
+CREDITS = CreditType("credits", "Credits", is_currency=False)
+"""A custom pricing unit, in which product B may be priced."""
 EURO = next(each.id for each in BY_ID.values() if each.name == "EUR")
 
 
@@ -92,7 +94,7 @@ def products(draw: st.DrawFn, name: str) -> Product:
 
 
 @st.composite
-def rates(draw: st.DrawFn, number: int, product: Product, card: str) -> Rate:
+def rates(draw: st.DrawFn, number: int, product: Product, card: str, unit: str) -> Rate:
     """Return a rate at some time; many overlap."""
     start, length = draw(days), draw(st.none() | st.none() | st.integers(1, 60))
     values = {name: draw(st.sampled_from("xxy")) for name in product.initial.pricing_group_key or ()}
@@ -105,7 +107,7 @@ def rates(draw: st.DrawFn, number: int, product: Product, card: str) -> Rate:
         starting_at=day(draw(st.sampled_from([-10, -10, start]))),
         ending_before=None if length is None else day(max(start, -9) + length),
         number=number,
-        credit_type_id=USD.id,
+        credit_type_id=unit,
         pricing_group_values=values,
     )
 
@@ -140,7 +142,7 @@ def balances(draw: st.DrawFn, name: str, contracts: list[str]) -> Balance:
         type=draw(st.sampled_from([BalanceType.PREPAID, BalanceType.CREDIT])),
         customer_id="customer",
         product_id="fixed",
-        credit_type_id=draw(st.sampled_from([USD.id] * 9 + [EURO])),
+        credit_type_id=draw(st.sampled_from([USD.id] * 7 + [CREDITS.id] * 2 + [EURO])),
         segments=tuple(segments),
         created_at=START,
         created_by="test",
@@ -170,9 +172,12 @@ def worlds(draw: st.DrawFn, aggregation: Aggregation = Aggregation.SUM) -> World
     fixed = ProductState(name="fixed", created_at=START, created_by="test")
     sold = {name: draw(products(name)) for name in "AB"}
     names = draw(st.sampled_from([["one"], ["one", "two"]]))
+    unit_of = {"A": USD.id, "B": draw(st.sampled_from([USD.id, CREDITS.id]))}
+    worth = Conversion(CREDITS.id, draw(st.decimals("0.001", 3, places=3, allow_nan=False)))
     offered = [
-        draw(rates(number, sold[draw(st.sampled_from("AB"))], card))
+        draw(rates(number, sold[name], card, unit_of[name]))
         for number, card in enumerate(card for card in names for _ in range(draw(st.integers(1, 4))))
+        for name in draw(st.sampled_from("AB"))
     ]
     contracts = [
         Contract(
@@ -206,6 +211,8 @@ def worlds(draw: st.DrawFn, aggregation: Aggregation = Aggregation.SUM) -> World
         customer=Customer(id="customer", name="c", created_at=START, updated_at=START, ingest_aliases=("alias",)),
         contracts=tuple(contracts),
         rates={card: tuple(each for each in offered if each.rate_card_id == card) for card in names},
+        cards={name: _card(name, worth) for name in names},
+        units={**BY_ID, CREDITS.id: CREDITS},
         products={**sold, "fixed": Product(id="fixed", type=ProductType.FIXED, initial=fixed)},
         metrics={"metric": metric},
         balances=held,
@@ -213,3 +220,14 @@ def worlds(draw: st.DrawFn, aggregation: Aggregation = Aggregation.SUM) -> World
         invoiced=frozenset(),
     )
     return World(account, {"metric": draw(st.lists(usage_rows(), min_size=1, max_size=12))})
+
+
+def _card(name: str, worth: Conversion) -> RateCard:
+    return RateCard(
+        id=name,
+        name=name,
+        created_at=START,
+        created_by="test",
+        fiat_credit_type_id=USD.id,
+        credit_type_conversions=(worth,),
+    )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from winkel.model.contract import Contract, StatementSchedule
-from winkel.model.credit_type import USD
+from winkel.model.credit_type import BY_ID, USD, CreditType
 from winkel.model.customer import Customer
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType, TierPart, asked_for
 from winkel.model.money import multiply, negated
@@ -28,6 +28,10 @@ HOSTILE = (
     "~ -- ---",
 )
 """Names that mean something to Typst; on paper they must read as they are written."""
+
+
+CREDITS = CreditType("3d2c1b0a-aaaa-4bbb-8ccc-9dddeeeeffff", "AI Credits", is_currency=False)
+UNITS = {**BY_ID, CREDITS.id: CREDITS}
 
 
 def usage(
@@ -99,7 +103,7 @@ def sample(
         status=status,
         credit_type_id=USD.id,
         line_items=tuple(lines),
-        total=asked_for(lines),
+        total=asked_for(lines, USD.id),
         start=START if kind is InvoiceType.USAGE else None,
         end=END if kind is InvoiceType.USAGE else None,
         issued_at=datetime(2026, 2, 2, tzinfo=UTC),
@@ -115,4 +119,4 @@ def sample(
         created_by="test",
         usage_statement_schedule=StatementSchedule(Frequency.MONTHLY, START),
     )
-    return page(invoice, who, agreed, seller)
+    return page(invoice, who, agreed, seller, UNITS)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from paper.samples import applied, sample, usage, usual
-from winkel.model.invoice import InvoiceStatus, InvoiceType, TierPart
+from paper.samples import CREDITS, applied, sample, usage, usual
+from winkel.model.invoice import InvoiceStatus, InvoiceType, LineType, TierPart
 from winkel.model.money import multiply, total
 from winkel.paper.page import Amount, Fact, number, span
 
@@ -65,6 +65,25 @@ def test_a_discount_is_below_zero_in_its_section() -> None:
         ("", "1,000.00", "1,000.00"), ("Launch", "−1,200.00", "−1,200.00"),
     ]  # fmt: skip
     assert (section.subtotal, made.total, made.sums) == (Amount("−200.00"), Amount("−200.00"), [])
+
+
+def test_amounts_in_custom_units_name_them_and_are_in_no_sum_of_money() -> None:
+    """Units keep their digits and are summed by product; charges and the total are money, and so is the conversion."""
+    in_units = [structs.replace(usage("Tokens", many, "2"), credit_type_id=CREDITS.id) for many in ("3", "0.125")]
+    paid = structs.replace(applied(in_units[0]), credit_type_id=CREDITS.id)
+    conversion = structs.replace(
+        usage("AI Credits conversion", "0.25", "10"), type=LineType.CONVERSION, product_id=None
+    )
+    other = structs.replace(conversion, name="Stars conversion", total=Decimal(1), quantity=Decimal("0.1"))
+    calls = usage("Calls", "1", "200")
+    made = sample([in_units[0], paid, in_units[1], calls, applied(calls), conversion, other])
+    tokens = made.sections[0]
+    assert [row.amount.shown for row in tokens.rows] == ["6 AI Credits", "−6 AI Credits", "0.25 AI Credits"]
+    assert (tokens.rows[0].unit_price, tokens.subtotal) == ("2", Amount("0.25 AI Credits"))
+    assert [each.name for each in made.sections[2:]] == ["AI Credits conversion", "Stars conversion"]
+    assert [each.amount.shown for each in made.sums] == ["2.04", "−2.00"]
+    assert made.total == Amount("0.04", "0.035")
+    assert "not money" in made.notes[0]
 
 
 def test_tiers_say_their_bounds() -> None:

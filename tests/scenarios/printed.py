@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from winkel.model.credit_type import CURRENCIES, USD
+from winkel.model.credit_type import CURRENCIES, USD, is_custom
 from winkel.model.invoice import Invoice, LineItem, LineType
 from winkel.model.ledger import LedgerEntry
 
@@ -37,7 +37,8 @@ def heading(of: Invoice) -> str:
 
 def void(of: Invoice, back: Iterable[LedgerEntry]) -> list[str]:
     """Return that an invoice is void, and what came back to which segment."""
-    amounts = ((each.segment_id, money(each.amount, of.credit_type_id)) for each in back)
+    units = {line.segment_id: line.credit_type_id for line in of.line_items}
+    amounts = ((each.segment_id, money(each.amount, units.get(each.segment_id, of.credit_type_id))) for each in back)
     return [f"{heading(of)}  is void", *(f"  back to {segment:<73} {amount:>14}" for segment, amount in amounts)]
 
 
@@ -61,7 +62,9 @@ def day(instant: datetime) -> str:
 
 
 def money(amount: Decimal, unit: str) -> str:
-    """Return an amount as people write it: with every digit it has, at least two after the point."""
+    """Return an amount as people write it: with every digit it has, at least two after the point; or with its unit."""
+    if is_custom(unit):
+        return f"{number(amount)} {unit}"
     whole, _, fraction = number(amount.scaleb(-2) if unit == USD.id else amount).partition(".")
     return f"{whole}.{fraction:<02}"
 

@@ -1,6 +1,7 @@
 # A prepaid commit asks for money on the dates of its invoice schedule. Items of one contract and date share an invoice.
 # All of them are drafts until their date; a commit without a schedule is free and asks for nothing.
 
+card nothing: USD
 contract main: 2026-01-01, on nothing
 prepaid Compute: 120.00 from 2026-01-01 to 2027-01-01, invoiced 60.00 on 2026-01-01, invoiced 60.00 on 2026-07-01, of main
 prepaid Support: 10.00 from 2026-01-01 to 2027-01-01, invoiced 10.00 on 2026-01-01, billed to main

@@ -3,6 +3,7 @@
 
 metric calls: SUM
 card partner: USD
+card nothing: USD
 product Calls: metric calls
 product Support: metric calls
 rate Calls: 1.00

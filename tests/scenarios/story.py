@@ -29,7 +29,7 @@ from winkel.meter.windows import WindowSize, spans
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, RateSide, ScheduleItem, Segment
 from winkel.model.contract import ChargesOnUsageInvoices, Contract, Discount, ScheduledCharge, StatementSchedule
-from winkel.model.credit_type import USD
+from winkel.model.credit_type import USD, CreditType
 from winkel.model.customer import Customer
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
 from winkel.model.ledger import PREFIX, EntryKind, LedgerEntry
@@ -42,7 +42,7 @@ from winkel.model.product import (
     ProductType,
     ProductUpdate,
 )
-from winkel.model.rate_card import Rate
+from winkel.model.rate_card import Conversion, Rate, RateCard
 from winkel.model.usage import HourUsage
 
 BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
@@ -54,7 +54,8 @@ class Story:
 
     def __init__(self) -> None:
         self.customer = Customer(id="customer", name="customer", created_at=BEGINNING, updated_at=BEGINNING)
-        self.cards: dict[str, str] = {"standard": USD.id}
+        self.cards: dict[str, RateCard] = {"standard": _card("standard", USD.id)}
+        self.units: dict[str, CreditType] = dict(words.CURRENCY)
         self.contracts: dict[str, Contract] = {}
         self.rates: list[Rate] = []
         self.products: dict[str, Product] = {}
@@ -73,7 +74,12 @@ class Story:
                 aliases = tuple(clause.split()[1] for clause in clauses)
                 self.customer = structs.replace(self.customer, name=name, ingest_aliases=aliases)
             case "card":
-                self.cards[name] = words.CURRENCY[clauses[0]].id
+                self.cards[name] = _card(name, self.units[clauses[0]].id)
+            case "unit":
+                self.units[name] = CreditType(name, name, is_currency=False)
+                for clause in clauses:
+                    worth, _, card = clause.partition(" on ")
+                    self._convert(name, worth, card or "standard")
             case "metric":
                 keys = tuple(tuple(clause.split()[1:]) for clause in clauses[1:])
                 self.metrics[name] = BillableMetric(
@@ -108,7 +114,7 @@ class Story:
                 self._dated(word, name, clauses)
             case "recurring":
                 self.products.setdefault("Fixed", _fixed())
-                contract, term = words.recurring(name, clauses)
+                contract, term = words.recurring(name, clauses, self.units)
                 its = self.contracts[contract]
                 self.contracts[contract] = structs.replace(its, recurring_balances=(*its.recurring_balances, term))
             case "subscription":
@@ -119,7 +125,8 @@ class Story:
                 self.contracts[name] = structs.replace(contract, usage_filters=(*contract.usage_filters, made))
             case "override":
                 contract = self.contracts[name]
-                made = words.override(f"override {len(contract.overrides)}", clauses, self.cards[contract.rate_card_id])
+                its_id, unit = f"override {len(contract.overrides)}", self._unit_of(contract, clauses)
+                made = words.override(its_id, clauses, unit)
                 self.contracts[name] = structs.replace(contract, overrides=(*contract.overrides, made))
             case "credit" | "prepaid" | "postpaid":
                 self.balances[name] = self._balance(word, name, clauses)
@@ -131,13 +138,28 @@ class Story:
             case _:
                 raise ValueError(f"a story doesn't know the word {word!r}")
 
+    def _convert(self, unit: str, worth: str, card: str) -> None:
+        """Say what a custom unit is worth on a card, for the first time or anew."""
+        its = self.cards[card]
+        others = [each for each in its.credit_type_conversions if each.custom_credit_type_id != unit]
+        made = Conversion(unit, words.amount(worth, its.fiat_credit_type_id))
+        self.cards[card] = structs.replace(its, credit_type_conversions=(*others, made))
+
+    def _unit_of(self, contract: Contract, clauses: list[str]) -> str:
+        """Return the unit of the rates that an override is for: those of the product it names, or the card's."""
+        card, named = self.cards[contract.rate_card_id], {f"product {each.product_id}": each for each in self.rates}
+        found = [named[clause].credit_type_id for clause in clauses if clause in named]
+        return found[0] if found else card.fiat_credit_type_id
+
     def _rate(self, name: str, clauses: list[str]) -> Rate:
         card, values, entitled, start, end, frequency = "standard", {}, True, BEGINNING, None, None
-        parts, commit_parts = [], []
+        parts, commit_parts, unit = [], [], None
         for clause in clauses:
             match clause.split():
                 case ["on", card]:
                     pass
+                case ["in", *named]:
+                    unit = self.units[" ".join(named)].id
                 case ["commit", *price]:
                     commit_parts.append(price)
                 case ["for", *pairs]:
@@ -152,18 +174,19 @@ class Story:
                     frequency = Frequency(word)
                 case parts_of_price:
                     parts.append(parts_of_price)
+        unit = unit or self.cards[card].fiat_credit_type_id
         return Rate(
             id=f"rate {len(self.rates)}",
             rate_card_id=card,
             product_id=name,
-            price=words.price(parts, self.cards[card]),
+            price=words.price(parts, unit),
             entitled=entitled,
             starting_at=start,
             ending_before=end,
             number=len(self.rates),
-            credit_type_id=self.cards[card],
+            credit_type_id=unit,
             pricing_group_values=values,
-            commit_price=words.price(commit_parts, self.cards[card]) if commit_parts else None,
+            commit_price=words.price(commit_parts, unit) if commit_parts else None,
             billing_frequency=frequency,
         )
 
@@ -210,8 +233,8 @@ class Story:
         products, tags = [], []
         for clause in clauses:
             match clause.split():
-                case [code] if code in words.CURRENCY:
-                    unit = words.CURRENCY[code].id
+                case named if " ".join(named) in self.units:
+                    unit = self.units[" ".join(named)].id
                 case ["priority", number]:
                     fields["priority"] = Decimal(number)
                 case ["of", contract]:
@@ -252,7 +275,7 @@ class Story:
             applicable_product_ids=tuple(products),
             applicable_product_tags=tuple(tags),
             specifiers=tuple(specifiers),
-            invoice_schedule=_invoicing(name, unit, invoiced) if invoiced else None,
+            invoice_schedule=_invoicing(name, words.currency(unit), invoiced) if invoiced else None,
             **fields,
         )
 
@@ -350,6 +373,8 @@ class Story:
             customer=self.customer,
             contracts=tuple(self.contracts.values()),
             rates={card: tuple(each for each in self.rates if each.rate_card_id == card) for card in self.cards},
+            cards=self.cards,
+            units={each.id: each for each in self.units.values()},
             products=self.products,
             metrics=self.metrics,
             balances=tuple(self.balances.values()),
@@ -470,7 +495,7 @@ class Story:
             posted = balance_of(balance, self.entries, (), at)
             live = balance_of(balance, self.entries, pending, at)
             unit = balance.credit_type_id
-            shown = f"{printed.money(live, unit):>12} {printed.CODE[unit]}"
+            shown = f"{printed.money(live, unit):>12} {printed.CODE.get(unit, '')}".rstrip()
             yield f"{name:<30}{shown}   ({printed.money(posted, unit)} without drafts)"
 
 
@@ -513,6 +538,10 @@ def _invoicing(name: str, unit: str, dates: list[tuple[str, datetime]]) -> Invoi
         for number, (amount, day) in enumerate(dates, 1)
     )
     return InvoiceSchedule(credit_type_id=unit, schedule_items=items)
+
+
+def _card(name: str, unit: str) -> RateCard:
+    return RateCard(id=name, name=name, created_at=BEGINNING, created_by="story", fiat_credit_type_id=unit)
 
 
 def _fixed() -> Product:

@@ -1,13 +1,13 @@
 """The words of stories: clauses that say terms, prices, times and amounts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
 from winkel.model.commit import BalanceType, RateSide, Specifier
 from winkel.model.contract import Contract, UsageFilter
-from winkel.model.credit_type import CURRENCIES, USD
+from winkel.model.credit_type import CURRENCIES, USD, CreditType, is_custom
 from winkel.model.override import MultiplierTier, Override, OverrideSpecifier, OverrideType, Prioritization
 from winkel.model.package import Duration, Offset, RelativeUnit
 from winkel.model.period import Frequency, RecurrenceFrequency
@@ -121,15 +121,15 @@ def specifier(text: str, kind: type[S] = Specifier) -> S:
     return kind(**fields)
 
 
-def recurring(name: str, clauses: list[str]) -> tuple[str, RecurringBalance]:
+def recurring(name: str, clauses: list[str], units: Mapping[str, CreditType]) -> tuple[str, RecurringBalance]:
     """Return the contract's name and the term of `recurring credit Free: 100.00 each month from 2026-01-15`."""
     kind, _, name = name.partition(" ")
     unit, contract, given, asked = USD.id, "main", "", None
     fields: dict[str, object] = {"commit_duration": 1, "priority": Decimal(1)}
     for clause in clauses:
         match clause.split():
-            case [code] if code in CURRENCY:
-                unit = CURRENCY[code].id
+            case named if " ".join(named) in units:
+                unit = units[" ".join(named)].id
             case ["of", contract]:
                 pass
             case ["priority", number]:
@@ -143,21 +143,27 @@ def recurring(name: str, clauses: list[str]) -> tuple[str, RecurringBalance]:
             case ["rounded", how, "to", places, "places"]:
                 fields["access_rounding"] = rounding(how, places, unit)
             case ["invoice", "rounded", how, "to", places, "places"]:
-                fields["invoice_rounding"] = rounding(how, places, unit)
+                fields["invoice_rounding"] = rounding(how, places, currency(unit))
             case [given, "each", often, "from", *span]:
                 fields["recurrence_frequency"] = EACH[often]
                 fields["starting_at"], fields["ending_before"] = term(" ".join(span))
             case _:
                 raise ValueError(f"a recurring balance doesn't know {clause!r}")
+    paid_in = currency(unit)
     return contract, RecurringBalance(
         id=name,
         name=name,
         type=BalanceType.CREDIT if kind == "credit" else BalanceType.PREPAID,
         product_id="Fixed",
         access_amount=RecurringAmount(unit, amount(given, unit), Decimal(1)),
-        invoice_amount=None if asked is None else RecurringAmount(unit, amount(asked, unit), Decimal(1)),
+        invoice_amount=None if asked is None else RecurringAmount(paid_in, amount(asked, paid_in), Decimal(1)),
         **fields,
     )
+
+
+def currency(unit: str) -> str:
+    """Return the currency in which a balance is invoiced: its own, or dollars for one in a custom unit."""
+    return USD.id if is_custom(unit) else unit
 
 
 def rounding(how: str, places: str, unit: str) -> AmountRounding:

@@ -27,9 +27,7 @@ async def tenant(tx: Connection, made: Tenant, at: datetime) -> None:
         if each.made_at <= at:
             await metrics.insert(tx, made.id, metric_of(each))
     for card_id, currency in made.cards.items():
-        unit = CURRENCIES[currency]
-        card = rate_card.RateCard(id=card_id, name="card", created_at=at, created_by="sim", fiat_credit_type_id=unit)
-        await rate_cards.insert(tx, made.id, card)
+        await rate_cards.insert(tx, made.id, card_of(card_id, currency, at))
     for each in made.products:
         if each.made_at <= at:
             await product_with_rates(tx, made, each)
@@ -50,6 +48,12 @@ async def product_with_rates(tx: Connection, made: Tenant, each: world.Product) 
     await rate_cards.add_rates(
         tx, made.id, [rate_cards.NewRate(**{name: getattr(one, name) for name in wanted}) for one in rates]
     )
+
+
+def card_of(card_id: str, currency: str, at: datetime) -> rate_card.RateCard:
+    """Return a rate card."""
+    unit = CURRENCIES[currency]
+    return rate_card.RateCard(id=card_id, name="card", created_at=at, created_by="sim", fiat_credit_type_id=unit)
 
 
 def customer_of(each: world.Customer, at: datetime) -> customer.Customer:

@@ -45,6 +45,7 @@ class Real:
             for card in cards
             if card is not None
         }
+        self.cards = {each: build.card_of(each, unit, build.MADE) for each, unit in made.cards.items()}
         self.customer = build.customer_of(made.customers[0], build.MADE)
         self.posted: list[LedgerEntry] = []
         self.invoiced: set[str] = set()
@@ -85,6 +86,7 @@ class Real:
             customer=self.customer,
             contracts=contracts,
             rates=self.rates,
+            cards=self.cards,
             products={each: self.products[each] for each in sorted(named)},
             metrics=self.metrics,
             balances=balances,

@@ -7,6 +7,7 @@ from msgspec import structs
 
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract
+from winkel.model.credit_type import CreditType
 from winkel.model.customer import Customer
 from winkel.model.edit import ContractEdit
 from winkel.model.invoice import Invoice
@@ -35,6 +36,7 @@ TABLES: dict[str, type[Any]] = {
     "invoice": Invoice,
     "ledger_entry": LedgerEntry,
     "contract_edit": ContractEdit,
+    "credit_type": CreditType,
     "named_schedule": NamedSchedule,
     "package": Package,
     "usage_series": Series,
@@ -43,6 +45,7 @@ TABLES: dict[str, type[Any]] = {
 }
 ELSEWHERE = {
     ("customer", "ingest_aliases"): "rows of ingest_alias, so that an alias has one holder",
+    ("credit_type", "is_currency"): "never: currencies are not kept",
     ("rate_card", "aliases"): "rows of rate_card_alias, so that a name has one card at a time",
     ("rate", "position"): "rows of rate_card_product, one for each product of a card",
     ("package", "aliases"): "rows of package_alias, so that a name has one package at a time",

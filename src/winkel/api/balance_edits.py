@@ -16,6 +16,7 @@ from winkel.api import fields, schedules, terms
 from winkel.api.schedules import ITEMS_MAX, ItemIn, SegmentIn
 from winkel.bill.balance import remaining
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, RateSide, ScheduleItem, Segment, Specifier
+from winkel.model.credit_type import is_custom
 from winkel.model.ledger import EntryKind, LedgerEntry
 from winkel.model.money import ZERO, total
 from winkel.model.product import Product
@@ -217,6 +218,9 @@ def _segment(segment: Segment, asked: SegmentUpdate, settled: Settled, place: st
 
 
 def _invoicing(balance: Balance, asked: InvoicingEdit, settled: Settled, place: str) -> InvoiceSchedule:
+    if balance.invoice_schedule is None and is_custom(balance.credit_type_id):
+        message = "this commit is in a custom pricing unit and says no currency: archive it and add another"
+        fields.refuse(message, place)
     schedule = balance.invoice_schedule or InvoiceSchedule(credit_type_id=balance.credit_type_id)
     return edited_schedule(schedule, asked, settled, place)
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 from winkel.api.wire import Id, Ref, credit_type_ref
 from winkel.model import money
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, Segment, Specifier
+from winkel.model.credit_type import Units
 from winkel.model.ledger import PREFIX, EntryKind, LedgerEntry
 from winkel.model.money import plain
 
@@ -95,7 +96,11 @@ class BalanceView(Struct, omit_defaults=True, kw_only=True):
 
 
 def balances_view(
-    balance: Balance, product_name: str, ledger: Iterable[LedgerEntry] | None = None, amount: Decimal | None = None
+    balance: Balance,
+    product_name: str,
+    units: Units,
+    ledger: Iterable[LedgerEntry] | None = None,
+    amount: Decimal | None = None,
 ) -> BalanceView:
     """Return a balance for the wire, with its ledger and with what is left of it where these are given."""
     schedule = balance.invoice_schedule
@@ -103,7 +108,7 @@ def balances_view(
         id=balance.id,
         type=balance.type,
         product=Ref(balance.product_id, product_name),
-        access_schedule=_access(balance.credit_type_id, balance.segments),
+        access_schedule=_access(credit_type_ref(balance.credit_type_id, units), balance.segments),
         created_at=balance.created_at,
         created_by=None if balance.recurring_id else balance.created_by,
         priority=plain(balance.priority),
@@ -145,9 +150,9 @@ def cost_basis(balance: Balance) -> Decimal | None:
     return plain(money.divide(asked, given))
 
 
-def _access(credit_type_id: str, segments: Iterable[Segment]) -> AccessScheduleView:
+def _access(credit_type: Ref, segments: Iterable[Segment]) -> AccessScheduleView:
     items = [SegmentView(each.id, plain(each.amount), each.starting_at, each.ending_before) for each in segments]
-    return AccessScheduleView("SPEND", credit_type_ref(credit_type_id), items)
+    return AccessScheduleView("SPEND", credit_type, items)
 
 
 def invoicing(schedule: InvoiceSchedule) -> InvoiceScheduleView:

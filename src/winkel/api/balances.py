@@ -138,11 +138,13 @@ async def list_balances(request: Request[Any, Any, Any], api: Api, caller: Calle
 async def get_net_balance(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[NetBalance]:
     """Return one number: the balances of a customer in one pricing unit, together."""
     asked = await body(request, GetNetBalance)
-    unit = fields.currency(asked.credit_type_id, "$.credit_type_id")
+    unit = fields.unit(asked.credit_type_id)
     filters = [_checked(each, f"$.filters[{index}]") for index, each in enumerate(asked.filters or ())]
     async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
         at = api.clock()
         now = await standing(tx, api.further, caller.tenant_id, str(asked.customer_id), at)
+    if unit not in now.account.units:
+        fields.refuse(f"there is no pricing unit {unit}", "$.credit_type_id")
     drafted = now.deductions if asked.invoice_inclusion_mode is Inclusion.FINALIZED_AND_DRAFT else []
     wanted = [each for each in now.account.balances if each.credit_type_id == unit and _wanted(each, filters)]
     net = total([balance_of(each, now.account.entries, drafted, at) for each in wanted])

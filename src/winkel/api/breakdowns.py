@@ -154,7 +154,7 @@ def _before(row: Window, place: _Place, *, back: bool) -> bool:
 
 def _view(row: Window, account: Account, held: Mapping[str, Balance], asked: ListBreakdowns) -> BreakdownView:
     """Return a row for the wire."""
-    shown = invoice_view(row.invoice, account.customer, held, skip_zero=asked.skip_zero_qty_line_items)
+    shown = invoice_view(row.invoice, account.customer, held, account.units, skip_zero=asked.skip_zero_qty_line_items)
     return BreakdownView(
         **structs.asdict(shown),
         breakdown_start_timestamp=row.period.start,

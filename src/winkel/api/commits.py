@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 from winkel.api import edit_records, fields, history, pages, schedules, terms, wire
 from winkel.api.auth import reader, writer
 from winkel.api.balance_views import BalanceView, balances_view
+from winkel.api.credit_types import check_units
 from winkel.api.schedules import AccessType
 from winkel.api.state import Api
 from winkel.api.terms import CustomerCommitIn, CustomerCreditIn, Origin
@@ -22,7 +23,7 @@ from winkel.model.contract import Contract
 from winkel.model.errors import NotFoundError
 from winkel.model.ledger import LedgerEntry
 from winkel.model.tenant import Caller
-from winkel.store import balances, billing, contracts, customers, invoices, products, uniqueness_keys
+from winkel.store import balances, billing, contracts, credit_types, customers, invoices, products, uniqueness_keys
 from winkel.store.balances import Filter
 from winkel.store.database import Connection
 from winkel.store.shards import Lender
@@ -83,6 +84,7 @@ async def create_commit(request: Request[Any, Any, Any], api: Api, caller: Calle
     asked = await fields.body(request, CustomerCommitIn, terms.NOT_YET | {"rollover_fraction"})
     async with api.database.transaction(caller.tenant_id) as tx:
         origin = await _origin(tx, api, caller, asked)
+        await check_units(tx, caller.tenant_id, asked)
         known = await terms.known_products(tx, caller.tenant_id, [asked])
         balance = terms.commit(asked, origin, known, "$")
         await check_contracts(tx, caller.tenant_id, balance)
@@ -95,6 +97,7 @@ async def create_credit(request: Request[Any, Any, Any], api: Api, caller: Calle
     asked = await fields.body(request, CustomerCreditIn, terms.NOT_YET | {"rollover_fraction"})
     async with api.database.transaction(caller.tenant_id) as tx:
         origin = await _origin(tx, api, caller, asked)
+        await check_units(tx, caller.tenant_id, asked)
         known = await terms.known_products(tx, caller.tenant_id, [asked])
         balance = terms.credit(asked, origin, known, "$")
         await check_contracts(tx, caller.tenant_id, balance)
@@ -166,6 +169,7 @@ async def views(
     What is left of them, and their ledgers, include the deductions that open drafts would post (metronome-api.md §4.8).
     """
     sold = await products.by_ids(tx, tenant_id, sorted({each.product_id for each in found}))
+    units = await credit_types.units(tx, tenant_id)
     posted: list[LedgerEntry] = []
     if found and (include_ledgers or include_balance):
         now = await standing(tx, further, tenant_id, found[0].customer_id, at)
@@ -174,6 +178,7 @@ async def views(
         balances_view(
             each,
             sold[each.product_id].at(at).name,
+            units,
             ledger(each, posted, at) if include_ledgers else None,
             balance_of(each, posted, (), at) if include_balance else None,
         )

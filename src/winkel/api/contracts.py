@@ -41,6 +41,7 @@ from winkel.api.contract_views import (
     contract_v1,
     contract_v2,
 )
+from winkel.api.credit_types import check_units
 from winkel.api.package_terms import refusing_package, unpacked
 from winkel.api.state import Api
 from winkel.api.terms import Origin
@@ -169,6 +170,7 @@ async def agree(
     named |= terms.product_ids([*asked.recurring_commits, *asked.recurring_credits])
     named |= subscriptions.product_ids(asked.subscriptions)
     known = await products.by_ids(tx, tenant_id, sorted(named))
+    await check_units(tx, tenant_id, asked)
     contract = agreed(asked, card, known, at, by)
     subscribed = await _subscriptions(tx, tenant_id, asked, contract, known)
     contract = structs.replace(contract, subscriptions=subscribed)

@@ -24,6 +24,7 @@ from winkel.api.subscription_edits import SubscriptionUpdate
 from winkel.api.subscriptions import SubscriptionView, subscription_view
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.contract import Contract
+from winkel.model.credit_type import Units
 from winkel.model.edit import ContractEdit
 from winkel.model.money import plain
 from winkel.model.product import Product
@@ -65,13 +66,19 @@ class EditRecord(Struct, omit_defaults=True, kw_only=True):
 
 
 def contract_record(
-    asked: EditContract, before: Contract, held: Iterable[str], made: Terms, known: Mapping[str, Product], at: datetime
+    asked: EditContract,
+    before: Contract,
+    held: Iterable[str],
+    made: Terms,
+    known: Mapping[str, Product],
+    units: Units,
+    at: datetime,
 ) -> EditRecord:
     """Return the record of an edit; `before` and `held` are the contract and the ids of its balances until now."""
     new = _new(before, held, made)
     named = [recurring_view(made.contract, each, known) for each in made.contract.recurring_balances if each.id in new]
     prepaid = {each.id for each in made.contract.recurring_balances if each.type is not BalanceType.CREDIT}
-    added = [(each, _added(each, known)) for each in made.balances.values() if each.id in new]
+    added = [(each, _added(each, known, units)) for each in made.balances.values() if each.id in new]
     days = asked.update_net_payment_terms_days
     return EditRecord(
         id=str(uuid.uuid4()),
@@ -118,8 +125,8 @@ def _ids(contract: Contract) -> set[str]:
     return {each.id for terms in some for each in terms}
 
 
-def _added(balance: Balance, known: Mapping[str, Product]) -> BalanceView:
-    return balances_view(balance, known[balance.product_id].at(balance.created_at).name)
+def _added(balance: Balance, known: Mapping[str, Product], units: Units) -> BalanceView:
+    return balances_view(balance, known[balance.product_id].at(balance.created_at).name, units)
 
 
 def told(asked: CommitEdit | CreditEdit | UpdateCharge | RecurringUpdate | SubscriptionUpdate, id_name: str) -> Fields:

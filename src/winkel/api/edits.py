@@ -10,6 +10,7 @@ from winkel.api.auth import reader, writer
 from winkel.api.balance_edits import Settled
 from winkel.api.contract_edits import COMMITS, CREDITS, Ground, Terms
 from winkel.api.contract_requests import ContractKey
+from winkel.api.credit_types import check_units
 from winkel.api.edit_requests import NOT_YET, EditCommit, EditContract, EditCredit, check_asks
 from winkel.api.state import Api
 from winkel.api.wire import Data, Id
@@ -41,13 +42,14 @@ async def edit(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Dat
         held = await _held(tx, api, tenant_id, before, asked.balance_ids)
         named = asked.product_ids.union(before.product_ids, *(each.product_ids for each in held.values()))
         known = await products.by_ids(tx, tenant_id, sorted(named))
+        units = await check_units(tx, tenant_id, asked)
         rates = await rate_cards.rates_of(tx, tenant_id, before.rate_card_id) if asked.add_subscriptions else ()
         ground = Ground(known, await settled(tx, tenant_id, customer_id), rates, at, caller.name)
         allowed = asked.allow_contract_ending_before_finalized_invoice
         end = asked.end(None)
         await contract_ends.check(tx, tenant_id, before, end, allowed, "$.update_contract_end_date")
         made = contract_edits.edited(before, held, asked, ground)
-        record = edit_records.contract_record(asked, before, held, made, known, at)
+        record = edit_records.contract_record(asked, before, held, made, known, units, at)
         await uniqueness_keys.claim(tx, tenant_id, "edit", asked.uniqueness_key, record.id)
         await _keep(tx, tenant_id, made, held)
         kept = await history.note(tx, caller, before, record)

@@ -122,7 +122,12 @@ def number_or_none(value: Decimal | None, place: str) -> Decimal | None:
 
 def currency(credit_type_id: object, place: str) -> str:
     """Return the id of a currency; USD when none is named (metronome-api.md §2)."""
-    name = credit_type.USD.id if credit_type_id is None else str(credit_type_id)
-    if name not in credit_type.BY_ID:
-        refuse("custom pricing units are not supported yet: name a currency", place)
+    name = unit(credit_type_id)
+    if credit_type.is_custom(name):
+        refuse("must be a currency: nobody is asked to pay in a custom pricing unit", place)
     return name
+
+
+def unit(credit_type_id: object) -> str:
+    """Return the id of a pricing unit; USD when none is named. Whether it exists, `credit_types.check_units` checks."""
+    return credit_type.USD.id if credit_type_id is None else str(credit_type_id)

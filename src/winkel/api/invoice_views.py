@@ -9,6 +9,7 @@ from msgspec import Struct
 from winkel.api.rate_views import RateView, list_rate
 from winkel.api.wire import Id, Ref, credit_type_ref
 from winkel.model.commit import Balance, BalanceType
+from winkel.model.credit_type import Units
 from winkel.model.customer import Customer
 from winkel.model.invoice import Invoice, LineItem, LineType, TierPart
 from winkel.model.money import plain
@@ -21,6 +22,10 @@ PRODUCT_TYPES = {
 }
 COMMIT_TYPES = {"PREPAID": "PrepaidCommit", "CREDIT": "PrepaidCommit", "POSTPAID": "PostpaidCommit"}
 """What the API calls balances on a line: prepaid commits and credits alike (metronome-api.md §4.9)."""
+
+
+PAYABLE = {LineType.USAGE, LineType.SUBSCRIPTION, LineType.CONVERSION}
+"""Lines for which balances pay."""
 
 
 class TierView(Struct, omit_defaults=True):
@@ -96,7 +101,7 @@ class InvoiceView(Struct, omit_defaults=True, kw_only=True):
 
 
 def invoice_view(
-    invoice: Invoice, customer: Customer, balances: Mapping[str, Balance], *, skip_zero: bool = False
+    invoice: Invoice, customer: Customer, balances: Mapping[str, Balance], units: Units, *, skip_zero: bool = False
 ) -> InvoiceView:
     """Return the invoice for the wire; `skip_zero` leaves lines without quantity out, which changes no total."""
     lines = [line for line in invoice.line_items if not (skip_zero and line.quantity == 0)]
@@ -107,7 +112,7 @@ def invoice_view(
         customer_id=invoice.customer_id,
         contract_id=invoice.contract_id,
         credit_type=credit_type_ref(invoice.credit_type_id),
-        line_items=[line_view(line, balances) for line in lines],
+        line_items=[line_view(line, balances, units) for line in lines],
         subtotal=plain(invoice.total),
         total=plain(invoice.total),
         start_timestamp=invoice.start,
@@ -120,20 +125,21 @@ def invoice_view(
     )
 
 
-def line_view(line: LineItem, balances: Mapping[str, Balance]) -> LineView:
+def line_view(line: LineItem, balances: Mapping[str, Balance], units: Units) -> LineView:
     """Return one line item for the wire."""
     balance = balances.get(line.balance_id) if line.balance_id else None
+    unit = credit_type_ref(line.credit_type_id, units)
     return LineView(
         type=line.type,
         name=line.name,
         total=plain(line.total),
-        credit_type=credit_type_ref(line.credit_type_id),
+        credit_type=unit,
         product_id=line.product_id,
         product_type=PRODUCT_TYPES.get(line.product_type or ""),
         product_tags=list(line.product_tags) or None,
         quantity=_plain(line.quantity),
         unit_price=_plain(line.unit_price),
-        list_price=None if line.list_price is None else list_rate(line.list_price, line.credit_type_id),
+        list_price=None if line.list_price is None else list_rate(line.list_price, unit),
         starting_at=line.starting_at,
         ending_before=line.ending_before,
         pricing_group_values=line.pricing_group_values,
@@ -168,8 +174,8 @@ def _trued_up(line: LineItem) -> Id | None:
 
 
 def _applied(line: LineItem) -> AppliedView | None:
-    """Return the balance that pays for a line of usage or of a subscription."""
-    if line.type in {LineType.USAGE, LineType.SUBSCRIPTION} and line.balance_id and line.balance_type:
+    """Return the balance that pays for a line of usage, of a subscription or of a conversion."""
+    if line.type in PAYABLE and line.balance_id and line.balance_type:
         return AppliedView(line.balance_id, line.balance_type)
     return None
 

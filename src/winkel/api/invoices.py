@@ -31,7 +31,7 @@ from winkel.model.tenant import Caller
 from winkel.model.word import Word
 from winkel.paper.page import page
 from winkel.paper.typeset import pdf
-from winkel.store import balances, contracts, customers, invoices, tenants
+from winkel.store import balances, contracts, credit_types, customers, invoices, tenants
 from winkel.store.database import Connection
 from winkel.store.invoices import Filter
 
@@ -90,6 +90,7 @@ async def list_invoices(
     async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
         customer = await customers.get(tx, caller.tenant_id, key)
         held = {each.id: each for each in await balances.of_customer(tx, caller.tenant_id, key, include_archived=True)}
+        units = await credit_types.units(tx, caller.tenant_id)
         found: list[Invoice] = []
         if wanted.status is not InvoiceStatus.DRAFT:
             found += await invoices.page(tx, caller.tenant_id, key, wanted, after, size + 1)
@@ -97,7 +98,7 @@ async def list_invoices(
             found += [each for each in await _drafts(tx, caller.tenant_id, key, api) if _passes(each, wanted, after)]
     found.sort(key=_order, reverse=wanted.newest_first)
     shown, more = pages.cut(found, size)
-    views = [invoice_view(each, customer, held, skip_zero=asked.skip_zero_qty_line_items) for each in shown]
+    views = [invoice_view(each, customer, held, units, skip_zero=asked.skip_zero_qty_line_items) for each in shown]
     return Page(views, pages.encode(pages.Position(*_order(shown[-1]))) if more else None)
 
 
@@ -111,8 +112,9 @@ async def retrieve_invoice(
     async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
         customer = await customers.get(tx, caller.tenant_id, key)
         held = {each.id: each for each in await balances.of_customer(tx, caller.tenant_id, key, include_archived=True)}
+        units = await credit_types.units(tx, caller.tenant_id)
         invoice = await _kept_or_draft(tx, caller.tenant_id, key, wanted, api)
-    return Data(invoice_view(invoice, customer, held, skip_zero=asked.skip_zero_qty_line_items))
+    return Data(invoice_view(invoice, customer, held, units, skip_zero=asked.skip_zero_qty_line_items))
 
 
 @get("/v1/customers/{customer_id:str}/invoices/{invoice_id:str}/pdf", guards=[reader])
@@ -124,7 +126,8 @@ async def retrieve_invoice_pdf(api: Api, caller: Caller, customer_id: str, invoi
         invoice = await _kept_or_draft(tx, caller.tenant_id, key, wanted, api)
         contract = await contracts.get(tx, caller.tenant_id, key, invoice.contract_id)
         seller = await tenants.get(tx, caller.tenant_id)
-    content = await asyncio.to_thread(pdf, page(invoice, customer, contract, seller.name))
+        units = await credit_types.units(tx, caller.tenant_id)
+    content = await asyncio.to_thread(pdf, page(invoice, customer, contract, seller.name, units))
     named = {"content-disposition": f'inline; filename="invoice-{invoice.id}.pdf"'}
     return Response(content, media_type="application/pdf", headers=named)
 

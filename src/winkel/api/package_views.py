@@ -9,7 +9,7 @@ from msgspec import structs
 
 from winkel.api.subscriptions import ProrationView
 from winkel.api.wire import Ref, credit_type_ref
-from winkel.model.credit_type import USD
+from winkel.model.credit_type import USD, Units
 from winkel.model.package import Package
 from winkel.model.product import Product
 from winkel.model.subscription import SubscriptionProration
@@ -46,12 +46,13 @@ def product_ids(packages: Iterable[Package]) -> set[str]:
     return {each for each in named if each is not None}
 
 
-def package_view(package: Package, known: Mapping[str, Product]) -> dict[str, Any]:
+def package_view(package: Package, known: Mapping[str, Product], units: Units) -> dict[str, Any]:
     """Return a package for the wire; `known` has the products that it names."""
     shown: dict[str, Any] = _given(package.terms)
     for kind in LISTS:
         terms = [
-            _term(term, known, package.id, f"{kind}[{index}]") for index, term in enumerate(package.terms.get(kind, ()))
+            _term(term, known, units, package.id, f"{kind}[{index}]")
+            for index, term in enumerate(package.terms.get(kind, ()))
         ]
         if terms or kind in ALWAYS:
             shown[kind] = terms
@@ -67,14 +68,14 @@ def package_view(package: Package, known: Mapping[str, Product]) -> dict[str, An
     return {name: each for name, each in shown.items() if each is not None}
 
 
-def _term(term: Term, known: Mapping[str, Product], package_id: str, place: str) -> Term:
+def _term(term: Term, known: Mapping[str, Product], units: Units, package_id: str, place: str) -> Term:
     """Return one term for the wire. Its ids follow from its place: packages do not change."""
     shown = {"id": _id(package_id, place), **_given(term)}
     if "product_id" in shown:
         shown["product"] = _product(shown.pop("product_id"), known)
     for name in SCHEDULES:
         if name in shown:
-            shown[name] = _schedule(shown[name], package_id, f"{place}.{name}")
+            shown[name] = _schedule(shown[name], units, package_id, f"{place}.{name}")
     if "access_amount" in shown:
         shown["access_amount"] = {"credit_type_id": USD.id, **shown["access_amount"]}
     if "subscription_rate" in shown:
@@ -92,11 +93,11 @@ def _term(term: Term, known: Mapping[str, Product], package_id: str, place: str)
     return shown
 
 
-def _schedule(schedule: Term, package_id: str, place: str) -> Term:
+def _schedule(schedule: Term, units: Units, package_id: str, place: str) -> Term:
     items = [
         {"id": _id(package_id, f"{place}[{index}]"), **each} for index, each in enumerate(schedule["schedule_items"])
     ]
-    unit = credit_type_ref(schedule.get("credit_type_id", USD.id))
+    unit = credit_type_ref(schedule.get("credit_type_id", USD.id), units)
     return {**schedule, "credit_type": unit, "schedule_items": items}
 
 

@@ -23,7 +23,7 @@ from winkel.model.errors import InvalidError
 from winkel.model.package import Package
 from winkel.model.period import add_months, hour_number, hour_start, month_start
 from winkel.model.tenant import Caller
-from winkel.store import packages, products, uniqueness_keys
+from winkel.store import credit_types, packages, products, uniqueness_keys
 from winkel.store.contracts import Filter
 from winkel.store.database import Connection
 
@@ -93,7 +93,8 @@ async def get(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data
     async with api.database.transaction(caller.tenant_id) as tx:
         package = await packages.get(tx, caller.tenant_id, str(asked.package_id))
         known = await products.by_ids(tx, caller.tenant_id, sorted(product_ids([package])))
-    return Data(package_view(package, known))
+        units = await credit_types.units(tx, caller.tenant_id)
+    return Data(package_view(package, known, units))
 
 
 @post("/v1/packages/list", guards=[reader], status_code=200)
@@ -106,7 +107,8 @@ async def list_packages(request: Request[Any, Any, Any], api: Api, caller: Calle
         found = await packages.page(tx, caller.tenant_id, archived=archived, after=after, limit=size + 1)
         shown, more = pages.cut(found, size)
         known = await products.by_ids(tx, caller.tenant_id, sorted(product_ids(shown)))
-    return Page([package_view(each, known) for each in shown], fields.next_page(shown, more))
+        units = await credit_types.units(tx, caller.tenant_id)
+    return Page([package_view(each, known, units) for each in shown], fields.next_page(shown, more))
 
 
 @post("/v1/packages/archive", guards=[writer], status_code=200)

@@ -24,7 +24,7 @@ from winkel.ingest.check import ARRAY, all_or_none, check
 from winkel.model.event import Event, Identifier
 from winkel.model.tenant import Caller
 from winkel.model.word import Word
-from winkel.store import balances, customers
+from winkel.store import balances, credit_types, customers
 
 EVENTS_MAX = 100
 """The most events of one preview (metronome-api.md §2)."""
@@ -73,10 +73,13 @@ async def preview_events(
     async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
         customer = await customers.get(tx, caller.tenant_id, key)
         held = {each.id: each for each in await balances.of_customer(tx, caller.tenant_id, key, include_archived=True)}
+        units = await credit_types.units(tx, caller.tenant_id)
         found = await previewed(tx, api.further, caller.tenant_id, key, wanted, at)
     grace = timedelta(hours=api.settings.grace_hours)
     drafts = [structs.replace(each.invoice, issued_at=due_at(each, grace)) for each in found]
-    return Data([invoice_view(each, customer, held, skip_zero=asked.skip_zero_qty_line_items) for each in drafts])
+    return Data(
+        [invoice_view(each, customer, held, units, skip_zero=asked.skip_zero_qty_line_items) for each in drafts]
+    )
 
 
 def _given(events: Sequence[PreviewEvent]) -> set[str]:

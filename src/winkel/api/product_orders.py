@@ -77,7 +77,6 @@ async def move(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Dat
 
 async def _sold(tx: Connection, tenant_id: int, rate_card_id: str) -> Sequence[str]:
     """Return the products of a card in their order, which nobody else changes now. Raises `NotFoundError`."""
-    await rate_cards.get(tx, tenant_id, rate_card_id)
     await rate_cards.lock(tx, tenant_id, rate_card_id)
     return list(in_order(await rate_cards.rates_of(tx, tenant_id, rate_card_id)))
 

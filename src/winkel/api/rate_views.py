@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import Struct, structs
 
 from winkel.api.wire import Ref, credit_type_ref
+from winkel.model.credit_type import Units
 from winkel.model.money import plain
 from winkel.model.period import Frequency
 from winkel.model.price import Custom, Flat, Percentage, Price, Tier, Tiered, TieredPercentage
@@ -85,12 +86,12 @@ class ContractRateRow(Struct, omit_defaults=True, kw_only=True):
     billing_frequency: Frequency | None = None
 
 
-def rate_view(rate: Rate) -> RateView:
+def rate_view(rate: Rate, units: Units) -> RateView:
     """Return the price of a rate for the wire."""
-    return list_rate(rate.price, rate.credit_type_id, rate.pricing_group_values)
+    return list_rate(rate.price, credit_type_ref(rate.credit_type_id, units), rate.pricing_group_values)
 
 
-def list_rate(price: Price, credit_type_id: str, pricing_group_values: Mapping[str, str] | None = None) -> RateView:
+def list_rate(price: Price, credit_type: Ref, pricing_group_values: Mapping[str, str] | None = None) -> RateView:
     """Return a price with its pricing unit for the wire."""
     shown = price_view(price)
     return RateView(
@@ -98,7 +99,7 @@ def list_rate(price: Price, credit_type_id: str, pricing_group_values: Mapping[s
         price=shown.price,
         tiers=shown.tiers,
         custom_rate=shown.custom_rate,
-        credit_type=credit_type_ref(credit_type_id),
+        credit_type=credit_type,
         pricing_group_values=dict(pricing_group_values or {}) or None,
     )
 
@@ -124,7 +125,7 @@ def _tier(tier: Tier) -> Tier:
     return Tier(plain(tier.price), None if tier.size is None else plain(tier.size))
 
 
-def rate_row(held: Held, product: Product, at: datetime) -> RateRow:
+def rate_row(held: Held, product: Product, units: Units, at: datetime) -> RateRow:
     """Return one line of a rate card's schedule, with the product as it is named at the instant."""
     state = product.at(at)
     return RateRow(
@@ -133,7 +134,7 @@ def rate_row(held: Held, product: Product, at: datetime) -> RateRow:
         product_name=state.name,
         product_tags=state.tags,
         product_custom_fields=product.custom_fields,
-        rate=rate_view(held.rate),
+        rate=rate_view(held.rate, units),
         starting_at=held.starting_at,
         ending_before=held.ending_before,
         pricing_group_values=held.rate.pricing_group_values or None,
@@ -142,7 +143,7 @@ def rate_row(held: Held, product: Product, at: datetime) -> RateRow:
     )
 
 
-def contract_rate_row(held: Held, agreed: Price, product: Product, at: datetime) -> ContractRateRow:
+def contract_rate_row(held: Held, agreed: Price, product: Product, units: Units, at: datetime) -> ContractRateRow:
     """Return one line of a contract's schedule, with the product as it is named at the instant.
 
     `agreed` is the price under the contract's overrides; the line names it when it is not the list's.
@@ -152,12 +153,12 @@ def contract_rate_row(held: Held, agreed: Price, product: Product, at: datetime)
     return ContractRateRow(
         rate_card_id=held.rate.rate_card_id,
         entitled=True,
-        override_rate=None if changed is None else rate_view(changed),
+        override_rate=None if changed is None else rate_view(changed, units),
         product_id=product.id,
         product_name=state.name,
         product_tags=state.tags,
         product_custom_fields=product.custom_fields,
-        list_rate=rate_view(held.rate),
+        list_rate=rate_view(held.rate, units),
         starting_at=held.starting_at,
         ending_before=held.ending_before,
         pricing_group_values=held.rate.pricing_group_values or None,

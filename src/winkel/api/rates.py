@@ -14,11 +14,13 @@ from msgspec import Meta, Struct, field
 
 from winkel.api import fields, pages, prices, rate_views
 from winkel.api.auth import reader, writer
+from winkel.api.credit_types import check_units
 from winkel.api.prices import PriceIn
 from winkel.api.rate_views import ContractRateRow, Held, RateRow, RateView, Selector, rate_view
 from winkel.api.state import Api
 from winkel.api.wire import Data, Id, Page
 from winkel.model.contract import Contract
+from winkel.model.credit_type import Units, is_custom
 from winkel.model.errors import InvalidError
 from winkel.model.period import Frequency
 from winkel.model.price import Custom, Price
@@ -27,7 +29,7 @@ from winkel.model.rate_card import Rate, RateCard
 from winkel.model.tenant import Caller
 from winkel.rate.override import agreed_at
 from winkel.rate.use import Use
-from winkel.store import contracts, products, rate_cards
+from winkel.store import contracts, credit_types, products, rate_cards
 from winkel.store.database import Connection
 from winkel.store.rate_cards import NewRate
 
@@ -97,9 +99,10 @@ async def add_rate(request: Request[Any, Any, Any], api: Api, caller: Caller) ->
     asked = await fields.body(request, AddRate, NOT_YET)
     async with api.database.transaction(caller.tenant_id) as tx:
         card = await _open_card(tx, caller.tenant_id, str(asked.rate_card_id))
+        units = await check_units(tx, caller.tenant_id, asked)
         (new,) = await _new_rates(tx, caller.tenant_id, card, [asked], ["$"])
         await rate_cards.add_rates(tx, caller.tenant_id, [new])
-    return Data(rate_view(_shown(new)))
+    return Data(rate_view(_shown(new), units))
 
 
 @post("/v1/contract-pricing/rate-cards/addRates", guards=[writer], status_code=200)
@@ -109,6 +112,7 @@ async def add_rates(request: Request[Any, Any, Any], api: Api, caller: Caller) -
     places = [f"$.rates[{index}]" for index in range(len(asked.rates))]
     async with api.database.transaction(caller.tenant_id) as tx:
         card = await _open_card(tx, caller.tenant_id, str(asked.rate_card_id))
+        await check_units(tx, caller.tenant_id, asked)
         new = await _new_rates(tx, caller.tenant_id, card, asked.rates, places)
         await rate_cards.add_rates(tx, caller.tenant_id, new)
     return Data(Id(card.id))
@@ -121,10 +125,10 @@ async def get_rates(
     """List the rates that hold on a card at an instant."""
     asked = await fields.body(request, GetRates, NOT_YET)
     at = fields.instant(asked.at, "$.at")
-    rates, sold = await _rates_of_card(api, caller, str(asked.rate_card_id))
+    rates, sold, units = await _rates_of_card(api, caller, str(asked.rate_card_id))
     spans = rate_views.selected(rate_views.at_instant(rates, at), asked.selectors, sold, at)
     shown, cursor = _page(spans, limit, next_page)
-    return Page([rate_views.rate_row(held, sold[held.rate.product_id], at) for held in shown], cursor)
+    return Page([rate_views.rate_row(held, sold[held.rate.product_id], units, at) for held in shown], cursor)
 
 
 @post("/v1/contract-pricing/rate-cards/getRateSchedule", guards=[reader], status_code=200)
@@ -138,10 +142,10 @@ async def get_rate_schedule(
     if end is not None and end <= start:
         fields.refuse("ending_before must lie after starting_at", "$.ending_before")
     now = api.clock()
-    rates, sold = await _rates_of_card(api, caller, str(asked.rate_card_id))
+    rates, sold, units = await _rates_of_card(api, caller, str(asked.rate_card_id))
     spans = rate_views.selected(rate_views.between(rates, start, end), asked.selectors, sold, now)
     shown, cursor = _page(spans, limit, next_page)
-    return Page([rate_views.rate_row(held, sold[held.rate.product_id], now) for held in shown], cursor)
+    return Page([rate_views.rate_row(held, sold[held.rate.product_id], units, now) for held in shown], cursor)
 
 
 @post("/v1/contracts/getContractRateSchedule", guards=[reader], status_code=200)
@@ -158,13 +162,16 @@ async def get_contract_rate_schedule(
         contract = await contracts.get(tx, caller.tenant_id, str(asked.customer_id), str(asked.contract_id))
     if contract.rate_card_id is None:
         return Page([])
-    rates, sold = await _rates_of_card(api, caller, contract.rate_card_id)
+    rates, sold, units = await _rates_of_card(api, caller, contract.rate_card_id)
     holding = rate_views.at_instant(rates, at)
     prices = ((held.rate.id, _agreed(contract, held.rate, sold[held.rate.product_id], at)) for held in holding)
     agreed = {rate_id: price for rate_id, price in prices if price is not None}
     entitled = [held for held in holding if held.rate.id in agreed]
     shown, cursor = _page(rate_views.selected(entitled, asked.selectors, sold, at), limit, next_page)
-    rows = [rate_views.contract_rate_row(held, agreed[held.rate.id], sold[held.rate.product_id], at) for held in shown]
+    rows = [
+        rate_views.contract_rate_row(held, agreed[held.rate.id], sold[held.rate.product_id], units, at)
+        for held in shown
+    ]
     return Page(rows, cursor)
 
 
@@ -176,8 +183,8 @@ def _agreed(contract: Contract, rate: Rate, product: Product, at: datetime) -> P
 
 
 async def _open_card(tx: Connection, tenant_id: int, rate_card_id: str) -> RateCard:
-    """Return a rate card that takes new rates. Raises `NotFoundError` and, for an archived one, `InvalidError`."""
-    card = await rate_cards.get(tx, tenant_id, rate_card_id)
+    """Return a rate card to add rates to, locked. Raises `NotFoundError`, and `InvalidError` for an archived one."""
+    card = await rate_cards.lock(tx, tenant_id, rate_card_id)
     if card.archived_at is not None:
         fields.refuse("this rate card is archived: it takes no new rates", "$.rate_card_id")
     return card
@@ -187,21 +194,38 @@ async def _new_rates(
     tx: Connection, tenant_id: int, card: RateCard, asked: Sequence[RateIn], places: Sequence[str]
 ) -> list[NewRate]:
     """Return the rates to be kept. Raises `InvalidError` for the first that cannot be."""
-    sold = await products.by_ids(tx, tenant_id, sorted({str(each.product_id) for each in asked}))
-    return [_new_rate(card, each, sold.get(str(each.product_id)), at) for each, at in zip(asked, places, strict=True)]
+    named = sorted({str(each.product_id) for each in asked})
+    sold = await products.by_ids(tx, tenant_id, named)
+    units = await rate_cards.units_of_products(tx, tenant_id, card.id, named)
+    found = []
+    for each, place in zip(asked, places, strict=True):
+        unit = _unit(card, each, units, f"{place}.credit_type_id")
+        found.append(_new_rate(card, each, sold.get(str(each.product_id)), unit, place))
+    return found
 
 
-def _new_rate(card: RateCard, asked: RateIn, product: Product | None, place: str) -> NewRate:
+def _unit(card: RateCard, asked: RateIn, units: dict[str, str], place: str) -> str:
+    """Return the pricing unit of a rate. Raises `InvalidError` for one without a conversion (metronome-api.md §4.6).
+
+    `units` are those of the products that have rates on the card, and get this one: a product's unit never changes.
+    """
+    unit = card.fiat_credit_type_id if asked.credit_type_id is None else str(asked.credit_type_id)
+    if unit not in {card.fiat_credit_type_id, *(each.custom_credit_type_id for each in card.credit_type_conversions)}:
+        if not is_custom(unit):
+            fields.refuse("must be the rate card's currency, or a custom pricing unit that it converts", place)
+        fields.refuse("the rate card has no conversion for this pricing unit: add it to the card first", place)
+    if units.setdefault(str(asked.product_id), unit) != unit:
+        fields.refuse("the rates of this product on this card are in another pricing unit, which cannot change", place)
+    return unit
+
+
+def _new_rate(card: RateCard, asked: RateIn, product: Product | None, unit: str, place: str) -> NewRate:
     """Return one rate. Raises `InvalidError` where it breaks a rule of metronome-api.md §4.6."""
     start, end = fields.term(asked.starting_at, asked.ending_before, place)
     if product is None:
         fields.refuse(f"there is no product {asked.product_id}", f"{place}.product_id")
     _check_product(product, asked.pricing_group_values, start, place)
     _check_frequency(product, asked.billing_frequency, f"{place}.billing_frequency")
-    credit_type_id = card.fiat_credit_type_id if asked.credit_type_id is None else str(asked.credit_type_id)
-    if credit_type_id != card.fiat_credit_type_id:
-        message = "rates in another pricing unit than the card's are not supported yet"
-        fields.refuse(message, f"{place}.credit_type_id")
     price = prices.price(asked, place)
     prices.check_kind(price, product, place)
     return NewRate(
@@ -212,7 +236,7 @@ def _new_rate(card: RateCard, asked: RateIn, product: Product | None, place: str
         entitled=asked.entitled,
         starting_at=start,
         ending_before=end,
-        credit_type_id=credit_type_id,
+        credit_type_id=unit,
         pricing_group_values=asked.pricing_group_values,
         commit_price=None if asked.commit_rate is None else _commit_price(asked.commit_rate, product, place),
         billing_frequency=asked.billing_frequency,
@@ -255,13 +279,16 @@ def _shown(new: NewRate) -> Rate:
     return Rate(**{name: getattr(new, name) for name in new.__struct_fields__}, number=0)
 
 
-async def _rates_of_card(api: Api, caller: Caller, rate_card_id: str) -> tuple[list[Held], Mapping[str, Product]]:
-    """Return when which rate of a card holds, and the products. Raises `NotFoundError`."""
+async def _rates_of_card(
+    api: Api, caller: Caller, rate_card_id: str
+) -> tuple[list[Held], Mapping[str, Product], Units]:
+    """Return when which rate of a card holds, the products and the pricing units. Raises `NotFoundError`."""
     async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
         card = await rate_cards.get(tx, caller.tenant_id, rate_card_id)
         rates = (await rate_cards.rates(tx, caller.tenant_id, [card.id]))[card.id]
         sold = await products.by_ids(tx, caller.tenant_id, sorted({rate.product_id for rate in rates}))
-    return rate_views.schedule(rates), sold
+        units = await credit_types.units(tx, caller.tenant_id)
+    return rate_views.schedule(rates), sold, units
 
 
 def _page(spans: Sequence[Held], limit: int | None, next_page: str | None) -> tuple[list[Held], str | None]:

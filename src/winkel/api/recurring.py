@@ -237,20 +237,23 @@ def _access(asked: AccessAmountIn, place: str) -> RecurringAmount:
         fields.refuse("access_type QUANTITY is not supported yet", f"{place}.access_type")
     if asked.quantity is None:
         fields.refuse("is needed", f"{place}.quantity")
-    amount = _amount(asked.unit_price, asked.quantity, asked.credit_type_id, place)
+    amount = _amount(asked.unit_price, asked.quantity, fields.unit(asked.credit_type_id), place)
     if not amount.total:
         fields.refuse("must be above zero", place)
     return amount
 
 
 def _invoiced(asked: InvoiceAmountIn | None, place: str) -> RecurringAmount | None:
-    return None if asked is None else _amount(asked.unit_price, asked.quantity, asked.credit_type_id, place)
+    if asked is None:
+        return None
+    currency = fields.currency(asked.credit_type_id, f"{place}.credit_type_id")
+    return _amount(asked.unit_price, asked.quantity, currency, place)
 
 
-def _amount(unit_price: Decimal, quantity: Decimal, credit_type_id: UUID | None, place: str) -> RecurringAmount:
+def _amount(unit_price: Decimal, quantity: Decimal, credit_type_id: str, place: str) -> RecurringAmount:
     price, count = fields.number(unit_price, f"{place}.unit_price"), fields.number(quantity, f"{place}.quantity")
     fields.number(multiply(price, count), place)
-    return RecurringAmount(fields.currency(credit_type_id, f"{place}.credit_type_id"), price, count)
+    return RecurringAmount(credit_type_id, price, count)
 
 
 def _rounding(asked: RoundingIn | None, place: str) -> AmountRounding | None:

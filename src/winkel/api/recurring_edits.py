@@ -11,6 +11,7 @@ from msgspec import UNSET, Struct, UnsetType, structs
 
 from winkel.api import fields
 from winkel.model.commit import RateSide
+from winkel.model.credit_type import is_custom
 from winkel.model.money import multiply
 from winkel.model.recurring import RecurringAmount, RecurringBalance
 
@@ -53,6 +54,9 @@ def edited(term: RecurringBalance, asked: RecurringUpdate, last: datetime | None
             fields.refuse("must be above zero", where)
     if isinstance(asked, RecurringCommitUpdate) and asked.invoice_amount is not None:
         where = f"{place}.invoice_amount"
+        if made.invoice_amount is None and is_custom(made.access_amount.credit_type_id):
+            message = "this commit is in a custom pricing unit and says no currency: end it and add another"
+            fields.refuse(message, where)
         before = made.invoice_amount or RecurringAmount(made.access_amount.credit_type_id, Decimal(0), Decimal(1))
         made = structs.replace(made, invoice_amount=_amount(before, asked.invoice_amount, where))
     if asked.rate_type is not UNSET:

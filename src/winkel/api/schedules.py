@@ -109,7 +109,7 @@ def segments(asked: AccessScheduleIn, place: str) -> tuple[str, tuple[Segment, .
     found = [segment(each, f"{place}.schedule_items[{index}]") for index, each in enumerate(asked.schedule_items)]
     check_overlaps(found, lambda index: f"{place}.schedule_items[{index}]")
     ordered = sorted(found, key=lambda each: each.starting_at)
-    return fields.currency(asked.credit_type_id, f"{place}.credit_type_id"), tuple(ordered)
+    return fields.unit(asked.credit_type_id), tuple(ordered)
 
 
 def check_overlaps(found: Sequence[Segment], place: Callable[[int], str]) -> None:

@@ -49,9 +49,9 @@ class Ref(Struct):
     name: str
 
 
-def credit_type_ref(credit_type_id: str) -> Ref:
-    """Return a pricing unit by id and name."""
-    return Ref(credit_type_id, credit_type.BY_ID[credit_type_id].name)
+def credit_type_ref(credit_type_id: str, units: credit_type.Units = credit_type.BY_ID) -> Ref:
+    """Return a pricing unit by id and name; one that is always a currency needs no `units`."""
+    return Ref(credit_type_id, units[credit_type_id].name)
 
 
 class Message(Struct):

@@ -62,12 +62,13 @@ def split(invoice: Invoice, pieces: Iterable[LineItem], windows: Sequence[Period
             lines = tuple(line for stack in stacks for line in stack.within(window))
             if window.start < period.end <= window.end:
                 lines += tuple(collected)
-            found.append(Window(window, structs.replace(invoice, line_items=lines, total=asked_for(lines))))
+            asked = asked_for(lines, invoice.credit_type_id)
+            found.append(Window(window, structs.replace(invoice, line_items=lines, total=asked)))
     return found
 
 
 def _collected_apart(lines: Iterable[LineItem]) -> tuple[list[LineItem], list[LineItem]]:
-    """Return the lines of usage, and all others: no hour is theirs, they are charged as the period ends.
+    """Return the lines of usage, and all others, conversions too: they are charged as the period ends, no hour is theirs.
 
     What is applied to a line stands right behind it, in both.
     """

@@ -10,10 +10,11 @@ from functools import partial
 
 from msgspec import Struct
 
+from winkel.bill import books
 from winkel.bill.balance import all_remaining
+from winkel.bill.conversion import charged_lines
 from winkel.bill.draw import Paid, Payment, draw, rest, taken
 from winkel.bill.identity import derived
-from winkel.bill.line import usage_lines
 from winkel.bill.purse import Purse, applying, is_free, purses
 from winkel.bill.scheduled import Scheduled, placed, scheduled
 from winkel.bill.statement import Pricing, Statement, currency_of, statements
@@ -21,7 +22,8 @@ from winkel.bill.subscription import on_statement
 from winkel.bill.trueup import true_ups
 from winkel.model.account import Account
 from winkel.model.contract import Contract
-from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType, asked_for
+from winkel.model.credit_type import is_custom
+from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, asked_for
 from winkel.model.ledger import EntryKind, LedgerEntry
 from winkel.model.money import ZERO, add, negated, total
 from winkel.model.period import HOUR, Period
@@ -84,10 +86,11 @@ def usage_draft(
     """Return the usage statement of one billing period; `left` is what each segment still holds."""
     paying = purses(account, statement.contract, statement.period)
     pricing = Pricing(account, statement, partial(applying, paying))
-    paid = _paid_charges(account, statement, pricing, usage, paying, left)
-    lines = (*usage_lines(paid, account.products), *placed(account, statement))
-    invoice = _invoice(account, statement, lines)
-    draft = Draft(invoice, _deductions(invoice, paid), statement.period.end)
+    remaining, end = dict(left), statement.period.end
+    paid = _paid_charges(account, statement, pricing, usage, paying, remaining)
+    made = charged_lines(account, statement.contract, paid, Period(end - HOUR, end), statement.period, remaining)
+    invoice = _invoice(account, statement, (*made.lines, *placed(account, statement)))
+    draft = Draft(invoice, _deductions(invoice, made.paid), end)
     _check(draft)
     return draft
 
@@ -98,9 +101,12 @@ def scheduled_draft(account: Account, asked: Scheduled, left: Mapping[str, Decim
     An upcoming one draws nothing down yet: until its date, usage may.
     """
     paid: list[Paid] = [(charge, []) for charge in asked.charges]
-    if asked.date <= at:
-        paid = _paid_instalments(account, asked.contract, asked.charges, dict(left))
-    lines = (*asked.lines, *usage_lines(paid, account.products))
+    remaining = dict(left) if asked.date <= at else None
+    if remaining is not None:
+        paid = _paid_instalments(account, asked.contract, asked.charges, remaining)
+    hour = max((each.paid_during for each in asked.charges), default=Period(asked.date - HOUR, asked.date))
+    made = charged_lines(account, asked.contract, paid, hour, None, remaining)
+    lines = (*asked.lines, *made.lines)
     invoice = Invoice(
         id=asked.invoice_id,
         customer_id=asked.contract.customer_id,
@@ -109,11 +115,11 @@ def scheduled_draft(account: Account, asked: Scheduled, left: Mapping[str, Decim
         status=InvoiceStatus.DRAFT,
         credit_type_id=asked.credit_type_id,
         line_items=lines,
-        total=asked_for(lines),
+        total=asked_for(lines, asked.credit_type_id),
         issued_at=asked.date,
         net_payment_terms_days=asked.contract.net_payment_terms_days,
     )
-    draft = Draft(invoice, _deductions(invoice, paid), None)
+    draft = Draft(invoice, _deductions(invoice, made.paid), None)
     _check(draft)
     return draft
 
@@ -124,14 +130,13 @@ def _paid_charges(
     pricing: Pricing,
     usage: Mapping[str, Sequence[HourUsage]],
     paying: Sequence[Purse],
-    left: Mapping[str, Decimal],
+    remaining: MutableMapping[str, Decimal],
 ) -> list[Paid]:
-    """Return all charges of a usage statement with what balances pay of them.
+    """Return all charges of a usage statement with what balances pay of them; `remaining` is left before and after.
 
     Balances pay for usage first, then for subscriptions, then for composite products (metronome-api.md §4.7, which line
     first), whose spend may depend on who paid for it.
     """
-    remaining = dict(left)
     paid = draw(pricing.usage(usage), paying, remaining)
     subscribed = on_statement(account, statement.contract, statement.period)
     paid += _paid_instalments(account, statement.contract, subscribed, remaining)
@@ -171,15 +176,16 @@ def _spend(charge: Charge, payments: Sequence[Payment]) -> Spend:
 def _invoice(account: Account, statement: Statement, lines: tuple[LineItem, ...]) -> Invoice:
     """Return the draft invoice of a billing period with these lines."""
     contract, period = statement.contract, statement.period
+    currency = currency_of(account, contract)
     return Invoice(
         id=statement.invoice_id,
         customer_id=contract.customer_id,
         contract_id=contract.id,
         type=InvoiceType.USAGE,
         status=InvoiceStatus.DRAFT,
-        credit_type_id=currency_of(account, contract),
+        credit_type_id=currency,
         line_items=lines,
-        total=asked_for(lines),
+        total=asked_for(lines, currency),
         start=period.start,
         end=period.end,
         issued_at=period.end,
@@ -207,9 +213,8 @@ def _deductions(invoice: Invoice, paid: Sequence[Paid]) -> tuple[LedgerEntry, ..
 
 def _check(draft: Draft) -> None:
     """Assert what is always true of an invoice."""
-    applied = total([line.total for line in draft.invoice.line_items if line.type is LineType.APPLIED])
-    assert applied == total([entry.amount for entry in draft.entries]), "deductions equal applied lines"
-    assert all(line.credit_type_id == draft.invoice.credit_type_id for line in draft.invoice.line_items), (
-        "an invoice has one currency"
-    )
+    invoice = draft.invoice
+    books.check(invoice, draft.entries)
+    others = {line.credit_type_id for line in invoice.line_items} - {invoice.credit_type_id}
+    assert all(map(is_custom, others)), "an invoice has one currency"
     assert all(entry.amount < ZERO for entry in draft.entries), "a draft only takes"

@@ -13,6 +13,7 @@ from winkel.bill.subscription import off_statements
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, ScheduleItem
 from winkel.model.contract import Contract, Discount, ScheduledCharge
+from winkel.model.credit_type import is_custom
 from winkel.model.errors import InvalidError
 from winkel.model.invoice import Invoice, InvoiceType, LineItem, LineType
 from winkel.model.money import negated
@@ -29,10 +30,10 @@ class Asked(Struct, frozen=True):
     what: LineItem | Charge
     """A line, or the charge of a subscription, for which balances may pay."""
 
-    @property
-    def credit_type_id(self) -> str:
-        """Its currency."""
-        return self.what.use.credit_type_id if isinstance(self.what, Charge) else self.what.credit_type_id
+    def currency(self, account: Account, contract: Contract) -> str:
+        """Return the currency of the invoice that it is on; `contract` is the one that is to pay."""
+        unit = self.what.use.credit_type_id if isinstance(self.what, Charge) else self.what.credit_type_id
+        return currency_of(account, contract) if is_custom(unit) else unit
 
 
 class Scheduled(Struct, frozen=True):
@@ -60,7 +61,8 @@ def scheduled(account: Account, at: datetime) -> list[Scheduled]:
     groups: dict[tuple[datetime, str, str], list[Asked]] = defaultdict(list)
     for each in [*_asked(account), *_subscribed(account, at)]:
         if each.contract_id in contracts and not any(_stands_on(account, one, each) for one in open_ones):
-            groups[each.date, each.contract_id, each.credit_type_id].append(each)
+            currency = each.currency(account, contracts[each.contract_id])
+            groups[each.date, each.contract_id, currency].append(each)
     found = []
     for (date, contract_id, credit_type_id), some in sorted(groups.items(), key=lambda each: each[0]):
         made = _scheduled(contracts[contract_id], date, credit_type_id, some)
@@ -86,7 +88,7 @@ def _stands_on(account: Account, statement: Statement, asked: Asked) -> bool:
     contract = statement.contract
     if asked.contract_id != contract.id or isinstance(asked.what, Charge):
         return False
-    if asked.credit_type_id != currency_of(account, contract):
+    if asked.what.credit_type_id != currency_of(account, contract):
         return False
     return asked.item_id in statement.again or _is_last_day(statement, asked.date)
 

@@ -124,9 +124,8 @@ def on_card(account: Account, contract: Contract, kind: ProductType) -> list[tup
 
 
 def currency_of(account: Account, contract: Contract) -> str:
-    """Return the currency of a contract's rates; they all share one (metronome-api.md §4.6). USD without any rate."""
-    card = account.rates.get(contract.rate_card_id or "", ())
-    return card[0].credit_type_id if card else USD.id
+    """Return the currency in which usage of a contract is to be paid: that of its rate card; USD without a card."""
+    return account.cards[contract.rate_card_id].fiat_credit_type_id if contract.rate_card_id else USD.id
 
 
 def statement_of(account: Account, invoice: Invoice) -> Statement:

@@ -1,5 +1,6 @@
 """winkel invoices: drafts as they stand at this moment, what was finalized, and its corrections."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -37,6 +38,8 @@ class By(StrEnum):
     day = "day"
 
 
+APPLIED = "applied_commit_or_credit"
+"""The type of lines that take off what a balance pays."""
 BAR = Decimal(24)
 """The width of the longest bar, in characters."""
 
@@ -193,12 +196,16 @@ def _described(name: str, invoice: dict[str, Any]) -> str:
 
 
 def _paid(invoice: dict[str, Any]) -> str:
-    """Return what balances paid on an invoice."""
+    """Return what balances paid on an invoice, each pricing unit apart."""
     from winkel.cli.amounts import amount
     from winkel.model.money import negated, total
 
-    applied = [line["total"] for line in invoice["line_items"] if line["type"] == "applied_commit_or_credit"]
-    return amount(negated(total(applied)), invoice["credit_type"])
+    applied: dict[str, list[dict[str, Any]]] = {}
+    for line in invoice["line_items"]:
+        if line["type"] == APPLIED:
+            applied.setdefault(line["credit_type"]["id"], []).append(line)
+    some = [(total([line["total"] for line in lines]), lines[0]["credit_type"]) for lines in applied.values()]
+    return " and ".join(amount(negated(paid), unit) for paid, unit in some) or amount(0, invoice["credit_type"])
 
 
 def _when(invoice: dict[str, Any]) -> str:
@@ -217,9 +224,9 @@ def invoice_table(name: str, invoice: dict[str, Any]) -> "Table":
     shown = table(title, "line", "of", "quantity", "unit price", "total", right=("quantity", "unit price", "total"))
     unit = invoice["credit_type"]
     for line in invoice["line_items"]:
-        price = amount(line["unit_price"], unit) if line.get("unit_price") is not None else ""
+        price = amount(line["unit_price"], line["credit_type"]) if line.get("unit_price") is not None else ""
         many = quantity(line["quantity"]) if line.get("quantity") is not None else ""
-        shown.add_row(line["name"], detail(line), many, price, amount(line["total"], unit))
+        shown.add_row(line["name"], detail(line), many, price, amount(line["total"], line["credit_type"]))
     shown.add_section()
     shown.add_row("[bold]Total[/]", "", "", "", f"[bold]{amount(invoice['total'], unit)}[/]")
     if unit["id"] == USD.id and invoice["total"] != int(invoice["total"]):
@@ -247,7 +254,7 @@ def _times(by: By, start: str, end: str) -> dict[str, Any]:
 
 
 class Sums(NamedTuple):
-    """What a window has of all usage invoices of one currency."""
+    """What a window has of usage invoices in one pricing unit."""
 
     at: str
     unit: dict[str, str]
@@ -282,20 +289,34 @@ def windows_table(customer: str, by: By, found: list[dict[str, Any]]) -> "Table"
 
 
 def _sums(found: list[dict[str, Any]]) -> list[Sums]:
-    """Return the sums of each window that has usage, by currency."""
+    """Return the sums of each window in which anything is charged, by pricing unit."""
     from winkel.model.money import total
 
-    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    rows: dict[tuple[str, str], list[Sums]] = {}
     for each in found:
-        rows.setdefault((each["breakdown_start_timestamp"], each["credit_type"]["id"]), []).append(each)
-    sums = []
-    for (at, _), some in rows.items():
-        lines = [line for each in some for line in each["line_items"] if line["type"] == "usage"]
-        used = total([Decimal(line["total"]) for line in lines])
-        left = total([Decimal(each["total"]) for each in some])
-        if used or left:
-            sums.append(Sums(at, some[0]["credit_type"], used, left))
-    return sums
+        for part in _parts(each):
+            rows.setdefault((part.at, part.unit["id"]), []).append(part)
+    sums = [
+        Sums(at, some[0].unit, total([each.used for each in some]), total([each.left for each in some]))
+        for (at, _), some in rows.items()
+    ]
+    return [each for each in sums if each.used or each.left]
+
+
+def _parts(invoice: dict[str, Any]) -> Iterator[Sums]:
+    """Yield what a window has of one invoice: in its currency, and in each custom pricing unit.
+
+    What is left in a custom unit is asked for by a conversion, which is money.
+    """
+    from winkel.model.money import total
+
+    units = {line["credit_type"]["id"]: line["credit_type"] for line in invoice["line_items"]}
+    for unit in {invoice["credit_type"]["id"]: invoice["credit_type"], **units}.values():
+        lines = [line for line in invoice["line_items"] if line["credit_type"] == unit]
+        used = total([Decimal(line["total"]) for line in lines if line["type"] != APPLIED])
+        every = total([Decimal(line["total"]) for line in lines])
+        left = Decimal(invoice["total"]) if unit == invoice["credit_type"] else every
+        yield Sums(invoice["breakdown_start_timestamp"], unit, used, left)
 
 
 def _list(customer: str, found: list[dict[str, Any]]) -> "Table":

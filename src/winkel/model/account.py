@@ -6,11 +6,12 @@ from msgspec import Struct
 
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract
+from winkel.model.credit_type import BY_ID, Units
 from winkel.model.customer import Customer
 from winkel.model.ledger import LedgerEntry
 from winkel.model.metric import BillableMetric
 from winkel.model.product import Product
-from winkel.model.rate_card import Rate
+from winkel.model.rate_card import Rate, RateCard
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -24,6 +25,8 @@ class Account(Struct, frozen=True, kw_only=True):
     """Live ones, oldest first; an archived one gives no invoice even if it is here."""
     rates: Mapping[str, tuple[Rate, ...]]
     """By rate card id; a card without rates may be missing, and cards of others may be there."""
+    cards: Mapping[str, RateCard]
+    """By id: every rate card that a contract names; those of others may be there."""
     products: Mapping[str, Product]
     """By id: every product that a rate, a balance, a scheduled charge or a recurring balance names."""
     metrics: Mapping[str, BillableMetric]
@@ -38,5 +41,6 @@ class Account(Struct, frozen=True, kw_only=True):
     invoiced_items: frozenset[str] = frozenset()
     """Ids of what those invoices ask for (`LineItem.schedule_item_id`): a commit that is added later for the date of a
     finalized scheduled invoice gets an invoice of its own (metronome-api.md §4.7, guards of edit)."""
+    units: Units = BY_ID
     kept_balances: frozenset[str] = frozenset()
     """Ids of all balances that are kept, archived ones too: other children of recurring terms are still to be kept."""

@@ -1,7 +1,11 @@
 """Pricing units in which amounts are kept ("credit types" in the API)."""
 
 import uuid
+from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -9,19 +13,34 @@ from winkel.model.money import multiply, plain, rounded
 
 
 class CreditType(Struct, frozen=True):
-    """A pricing unit. USD is kept in cents, every other currency in whole units (metronome-api.md §1)."""
+    """A pricing unit: a currency, or a custom one of a tenant, in which rates and balances may be (§4.11).
+
+    USD is kept in cents, every other unit in whole units (metronome-api.md §1). A custom unit never changes its name.
+    """
 
     id: str
     name: str
     is_currency: bool = True
+    created_at: datetime | None = None
+    """Of a custom unit."""
+    archived_at: datetime | None = None
+    """Of a custom unit that takes no new terms; those that have it go on."""
 
+
+Units: TypeAlias = Mapping[str, CreditType]
+"""Pricing units by id: the currencies and the custom units of one tenant, archived ones too."""
 
 USD = CreditType("2714e483-4ff1-48e4-9e25-ac732e8f24f2", "USD (cents)")
 _OTHERS = "AUD BRL CAD CHF CZK EUR GBP INR MXN NGN NOK PLN SEK TRY ZAR NZD SGD"
 CURRENCIES = (USD, *(CreditType(str(uuid.uuid5(uuid.UUID(USD.id), code)), code) for code in _OTHERS.split()))
 """Every fiat currency of metronome-api.md §2, the well-known USD unit first."""
-BY_ID = {each.id: each for each in CURRENCIES}
+BY_ID: Units = MappingProxyType({each.id: each for each in CURRENCIES})
 _HUNDREDTH = Decimal("0.01")
+
+
+def is_custom(credit_type_id: str) -> bool:
+    """Whether a unit is no currency: nobody is asked to pay in it, a rate card says what it is worth."""
+    return credit_type_id not in BY_ID
 
 
 def coin_places(credit_type_id: str) -> int:
@@ -40,5 +59,5 @@ def payable(amount: Decimal, credit_type_id: str) -> Decimal:
 
 
 def code(credit_type_id: str) -> str:
-    """Return the short name of a unit: USD, EUR …"""
+    """Return the short name of a currency: USD, EUR …"""
     return "USD" if credit_type_id == USD.id else BY_ID[credit_type_id].name

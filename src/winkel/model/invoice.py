@@ -36,6 +36,8 @@ class LineType(StrEnum):
     COMMIT_PURCHASE = "commit_purchase"
     SCHEDULED = "scheduled"
     APPLIED = "applied_commit_or_credit"
+    CONVERSION = "cpu_conversion"
+    """What is left to be paid in a custom pricing unit, in the invoice's currency."""
 
 
 class TierPart(Struct, frozen=True, omit_defaults=True):
@@ -55,6 +57,9 @@ class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Usage that a balance pays for is a positive line that names the balance, and an APPLIED line takes the same amount
     off again; what no balance pays for is a line of its own. Usage that a postpaid commit counts has the same two
     lines, but its APPLIED line only tells: the total leaves it out (`asked_for`).
+
+    Lines for a custom pricing unit are in that unit, and no total of money has them: a CONVERSION line has what they
+    come to in the currency of the invoice (docs/pricing.md, Custom pricing units).
     """
 
     type: LineType
@@ -88,9 +93,19 @@ class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of a SCHEDULED line: the discount that it takes off; its unit price and total are not above zero then."""
 
 
-def asked_for(lines: Iterable[LineItem]) -> Decimal:
-    """Return the total of an invoice: of all its lines, but what postpaid commits count stays to be paid (§4.9)."""
-    return total([line.total for line in lines if line.type is not LineType.APPLIED or line.balance_type != "POSTPAID"])
+def asked_for(lines: Iterable[LineItem], credit_type_id: str) -> Decimal:
+    """Return what lines ask for in one pricing unit, those in others left out; the total of an invoice is in its own.
+
+    What postpaid commits count stays to be paid (metronome-api.md §4.9).
+    """
+    return total(
+        [
+            line.total
+            for line in lines
+            if line.credit_type_id == credit_type_id
+            and (line.type is not LineType.APPLIED or line.balance_type != "POSTPAID")
+        ]
+    )
 
 
 class Invoice(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -102,6 +117,7 @@ class Invoice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: InvoiceType
     status: InvoiceStatus
     credit_type_id: str
+    """A currency."""
     line_items: tuple[LineItem, ...]
     total: Decimal
     start: datetime | None = None
@@ -120,4 +136,4 @@ class Invoice(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return Period(self.start, self.end)
 
     def __post_init__(self) -> None:
-        assert self.total == asked_for(self.line_items), "lines sum to the total"
+        assert self.total == asked_for(self.line_items, self.credit_type_id), "lines sum to the total"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 
 from msgspec import Struct
 
@@ -20,8 +21,16 @@ class Alias(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
     ending_before: datetime | None = None
 
 
+class Conversion(Struct, frozen=True):
+    """What a custom pricing unit is worth on a rate card (metronome-api.md §4.6)."""
+
+    custom_credit_type_id: str
+    fiat_per_custom_credit: Decimal
+    """Above zero; in the card's currency as amounts are kept: cents of US dollars."""
+
+
 class RateCard(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A named set of rates in one currency."""
+    """A named set of rates in one currency, and in custom pricing units for which it has conversions."""
 
     id: str
     name: str
@@ -32,6 +41,8 @@ class RateCard(Struct, frozen=True, kw_only=True, omit_defaults=True):
     aliases: tuple[Alias, ...] = ()
     custom_fields: dict[str, str] = {}
     archived_at: datetime | None = None
+    credit_type_conversions: tuple[Conversion, ...] = ()
+    """One for each custom pricing unit that rates of this card may be in; they are added and never changed."""
 
 
 class Rate(Struct, frozen=True, kw_only=True, omit_defaults=True):

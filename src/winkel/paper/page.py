@@ -2,7 +2,8 @@
 
 Lines keep every digit (docs/pricing.md §1). On paper an amount has the two decimals of its currency, rounded by
 `credit_type.payable`; where that changes it, the exact amount stands below it. Subtotals and the total are exact sums
-that are rounded once, so nothing adds up rounded numbers.
+that are rounded once, so nothing adds up rounded numbers. Amounts in a custom pricing unit name it and keep their
+digits: nobody pays in it, and no sum of money has them.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from itertools import groupby
 from msgspec import Struct
 
 from winkel.model.contract import Contract
-from winkel.model.credit_type import code, in_currency, payable
+from winkel.model.credit_type import CreditType, Units, code, in_currency, payable
 from winkel.model.customer import Customer
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType, TierPart, asked_for
 from winkel.model.money import add, plain
@@ -24,6 +25,7 @@ _ROUNDED = (
     "where that changes an amount, the exact one stands below it. Subtotals and the total are exact sums, rounded once."
 )
 _COUNTED = "Amounts in parentheses count towards a postpaid commit; they are not taken off what is to be paid."
+_UNITS = "Amounts that name a unit are not money. What is left of them is asked for by a conversion."
 _DRAFT = "This is a draft: it follows usage until the invoice is issued. Please do not pay it."
 _VOID = "This invoice was voided. Please do not pay it."
 DUE_DAYS_MAX = 3660
@@ -91,11 +93,12 @@ class Page(Struct, frozen=True, kw_only=True):
     """When it is issued; it is the time in the file as well, so that the same invoice gives the same bytes."""
 
 
-def page(invoice: Invoice, customer: Customer, contract: Contract, seller: str) -> Page:
+def page(invoice: Invoice, customer: Customer, contract: Contract, seller: str, units: Units) -> Page:
     """Return an invoice in words. `invoice.issued_at` must be set: for a draft, when it will be issued."""
     assert invoice.issued_at is not None, "an invoice on paper has a date"
-    rounding = any(_amount(line.total, invoice).exact for line in invoice.line_items)
+    rounding = any(_amount(line.total, units[line.credit_type_id]).exact for line in invoice.line_items)
     counted = any(map(_only_counted, invoice.line_items))
+    in_units = any(line.credit_type_id != invoice.credit_type_id for line in invoice.line_items)
     status = {InvoiceStatus.DRAFT: _DRAFT, InvoiceStatus.VOID: _VOID}.get(invoice.status)
     return Page(
         title=_TITLES[invoice.type],
@@ -104,10 +107,14 @@ def page(invoice: Invoice, customer: Customer, contract: Contract, seller: str) 
         customer=[customer.name, customer.id],
         facts=[Fact(label, value) for label, value in _facts(invoice, contract)],
         currency=code(invoice.credit_type_id),
-        sections=list(_sections(invoice)),
-        sums=_sums(invoice),
-        total=_amount(invoice.total, invoice),
-        notes=[*([status] if status else []), *([_COUNTED] if counted else []), *([_ROUNDED] if rounding else [])],
+        sections=list(_sections(invoice, units)),
+        sums=_sums(invoice, units[invoice.credit_type_id]),
+        total=_amount(invoice.total, units[invoice.credit_type_id]),
+        notes=[
+            note
+            for note, needed in ((status, status), (_UNITS, in_units), (_COUNTED, counted), (_ROUNDED, rounding))
+            if note and needed
+        ],
         foot=f"Invoice {invoice.id}",
         dated=invoice.issued_at,
     )
@@ -138,21 +145,22 @@ def span(start: datetime, end: datetime) -> str:
     return f"{start:%Y-%m-%d}" if last == start else f"{start:%Y-%m-%d} – {last:%Y-%m-%d}"
 
 
-def _sections(invoice: Invoice) -> Iterator[Section]:
-    """Yield the lines by product, in their order; what a balance pays or counts stays with its line."""
-    owners: list[str | None] = []
+def _sections(invoice: Invoice, units: Units) -> Iterator[Section]:
+    """Yield the lines by product, or conversion, in their order; what a balance pays or counts stays with its line."""
+    owners: list[tuple[str, str]] = []
     for line in invoice.line_items:
-        owners.append(owners[-1] if line.type is LineType.APPLIED and owners else line.product_id)
+        owner = line.product_id or line.name, line.credit_type_id
+        owners.append(owners[-1] if line.type is LineType.APPLIED and owners else owner)
     together = groupby(zip(owners, invoice.line_items, strict=True), key=lambda each: each[0])
-    for _, pairs in together:
-        lines = [line for _, line in pairs]
-        rows = [_row(line, lines[0].name, invoice) for line in lines]
-        yield Section(lines[0].name, rows, _amount(asked_for(lines), invoice))
+    for (_, unit_id), pairs in together:
+        lines, unit = [line for _, line in pairs], units[unit_id]
+        rows = [_row(line, lines[0].name, unit) for line in lines]
+        yield Section(lines[0].name, rows, _amount(asked_for(lines, unit_id), unit))
 
 
-def _row(line: LineItem, heading: str, invoice: Invoice) -> Row:
+def _row(line: LineItem, heading: str, unit: CreditType) -> Row:
     """Return a line under the heading of its product."""
-    amount, period = _amount(line.total, invoice), ""
+    amount, period = _amount(line.total, unit), ""
     if _only_counted(line):
         amount = Amount(f"({amount.shown})", amount.exact)
     if line.starting_at and line.ending_before and line.type is not LineType.APPLIED:
@@ -161,7 +169,7 @@ def _row(line: LineItem, heading: str, invoice: Invoice) -> Row:
         text=_text(line, heading),
         period=period,
         quantity="" if line.quantity is None else number(line.quantity),
-        unit_price="" if line.unit_price is None else _price(line.unit_price, invoice.credit_type_id),
+        unit_price="" if line.unit_price is None else _price(line.unit_price, unit),
         amount=amount,
         applied=line.type is LineType.APPLIED,
     )
@@ -188,32 +196,35 @@ def _tier(tier: TierPart) -> str:
     return f"tier {tier.level} ({bounds})"
 
 
-def _sums(invoice: Invoice) -> list[Sum]:
-    """Return charges and applied balances apart, where there are both."""
-    applied = [line for line in invoice.line_items if line.type is LineType.APPLIED and not _only_counted(line)]
+def _sums(invoice: Invoice, currency: CreditType) -> list[Sum]:
+    """Return charges and applied balances apart, where there are both in the currency of the invoice."""
+    lines = [line for line in invoice.line_items if line.credit_type_id == currency.id]
+    applied = [line for line in lines if line.type is LineType.APPLIED and not _only_counted(line)]
     if not applied:
         return []
-    charges = [line for line in invoice.line_items if line.type is not LineType.APPLIED]
+    charges = [line for line in lines if line.type is not LineType.APPLIED]
     return [
-        Sum("Charges", _amount(asked_for(charges), invoice)),
-        Sum("Paid from commits and credits", _amount(asked_for(applied), invoice)),
+        Sum("Charges", _amount(asked_for(charges, currency.id), currency)),
+        Sum("Paid from commits and credits", _amount(asked_for(applied, currency.id), currency)),
     ]
 
 
 def _only_counted(line: LineItem) -> bool:
     """Whether a line tells what a postpaid commit counts: no total takes it off (metronome-api.md §4.9)."""
-    return line.type is LineType.APPLIED and not asked_for([line]) and bool(line.total)
+    return line.type is LineType.APPLIED and not asked_for([line], line.credit_type_id) and bool(line.total)
 
 
-def _amount(amount: Decimal, invoice: Invoice) -> Amount:
-    """Return an amount with two decimals, and exactly where that differs."""
-    exact, shown = in_currency(amount, invoice.credit_type_id), payable(amount, invoice.credit_type_id)
+def _amount(amount: Decimal, unit: CreditType) -> Amount:
+    """Return an amount with two decimals, and exactly where that differs; in a custom unit as it is, with its name."""
+    if not unit.is_currency:
+        return Amount(f"{number(amount)} {unit.name}")
+    exact, shown = in_currency(amount, unit.id), payable(amount, unit.id)
     return Amount(number(shown, 2), number(exact) if exact != shown else "")
 
 
-def _price(price: Decimal, credit_type_id: str) -> str:
-    """Return a unit price with all its digits, two decimals at least."""
-    return number(in_currency(price, credit_type_id), 2)
+def _price(price: Decimal, unit: CreditType) -> str:
+    """Return a unit price with all its digits, two decimals at least unless its unit is a custom one."""
+    return number(in_currency(price, unit.id), 2 if unit.is_currency else 0)
 
 
 def number(value: Decimal, places: int = 0) -> str:

@@ -7,7 +7,7 @@ from winkel.model.commit import Balance
 from winkel.model.contract import Contract
 from winkel.model.product import Product
 from winkel.model.rate_card import Rate
-from winkel.store import balances, contracts, customers, invoices, ledger, metrics, products, rate_cards
+from winkel.store import balances, contracts, credit_types, customers, invoices, ledger, metrics, products, rate_cards
 from winkel.store.database import Connection
 
 
@@ -27,6 +27,8 @@ async def load_some(
     agreed = await contracts.of_customers(tx, tenant_id, customer_ids, include_archived)
     cards = {each.rate_card_id for some in agreed.values() for each in some if each.rate_card_id}
     rates = await rate_cards.rates(tx, tenant_id, sorted(cards))
+    priced_by = await rate_cards.by_ids(tx, tenant_id, sorted(cards))
+    units = await credit_types.units(tx, tenant_id)
     held = await balances.of_customers(tx, tenant_id, customer_ids)
     entries = await ledger.of_customers(tx, tenant_id, customer_ids)
     invoiced = await invoices.ids(tx, tenant_id, customer_ids)
@@ -40,12 +42,14 @@ async def load_some(
             customer=customer,
             contracts=agreed.get(each, ()),
             rates=rates,
+            cards=priced_by,
             products={name: sold[name] for name in sorted(named[each]) if name in sold},
             metrics=measured,
             balances=held.get(each, ()),
             entries=entries.get(each, ()),
             invoiced=invoiced.get(each, frozenset()),
             invoiced_items=items.get(each, frozenset()),
+            units=units,
             kept_balances=kept.get(each, frozenset()),
         )
         for each, customer in who.items()

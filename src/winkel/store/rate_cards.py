@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 from winkel.model.errors import NotFoundError
 from winkel.model.period import Frequency
 from winkel.model.price import Price
-from winkel.model.rate_card import Alias, Rate, RateCard
+from winkel.model.rate_card import Alias, Conversion, Rate, RateCard
 from winkel.store.database import Connection
 from winkel.store.sql import Queries
 
@@ -35,7 +35,11 @@ class NewRate(Struct, frozen=True, kw_only=True):
 
 async def insert(tx: Connection, tenant_id: int, card: RateCard) -> None:
     """Keep a new rate card and assign its aliases."""
-    values = {"tenant_id": tenant_id, **msgspec.structs.asdict(card), "custom_fields": Jsonb(card.custom_fields)}
+    nested = {
+        "custom_fields": Jsonb(card.custom_fields),
+        "credit_type_conversions": Jsonb(card.credit_type_conversions),
+    }
+    values = {"tenant_id": tenant_id, **msgspec.structs.asdict(card), **nested}
     await tx.execute(sql.insert, values)
     await set_aliases(tx, tenant_id, card.id, card.aliases)
 
@@ -46,6 +50,18 @@ async def get(tx: Connection, tenant_id: int, rate_card_id: str) -> RateCard:
     if row is None:
         raise NotFoundError(f"there is no rate card {rate_card_id}")
     return msgspec.convert(row, RateCard)
+
+
+async def by_ids(tx: Connection, tenant_id: int, ids: Sequence[str]) -> dict[str, RateCard]:
+    """Return those of these rate cards that exist, archived ones too, by id; their aliases are left out."""
+    rows = await (await tx.execute(sql.by_ids, {"tenant_id": tenant_id, "ids": list(ids)})).fetchall()
+    return {each.id: each for each in msgspec.convert(rows, list[RateCard])}
+
+
+async def lock(tx: Connection, tenant_id: int, rate_card_id: str) -> RateCard:
+    """Return a rate card that nobody else adds to or orders until the transaction ends. Raises `NotFoundError`."""
+    await tx.execute(sql.lock, {"tenant_id": tenant_id, "id": rate_card_id})
+    return await get(tx, tenant_id, rate_card_id)
 
 
 async def page(tx: Connection, tenant_id: int, after: tuple[datetime, str] | None, limit: int) -> list[RateCard]:
@@ -61,6 +77,21 @@ async def update(
     values = {"tenant_id": tenant_id, "id": rate_card_id, "name": name, "description": description}
     if await (await tx.execute(sql.update, values)).fetchone() is None:
         raise NotFoundError(f"there is no rate card {rate_card_id}")
+
+
+async def add_conversions(tx: Connection, tenant_id: int, rate_card_id: str, conversions: Sequence[Conversion]) -> None:
+    """Add conversions to a rate card that the transaction has locked."""
+    values = {"tenant_id": tenant_id, "id": rate_card_id, "conversions": Jsonb(conversions)}
+    await tx.execute(sql.add_conversions, values)
+
+
+async def units_of_products(
+    tx: Connection, tenant_id: int, rate_card_id: str, product_ids: Sequence[str]
+) -> dict[str, str]:
+    """Return the pricing unit of those of these products that have rates on a rate card: all of one are in one."""
+    values = {"tenant_id": tenant_id, "id": rate_card_id, "product_ids": list(product_ids)}
+    rows = await (await tx.execute(sql.units_of_products, values)).fetchall()
+    return {row["product_id"]: row["credit_type_id"] for row in rows}
 
 
 async def archive(tx: Connection, tenant_id: int, rate_card_id: str, at: datetime) -> None:
@@ -111,11 +142,6 @@ async def set_order(tx: Connection, tenant_id: int, rate_card_id: str, product_i
     card = {"tenant_id": tenant_id, "rate_card_id": rate_card_id}
     await tx.execute(sql.drop_order, card)
     await tx.execute(sql.insert_order, {**card, "product_ids": list(product_ids)})
-
-
-async def lock(tx: Connection, tenant_id: int, rate_card_id: str) -> None:
-    """Let nobody else change a card's order until the transaction ends."""
-    await tx.execute(sql.lock, {"tenant_id": tenant_id, "id": rate_card_id})
 
 
 async def rates_of(tx: Connection, tenant_id: int, rate_card_id: str | None) -> tuple[Rate, ...]:

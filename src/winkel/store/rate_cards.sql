@@ -1,13 +1,14 @@
 -- name: insert
 -- A new rate card, without aliases.
-INSERT INTO rate_card (tenant_id, id, name, description, fiat_credit_type_id, custom_fields, created_at, created_by)
+INSERT INTO rate_card (tenant_id, id, name, description, fiat_credit_type_id, custom_fields, created_at, created_by,
+                       credit_type_conversions)
 VALUES (%(tenant_id)s, %(id)s, %(name)s, %(description)s, %(fiat_credit_type_id)s, %(custom_fields)s, %(created_at)s,
-        %(created_by)s)
+        %(created_by)s, %(credit_type_conversions)s)
 
 -- name: find
 -- One rate card with its aliases, archived or not.
 SELECT card.id::text, card.name, card.description, card.fiat_credit_type_id::text, card.custom_fields,
-       card.created_at, card.created_by, card.archived_at,
+       card.created_at, card.created_by, card.archived_at, card.credit_type_conversions,
        coalesce((SELECT jsonb_agg(jsonb_build_object('name', alias.name, 'starting_at', alias.starting_at,
                                                      'ending_before', alias.ending_before) ORDER BY alias.id)
                  FROM rate_card_alias AS alias
@@ -15,10 +16,31 @@ SELECT card.id::text, card.name, card.description, card.fiat_credit_type_id::tex
 FROM rate_card AS card
 WHERE card.tenant_id = %(tenant_id)s AND card.id = %(id)s
 
+-- name: by_ids
+-- Some rate cards without their aliases, archived or not.
+SELECT id::text, name, description, fiat_credit_type_id::text, custom_fields, created_at, created_by, archived_at,
+       credit_type_conversions
+FROM rate_card
+WHERE tenant_id = %(tenant_id)s AND id = ANY (%(ids)s::uuid[])
+
+-- name: lock
+-- Nobody else adds rates or conversions to a rate card, or changes its order, until the transaction ends.
+SELECT id::text FROM rate_card WHERE tenant_id = %(tenant_id)s AND id = %(id)s FOR NO KEY UPDATE
+
+-- name: add_conversions
+-- Say what more custom pricing units are worth on a rate card.
+UPDATE rate_card SET credit_type_conversions = credit_type_conversions || %(conversions)s::jsonb
+WHERE tenant_id = %(tenant_id)s AND id = %(id)s
+
+-- name: units_of_products
+-- The pricing units of the rates that some products have on a rate card.
+SELECT DISTINCT product_id::text, credit_type_id::text FROM rate
+WHERE tenant_id = %(tenant_id)s AND rate_card_id = %(id)s AND product_id = ANY (%(product_ids)s::uuid[])
+
 -- name: page
 -- Rate cards that are not archived, oldest first.
 SELECT card.id::text, card.name, card.description, card.fiat_credit_type_id::text, card.custom_fields,
-       card.created_at, card.created_by, card.archived_at,
+       card.created_at, card.created_by, card.archived_at, card.credit_type_conversions,
        coalesce((SELECT jsonb_agg(jsonb_build_object('name', alias.name, 'starting_at', alias.starting_at,
                                                      'ending_before', alias.ending_before) ORDER BY alias.id)
                  FROM rate_card_alias AS alias
@@ -90,10 +112,6 @@ SELECT id::text, number, rate_card_id::text, product_id::text, price, entitled, 
 FROM rate LEFT JOIN rate_card_product AS place USING (tenant_id, rate_card_id, product_id)
 WHERE tenant_id = %(tenant_id)s AND rate_card_id = ANY (%(rate_card_ids)s::uuid[])
 ORDER BY number
-
--- name: lock
--- One change of a card's order at a time.
-SELECT id::text FROM rate_card WHERE tenant_id = %(tenant_id)s AND id = %(id)s FOR UPDATE
 
 -- name: drop_order
 -- Take all products of a rate card from their places, to give them others.

@@ -392,6 +392,17 @@ CREATE TABLE product (
     PRIMARY KEY (tenant_id, id)
 );
 
+-- Custom pricing units; currencies are in model/credit_type.py.
+CREATE TABLE credit_type (
+    tenant_id   integer NOT NULL REFERENCES tenant,
+    id          uuid NOT NULL,
+    name        text NOT NULL,
+    created_at  timestamptz NOT NULL,
+    archived_at timestamptz,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE UNIQUE INDEX credit_type_name ON credit_type (tenant_id, name) WHERE archived_at IS NULL;
+
 CREATE TABLE rate_card (
     tenant_id           integer NOT NULL REFERENCES tenant,
     id                  uuid NOT NULL,
@@ -402,6 +413,7 @@ CREATE TABLE rate_card (
     created_at          timestamptz NOT NULL,
     created_by          text NOT NULL,
     archived_at         timestamptz,
+    credit_type_conversions jsonb NOT NULL DEFAULT '[]',   -- list of model/rate_card.py, Conversion
     PRIMARY KEY (tenant_id, id)
 );
 
@@ -681,7 +693,8 @@ BEGIN
         'token', 'log_record', 'usage_series', 'usage_delta', 'usage_hour', 'usage_distinct', 'dead_letter',
         'event_count', 'conflicting_duplicate', 'customer', 'ingest_alias', 'billable_metric', 'product', 'rate_card',
         'rate_card_alias', 'rate', 'contract', 'balance', 'invoice', 'ledger_entry', 'billing_due', 'uniqueness_key',
-        'idempotency_key', 'contract_edit', 'named_schedule', 'package', 'package_alias', 'rate_card_product']
+        'idempotency_key', 'contract_edit', 'credit_type', 'named_schedule', 'package', 'package_alias',
+        'rate_card_product']
     LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('CREATE POLICY own_tenant ON %I USING (tenant_id = winkel_tenant())', name);
@@ -696,6 +709,7 @@ GRANT SELECT, INSERT, UPDATE ON token, customer, billable_metric, product, rate_
     balance, uniqueness_key, idempotency_key TO winkel_app;
 GRANT SELECT, INSERT, UPDATE (status) ON invoice TO winkel_app;      -- voided, and never changed otherwise
 GRANT SELECT, INSERT, DELETE ON ingest_alias TO winkel_app;
+GRANT SELECT, INSERT, UPDATE (archived_at) ON credit_type TO winkel_app;
 GRANT DELETE ON rate_card_alias TO winkel_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON rate_card_product TO winkel_app;
 GRANT DELETE ON idempotency_key TO winkel_app;

@@ -1,0 +1,70 @@
+"""Invoices as tables of `winkel invoices`: every amount in its own pricing unit."""
+
+import io
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from winkel.cli.invoices import By, _paid, invoice_table, windows_table
+from winkel.model.credit_type import USD
+
+DOLLARS = {"id": USD.id, "name": USD.name}
+CREDITS = {"id": "3d2c1b0a-aaaa-4bbb-8ccc-9dddeeeeffff", "name": "AI Credits"}
+
+
+def line(kind: str, name: str, total: str, unit: dict[str, str], **more: str) -> dict[str, Any]:
+    numbers = {key: Decimal(value) for key, value in more.items()}
+    return {"type": kind, "name": name, "total": Decimal(total), "credit_type": unit, **numbers}
+
+
+INVOICE = {
+    "type": "USAGE",
+    "status": "DRAFT",
+    "credit_type": DOLLARS,
+    "total": Decimal(3000),
+    "start_timestamp": "2026-01-01T00:00:00Z",
+    "end_timestamp": "2026-02-01T00:00:00Z",
+    "breakdown_start_timestamp": "2026-01-31T00:00:00Z",
+    "line_items": [
+        line("usage", "Tokens", "650", CREDITS, quantity="1300", unit_price="0.5"),
+        line("applied_commit_or_credit", "Pack applied", "-650", CREDITS),
+        line("usage", "Tokens", "350", CREDITS, quantity="700", unit_price="0.5"),
+        line("cpu_conversion", "AI Credits conversion", "500", DOLLARS, quantity="50", unit_price="10"),
+        line("applied_commit_or_credit", "Gift applied", "-500", DOLLARS),
+        line("cpu_conversion", "AI Credits conversion", "3000", DOLLARS, quantity="300", unit_price="10"),
+    ],
+}
+
+
+def rows(table: Table) -> list[list[str]]:
+    """Return the words of a table, row by row."""
+    file = io.StringIO()
+    Console(file=file, width=200).print(table)
+    return [each.split() for each in file.getvalue().splitlines() if each.strip()]
+
+
+def test_an_invoice_names_the_unit_of_each_line() -> None:
+    """Units stand beside what is in them; the total is money."""
+    shown = [" ".join(each) for each in rows(invoice_table("Acme", INVOICE))]
+    assert any("1,300 0.50 AI Credits 650.00 AI Credits" in each for each in shown)
+    assert any("−650.00 AI Credits" in each for each in shown)
+    assert any("300 $0.10 $30.00" in each for each in shown)
+    assert any(each.endswith("Total $30.00") for each in shown)
+
+
+def test_what_was_paid_is_told_by_unit() -> None:
+    """Amounts in different units are never added; of nothing it is nothing in the invoice's currency."""
+    assert _paid(INVOICE) == "650.00 AI Credits and $5.00"
+    assert _paid({**INVOICE, "line_items": []}) == "$0.00"
+
+
+def test_windows_have_sums_by_unit() -> None:
+    """Usage, what balances paid of it and what is left, in money and in each unit."""
+    shown = [" ".join(each).replace("█", "").split() for each in rows(windows_table("Acme", By.day, [INVOICE]))]
+    lines = [" ".join(each) for each in shown if each and each[0] == "2026-01-31"]
+    assert lines == [
+        "2026-01-31 $35.00 $5.00 $30.00",
+        "2026-01-31 1,000.00 AI Credits 650.00 AI Credits 350.00 AI Credits",
+    ]
