@@ -68,7 +68,7 @@ def split(invoice: Invoice, pieces: Iterable[LineItem], windows: Sequence[Period
 
 
 def _collected_apart(lines: Iterable[LineItem]) -> tuple[list[LineItem], list[LineItem]]:
-    """Return the lines of usage, and all others, conversions too: they are charged as the period ends, no hour is theirs.
+    """Return the lines of usage, and all others, conversions too: charged as the period ends, no hour is theirs.
 
     What is applied to a line stands right behind it, in both.
     """
