@@ -17,6 +17,7 @@ from winkel.api import (
     recurring,
     recurring_edits,
     scheduled_charges,
+    seat_links,
     subscription_edits,
     subscriptions,
     terms,
@@ -26,6 +27,7 @@ from winkel.api.contract_requests import CHARGES_MAX, OVERRIDES_MAX, RECURRING_M
 from winkel.api.edit_requests import EditContract, UpdateCharge, UpdateCommit, UpdateCredit, check_asks
 from winkel.api.recurring_edits import RecurringUpdate
 from winkel.api.terms import Origin
+from winkel.bill import seats
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.contract import Contract, ScheduledCharge
 from winkel.model.product import Product
@@ -157,6 +159,8 @@ def _update_subscriptions(made: Terms, asked: EditContract, ground: Ground) -> N
         charged = ground.settled.invoiced_items
         left[its_id] = subscription_edits.edited(made.contract, left[its_id], update, charged, ground.at, place)
         made.contract = structs.replace(made.contract, subscriptions=tuple(left.values()))
+        if seats.overdrawn(made.contract, made.balances.values(), ground.settled.entries, ground.at):
+            fields.refuse("finalized invoices have drawn on what these seats give: void them first", place)
 
 
 def _updated(balance: Balance, asked: UpdateCommit | UpdateCredit, ground: Ground, place: str) -> Balance:
@@ -234,13 +238,18 @@ def _add_terms(made: Terms, asked: EditContract, ground: Ground) -> None:
     new_recurring = recurring.balances(
         asked.add_recurring_commits, asked.add_recurring_credits, term, ground.known, contract.recurring_balances
     )
+    added = asked.add_subscriptions
     new_subscriptions = [
         structs.replace(
             subscriptions.subscription(each, contract, ground.known, ground.rates, f"$.add_subscriptions[{index}]"),
             created_at=ground.at,
         )
-        for index, each in enumerate(asked.add_subscriptions)
+        for index, each in enumerate(added)
     ]
+    new_recurring = seat_links.linked(
+        new_recurring, contract.subscriptions, subscriptions.named(added, new_subscriptions, "$.add_subscriptions"),
+        ("$.add_recurring_commits", "$.add_recurring_credits"),
+    )  # fmt: skip
     made.contract = structs.replace(
         contract,
         subscriptions=(*contract.subscriptions, *new_subscriptions),

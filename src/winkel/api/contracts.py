@@ -15,6 +15,8 @@ from winkel.api import (
     overrides,
     pages,
     scheduled_charges,
+    seat_links,
+    seats,
     subscriptions,
     terms,
     usage_filters,
@@ -71,7 +73,10 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
         known = await products.by_ids(tx, tenant_id, sorted(named))
         contract = agreed(asked, card, known, at, caller.name)
         subscribed = await _subscriptions(tx, tenant_id, asked, contract, known)
-        contract = structs.replace(contract, subscriptions=subscribed)
+        named_so = subscriptions.named(asked.subscriptions, subscribed, "$.subscriptions")
+        places = ("$.recurring_commits", "$.recurring_credits")
+        recurring = seat_links.linked(contract.recurring_balances, (), named_so, places)
+        contract = structs.replace(contract, subscriptions=subscribed, recurring_balances=recurring)
         for each in contract.usage_filters:
             await usage_filters.check(tx, tenant_id, card, each, "$.usage_filter")
         held = await _balances(tx, tenant_id, asked, contract)
@@ -197,6 +202,7 @@ async def _subscriptions(
         return ()
     cards = [contract.rate_card_id] if contract.rate_card_id else []
     rates = [each for card in (await rate_cards.rates(tx, tenant_id, cards)).values() for each in card]
+    await seats.check_keys(tx, tenant_id, asked.subscriptions, rates, "$.subscriptions")
     return tuple(
         subscriptions.subscription(each, contract, known, rates, f"$.subscriptions[{index}]")
         for index, each in enumerate(asked.subscriptions)
