@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from winkel.bill.balance import remaining_of
 from winkel.bill.identity import derived
@@ -78,6 +78,23 @@ def adjustments(contracts: Iterable[Contract], balances: Iterable[Balance], at: 
         if (subscription := subscriptions.get(balance.allocation.link.subscription_id)) is not None
         for entry in _adjustments(balance, balance.allocation, subscription)
         if entry.timestamp <= at
+    ]
+
+
+def parts(balance: Balance, entries: Iterable[LedgerEntry]) -> set[str]:
+    """Return the ids of the seats that have, or had, a part of a child; `entries` are those that follow from seats."""
+    its = balance.allocation.given if balance.allocation else {}
+    return {*its, *(seat for each in entries if each.balance_id == balance.id for seat in each.per_seat)}
+
+
+def own(balance: Balance, entries: Iterable[LedgerEntry], seat: str) -> tuple[Balance, list[LedgerEntry]]:
+    """Return a child and its entries as one seat has them: its part as a balance of its own."""
+    assert balance.allocation is not None, "it has parts"
+    amount = balance.allocation.given.get(seat, ZERO)
+    segments = tuple(structs.replace(each, amount=amount) for each in balance.segments)
+    some = [each for each in entries if each.balance_id == balance.id and seat in each.per_seat]
+    return structs.replace(balance, segments=segments), [
+        structs.replace(each, amount=each.per_seat[seat], per_seat={}) for each in some
     ]
 
 
