@@ -77,7 +77,7 @@ def adjustments(contracts: Iterable[Contract], balances: Iterable[Balance], at: 
         if balance.allocation is not None and balance.segments
         if (subscription := subscriptions.get(balance.allocation.link.subscription_id)) is not None
         for entry in _adjustments(balance, balance.allocation, subscription)
-        if entry.timestamp <= at
+        if entry.timestamp <= min(at, balance.archived_at or at)
     ]
 
 
