@@ -101,6 +101,12 @@ async def test_a_pool_grows_with_the_seats(sdk, api, app_client, database_url, c
     await seated.reseat(sdk, keys, team.id, **come)
     await sdk.v1.usage.ingest(usage=[billing.event(1, catalog["customer"], clock(), tokens=8000, user="ann")])
     await billing.meter(api, database_url)
+    (draft,) = await billing.invoices_of(app_client, catalog["customer"], status="DRAFT", type="USAGE")
+    windows = await sdk.v1.customers.invoices.list_breakdowns(
+        customer_id=catalog["customer"], starting_on=at(2026), ending_before=at(2026, 2), window_size="DAY"
+    )
+    assert draft["total"] == 3 * 3000, "the pool pays for all usage"
+    assert sum(each.total for each in windows.data) == draft["total"]
     clock.at = at(2026, 2, 2)
     await billing.bill(api, database_url)
     after = (await sdk.v2.contracts.retrieve(**keys, include_ledgers=True, include_balance=True)).data.credits
@@ -112,6 +118,9 @@ async def test_a_pool_grows_with_the_seats(sdk, api, app_client, database_url, c
     ]
     assert after[0].subscription_config.allocation == "POOLED"
     assert [each.balance for each in after] == [0, 9300, 0]
+    await sdk.v1.contracts.archive(**keys, void_invoices=False)
+    archived = (await sdk.v2.contracts.retrieve(**keys, include_ledgers=True)).data.credits
+    assert archived[0].ledger == after[0].ledger, "whoever archives changes no history"
 
 
 async def test_what_final_invoices_took_stays_given(sdk, api, app_client, database_url, catalog, clock):

@@ -421,7 +421,10 @@ class Story:
         back = credited(invoice, entries, self.balances.values())
         self.final[invoice.id] = structs.replace(invoice, status=InvoiceStatus.VOID)
         self.entries.extend(back)
-        return printed.void(invoice, back)
+        names = self._names(back[0].timestamp) if back else {}
+        return printed.void(
+            invoice, [structs.replace(each, segment_id=names.get(each.segment_id, each.segment_id)) for each in back]
+        )
 
     def _regenerate(self, kind: str, contract: str, day: str, at: datetime) -> Draft:
         """Make a void invoice anew, final at once."""
@@ -435,11 +438,15 @@ class Story:
     # ── How answers are printed ─────────────────────────────────────────────────────────────────────────────────────
 
     def _printed(self, found: list[Invoice], at: datetime) -> list[str]:
-        names = {each.segments[0].id: name for name, each in self._held(at).items() if each.recurring_id}
+        names = self._names(at)
         lines = []
         for each in found:
             lines += ["", *printed.invoice(each, names)]
         return lines[1:] or ["nothing"]
+
+    def _names(self, at: datetime) -> dict[str, str]:
+        """Return the names of children by their segments, whose ids say nothing."""
+        return {each.segments[0].id: name for name, each in self._held(at).items() if each.recurring_id}
 
     def _held(self, at: datetime) -> dict[str, Balance]:
         """Return the balances at the instant by name; behind that of a child stands the day on which it begins."""

@@ -149,7 +149,12 @@ def _update_recurring(made: Terms, asked: EditContract) -> None:
 
 
 def _update_subscriptions(made: Terms, asked: EditContract, ground: Ground) -> None:
-    """Change subscriptions, as far as no final invoice has charged them."""
+    """Change subscriptions, as far as no final invoice has charged them, or has drawn on what their seats give."""
+
+    def overdrawn(contract: Contract) -> bool:
+        return seats.overdrawn(contract, made.balances.values(), ground.settled.entries, ground.at)
+
+    before = overdrawn(made.contract)
     for index, update in enumerate(asked.update_subscriptions):
         place, its_id = f"$.update_subscriptions[{index}]", str(update.subscription_id)
         check_asks(update, place, "subscription_id")
@@ -159,7 +164,7 @@ def _update_subscriptions(made: Terms, asked: EditContract, ground: Ground) -> N
         charged = ground.settled.invoiced_items
         left[its_id] = subscription_edits.edited(made.contract, left[its_id], update, charged, ground.at, place)
         made.contract = structs.replace(made.contract, subscriptions=tuple(left.values()))
-        if seats.overdrawn(made.contract, made.balances.values(), ground.settled.entries, ground.at):
+        if overdrawn(made.contract) and not before:
             fields.refuse("finalized invoices have drawn on what these seats give: void them first", place)
 
 
