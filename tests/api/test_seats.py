@@ -251,6 +251,33 @@ async def test_edits_add_seats_and_what_follows_them(sdk, catalog):
     assert (pool.subscription_config.subscription_id, pool.subscription_config.allocation) == (team.id, "POOLED")
 
 
+async def test_packages_hold_seats_and_what_follows_them(sdk, catalog):
+    """A package names the key and unassigned seats; each contract of it has seats of its own."""
+    start = {"unit": "DAYS", "value": 0}
+    team = seated.seats(catalog, unassigned=2)
+    del team["seat_config"]["initial_seat_ids"]
+    credit = seated.credit(catalog, starting_at_offset=start)
+    del credit["starting_at"]
+    made = await sdk.v1.packages.create(
+        name="Team", rate_card_id=catalog["card"], subscriptions=[team], recurring_credits=[credit]
+    )
+    package = (await sdk.v1.packages.retrieve(package_id=made.data.id)).data
+    (shown,), (free,) = package.subscriptions, package.recurring_credits
+    assert (shown.quantity_management_mode, shown.seat_config.seat_group_key) == ("SEAT_BASED", "user")
+    config = free.subscription_config
+    assert (config.subscription_template_id, config.allocation) == (shown.id, "INDIVIDUAL")
+    contract = await sdk.v1.contracts.create(
+        customer_id=catalog["customer"], package_id=made.data.id, starting_at=at(2026)
+    )
+    keys = {"customer_id": catalog["customer"], "contract_id": contract.data.contract.id}
+    agreed = (await sdk.v2.contracts.retrieve(**keys)).data
+    (its,) = agreed.subscriptions
+    assert agreed.recurring_credits[0].subscription_config.subscription_id == its.id
+    await seated.reseat(sdk, keys, its.id, add_seat_ids=[{"seat_ids": ["ann"], "starting_at": at(2026)}])
+    found = await sdk.v1.contracts.list_seat_balances(**keys)
+    assert [(each.seat_id, each.balances[0].balance) for each in found.data] == [("ann", 3100)]
+
+
 async def test_a_stranger_sees_nothing(sdk, make_client, catalog):
     """The seats of another tenant do not exist."""
     keys, made = await seated.contract(sdk, catalog, seated.seats(catalog, "ann"))

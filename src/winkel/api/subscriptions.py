@@ -66,7 +66,7 @@ class SeatConfigIn(Struct, forbid_unknown_fields=True, kw_only=True):
     """The seats with which a subscription begins."""
 
     seat_group_key: fields.Text
-    initial_seat_ids: SeatIds
+    initial_seat_ids: SeatIds = []
     initial_unassigned_seats: Decimal = ZERO
 
 
