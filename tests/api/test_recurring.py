@@ -339,14 +339,13 @@ async def test_what_contradicts_itself_is_refused(app_client, catalog, wrong, pa
 
 
 async def test_what_is_not_there_yet_is_refused_by_name(app_client, catalog):
-    """Seats; an invoice rounding of a credit, which asks for nothing; two that are DAILY."""
+    """Temporary ids; an invoice rounding of a credit, which asks for nothing; two that are DAILY."""
     fine = {**credit(catalog), "starting_at": "2026-01-11T00:00:00Z"}
     asked = {"customer_id": catalog["customer"], "starting_at": "2026-01-01T00:00:00Z"}
 
     async def refused(message: str, *terms: dict) -> None:
         await seed.refused(app_client, f"{V1}/create", {**asked, "recurring_credits": list(terms)}, message)
 
-    await refused("`subscription_config` is not supported yet", {**fine, "subscription_config": {}})
     await refused("`temporary_id` is not supported yet", {**fine, "temporary_id": "t"})
     await refused("unknown field `invoice_amount`", {**fine, "invoice_amount": {}})
     await refused("unknown field `invoice`", {**fine, "proration_rounding": {"invoice": {}}})

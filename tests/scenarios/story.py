@@ -17,7 +17,7 @@ from decimal import Decimal
 from msgspec import structs
 
 from scenarios import printed, words
-from winkel.bill.balance import balance_of, ledger
+from winkel.bill.balance import balance_of, ledger, remaining_of
 from winkel.bill.breakdown import breakdown
 from winkel.bill.correct import credited, needs_again, regenerated
 from winkel.bill.draft import Draft, drafts
@@ -362,6 +362,8 @@ class Story:
                 ]
             case ["ledger", *name, "at", day]:
                 return self._ledger(self._held(words.moment(day))[" ".join(name)], words.moment(day))
+            case ["seats", *name, "at", day]:
+                return list(self._seats(self._held(words.moment(day))[" ".join(name)], words.moment(day)))
             case ["balances", "at", day]:
                 return list(self._balances(words.moment(day)))
             case _:
@@ -451,7 +453,10 @@ class Story:
         back = credited(invoice, entries, self.balances.values())
         self.final[invoice.id] = structs.replace(invoice, status=InvoiceStatus.VOID)
         self.entries.extend(back)
-        return printed.void(invoice, back)
+        names = self._names(back[0].timestamp) if back else {}
+        return printed.void(
+            invoice, [structs.replace(each, segment_id=names.get(each.segment_id, each.segment_id)) for each in back]
+        )
 
     def _regenerate(self, kind: str, contract: str, day: str, at: datetime) -> Draft:
         """Make a void invoice anew, final at once."""
@@ -465,11 +470,15 @@ class Story:
     # ── How answers are printed ─────────────────────────────────────────────────────────────────────────────────────
 
     def _printed(self, found: list[Invoice], at: datetime) -> list[str]:
-        names = {each.segments[0].id: name for name, each in self._held(at).items() if each.recurring_id}
+        names = self._names(at)
         lines = []
         for each in found:
             lines += ["", *printed.invoice(each, names)]
         return lines[1:] or ["nothing"]
+
+    def _names(self, at: datetime) -> dict[str, str]:
+        """Return the names of children by their segments, whose ids say nothing."""
+        return {each.segments[0].id: name for name, each in self._held(at).items() if each.recurring_id}
 
     def _held(self, at: datetime) -> dict[str, Balance]:
         """Return the balances at the instant by name; behind that of a child stands the day on which it begins."""
@@ -482,7 +491,7 @@ class Story:
         pending = [entry for draft in self.drafts(at) for entry in draft.entries]
         ids = {entry.id for entry in pending}
         lines = []
-        for entry in ledger(balance, [*self.entries, *pending], at):
+        for entry in ledger(balance, [*self.account(at).entries, *pending], at):
             kind = PREFIX[balance.type] + entry.kind
             note = "  (pending)" if entry.id in ids else ""
             amount = printed.money(entry.amount, balance.credit_type_id)
@@ -491,12 +500,24 @@ class Story:
 
     def _balances(self, at: datetime) -> Iterator[str]:
         pending = [entry for draft in self.drafts(at) for entry in draft.entries]
+        entries = self.account(at).entries
         for name, balance in self._held(at).items():
-            posted = balance_of(balance, self.entries, (), at)
-            live = balance_of(balance, self.entries, pending, at)
+            posted = balance_of(balance, entries, (), at)
+            live = balance_of(balance, entries, pending, at)
             unit = balance.credit_type_id
             shown = f"{printed.money(live, unit):>12} {printed.CODE.get(unit, '')}".rstrip()
             yield f"{name:<30}{shown}   ({printed.money(posted, unit)} without drafts)"
+
+    def _seats(self, balance: Balance, at: datetime) -> Iterator[str]:
+        """Yield what each seat has left of a balance, with open drafts."""
+        entries = [*self.account(at).entries, *(entry for draft in self.drafts(at) for entry in draft.entries)]
+        left = remaining_of([balance], entries)
+        for its_id, amount in left.items():
+            segment_id, _, seat = its_id.partition("/")
+            if seat:
+                assert segment_id == balance.segments[0].id
+                shown = printed.money(amount, balance.credit_type_id)
+                yield f"{seat:<30}{shown:>12} {printed.CODE[balance.credit_type_id]}"
 
 
 def run(text: str, name: str) -> str:

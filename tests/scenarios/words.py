@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
+from winkel.model.allocation import Allocation, SeatLink
 from winkel.model.commit import BalanceType, RateSide, Specifier
 from winkel.model.contract import Contract, UsageFilter
 from winkel.model.credit_type import CURRENCIES, USD, CreditType, is_custom
@@ -20,6 +21,7 @@ from winkel.model.subscription import (
     InvoiceBehavior,
     InvoicePlacement,
     QuantityChange,
+    SeatChange,
     Subscription,
     SubscriptionProration,
 )
@@ -125,6 +127,7 @@ def recurring(name: str, clauses: list[str], units: Mapping[str, CreditType]) ->
     """Return the contract's name and the term of `recurring credit Free: 100.00 each month from 2026-01-15`."""
     kind, _, name = name.partition(" ")
     unit, contract, given, asked = USD.id, "main", "", None
+    link: dict[str, object] = {"is_prorated": False}
     fields: dict[str, object] = {"commit_duration": 1, "priority": Decimal(1)}
     for clause in clauses:
         match clause.split():
@@ -144,6 +147,12 @@ def recurring(name: str, clauses: list[str], units: Mapping[str, CreditType]) ->
                 fields["access_rounding"] = rounding(how, places, unit)
             case ["invoice", "rounded", how, "to", places, "places"]:
                 fields["invoice_rounding"] = rounding(how, places, currency(unit))
+            case ["pooled", "for", *subscription]:
+                link |= {"subscription_id": " ".join(subscription), "allocation": Allocation.POOLED}
+            case ["for", "each", "seat", "of", *subscription]:
+                link |= {"subscription_id": " ".join(subscription), "allocation": Allocation.INDIVIDUAL}
+            case ["increases", "prorated"]:
+                link["is_prorated"] = True
             case [given, "each", often, "from", *span]:
                 fields["recurrence_frequency"] = EACH[often]
                 fields["starting_at"], fields["ending_before"] = term(" ".join(span))
@@ -157,6 +166,7 @@ def recurring(name: str, clauses: list[str], units: Mapping[str, CreditType]) ->
         product_id="Fixed",
         access_amount=RecurringAmount(unit, amount(given, unit), Decimal(1)),
         invoice_amount=None if asked is None else RecurringAmount(paid_in, amount(asked, paid_in), Decimal(1)),
+        subscription=SeatLink(**link) if "allocation" in link else None,
         **fields,
     )
 
@@ -216,11 +226,14 @@ def override(its_id: str, clauses: list[str], unit: str) -> Override:
 
 
 def subscription(name: str, clauses: list[str], contract: Contract) -> Subscription:
-    """Return the subscription of `5 monthly in advance`, `product Seat`, `from 2026-01-10`, `+3 on 2026-01-20` …"""
+    """Return the subscription of `5 monthly in advance`, `product Seat`, `from 2026-01-10`, `+3 on 2026-01-20` …
+
+    Or, with seats, of `seats monthly in advance`, `by user`, `with ann bob`, `ann goes on 2026-01-20` …
+    """
     quantity, frequency, _, collected = clauses[0].split()
     fields: dict[str, object] = {"starting_at": contract.starting_at}
     fields["anchor"] = contract.usage_statement_schedule.billing_anchor_date
-    proration, changes = {}, []
+    proration, changes, with_, seats = {}, [], [], []
     for clause in clauses[1:]:
         match clause.split():
             case ["product", *product]:
@@ -242,23 +255,42 @@ def subscription(name: str, clauses: list[str], contract: Contract) -> Subscript
                 proration["invoice_behavior"] = InvoiceBehavior.BILL_IMMEDIATELY
             case ["on", "scheduled", "invoices"]:
                 fields["invoice_placement"] = InvoicePlacement.ON_SCHEDULED_INVOICE
+            case ["by", key]:
+                fields["seat_group_key"] = key
+            case ["with", *who]:
+                with_.append(who)
+            case [*who, "come" | "comes", "on", day]:
+                seats.append(SeatChange(starting_at=moment(day), **_who(who, "added")))
+            case [*who, "go" | "goes", "on", day]:
+                seats.append(SeatChange(starting_at=moment(day), **_who(who, "removed")))
             case [change, "on", day]:
                 kind = "quantity_delta" if change[0] in "+−" else "quantity"
                 changes.append(QuantityChange(starting_at=moment(day), **{kind: decimal(change)}))
             case _:
                 raise ValueError(f"a subscription doesn't know {clause!r}")
+    if quantity != "seats":
+        changes.insert(0, QuantityChange(starting_at=fields["starting_at"], quantity=decimal(quantity)))
+    first = [SeatChange(starting_at=fields["starting_at"], **_who(who, "added")) for who in with_]
     made = Subscription(
         id=name,
         name=name,
         billing_frequency=Frequency(frequency),
         collection_schedule=CollectionSchedule(collected),
         created_at=contract.created_at,
-        changes=(QuantityChange(starting_at=fields["starting_at"], quantity=decimal(quantity)), *changes),
+        changes=tuple(changes),
+        seat_changes=(*first, *seats),
         proration=SubscriptionProration(**proration),
         **fields,
     )
     made.check()
     return made
+
+
+def _who(words: list[str], kind: str) -> dict[str, object]:
+    """Return the seats of `ann bob`, or of `2 unassigned`."""
+    if words[-1] == "unassigned":
+        return {f"{kind}_unassigned": int(words[0])}
+    return {kind: tuple(words)}
 
 
 def usage_filter(clauses: list[str], start: datetime) -> UsageFilter:

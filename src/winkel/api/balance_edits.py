@@ -122,6 +122,8 @@ def edited(balance: Balance, asked: CreditEdit, known: Mapping[str, Product], se
     """
     if balance.archived_at is not None:
         fields.refuse("this balance is archived", place)
+    if asked.access_schedule is not None and balance.allocation is not None:
+        fields.refuse("follows from the seats of a subscription: change those", f"{place}.access_schedule")
     made = _renamed(balance, asked, place)
     made = _retargeted(made, asked)
     if asked.access_schedule is not None:

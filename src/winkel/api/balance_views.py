@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from winkel.api.seat_links import SubscriptionConfigView, link_view
 from winkel.api.wire import Id, Ref, credit_type_ref
 from winkel.model import money
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, Segment, Specifier
@@ -93,6 +94,7 @@ class BalanceView(Struct, omit_defaults=True, kw_only=True):
     archived_at: datetime | None = None
     balance: Decimal | None = None
     ledger: list[EntryView] | None = None
+    subscription_config: SubscriptionConfigView | None = None
 
 
 def balances_view(
@@ -133,6 +135,7 @@ def balances_view(
         archived_at=balance.archived_at,
         balance=None if amount is None else plain(amount),
         ledger=None if ledger is None else [_entry(balance.type, entry) for entry in ledger],
+        subscription_config=None if balance.allocation is None else link_view(balance.allocation.link),
     )
 
 

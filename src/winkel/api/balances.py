@@ -1,6 +1,7 @@
 """/v1/contracts/customerBalances and manual ledger entries (metronome-api.md §4.8)."""
 
 import uuid
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from winkel.api.balance_views import BalanceView
 from winkel.api.parse import text_of
 from winkel.api.state import Api
 from winkel.api.wire import Data, Page, body, empty
+from winkel.bill import seats
 from winkel.bill.actions import kept, standing
 from winkel.bill.balance import balance_of
 from winkel.model.commit import Balance, BalanceType
@@ -23,9 +25,10 @@ from winkel.model.ledger import EntryKind, LedgerEntry
 from winkel.model.money import fits, plain, total
 from winkel.model.tenant import Caller
 from winkel.model.word import Word
-from winkel.store import billing, customers, uniqueness_keys
+from winkel.store import billing, contracts, customers, uniqueness_keys
 from winkel.store import ledger as entries
 from winkel.store.balances import Filter
+from winkel.store.database import Connection
 
 PAGE = 25
 """The largest page of balances (metronome-api.md §2)."""
@@ -91,6 +94,8 @@ class AddEntry(Struct, forbid_unknown_fields=True, kw_only=True):
     contract_id: UUID | None = None
     timestamp: fields.Instant | None = None
     uniqueness_key: fields.UniquenessKey | None = None
+    per_group_amounts: dict[str, Decimal] = {}
+    """Of a commit or credit that each seat has a part of: how much of the amount is whose."""
 
 
 class NetBalance(Struct):
@@ -161,14 +166,40 @@ async def add_manual_entry(request: Request[Any, Any, Any], api: Api, caller: Ca
     async with api.database.transaction(caller.tenant_id) as tx:
         await billing.lock_customer(tx, caller.tenant_id, customer_id)
         balance = await kept(tx, caller.tenant_id, customer_id, key, api.clock())
-        entry = _manual(balance, asked)
+        entry = _manual(balance, asked, await _seats(tx, caller.tenant_id, balance, api.clock()))
         await uniqueness_keys.claim(tx, caller.tenant_id, "manual_entry", asked.uniqueness_key, entry.id)
         await entries.post(tx, caller.tenant_id, [entry])
     return empty()
 
 
-def _manual(balance: Balance, asked: AddEntry) -> LedgerEntry:
-    """Return the entry that was asked for. Raises when it names another segment or contract than the balance has."""
+async def _seats(tx: Connection, tenant_id: int, balance: Balance, at: datetime) -> set[str]:
+    """Return the ids of the seats that have a part of the balance; none: it has no parts."""
+    if balance.seat_group_key is None or balance.contract_id is None:
+        return set()
+    contract = await contracts.get(tx, tenant_id, balance.customer_id, balance.contract_id)
+    return seats.parts(balance, seats.adjustments([contract], [balance], at))
+
+
+def _check_parts(balance: Balance, asked: AddEntry, known: set[str]) -> None:
+    """Raise `InvalidError` unless the amounts of seats sum to the amount, for a balance that seats have parts of."""
+    place = "$.per_group_amounts"
+    if balance.seat_group_key is None:
+        if asked.per_group_amounts:
+            fields.refuse("is for what gives each seat a part of its own: leave it out", place)
+        return
+    for seat, amount in asked.per_group_amounts.items():
+        fields.finite(amount, f"{place}.{seat}")
+        if seat not in known:
+            fields.refuse(f"the seat {seat!r} has no part of this commit or credit", place)
+    if total(list(asked.per_group_amounts.values())) != asked.amount:
+        fields.refuse("must say how much of the amount is whose, and sum to it", place)
+
+
+def _manual(balance: Balance, asked: AddEntry, known: set[str]) -> LedgerEntry:
+    """Return the entry that was asked for; `known` are the seats that have a part of the balance.
+
+    Raises when it names another segment or contract than the balance has, or another seat.
+    """
     if asked.contract_id is not None and str(asked.contract_id) != balance.contract_id:
         raise NotFoundError(f"the contract {asked.contract_id} has no commit or credit {balance.id}")
     segment = next((each for each in balance.segments if each.id == str(asked.segment_id)), None)
@@ -177,6 +208,7 @@ def _manual(balance: Balance, asked: AddEntry) -> LedgerEntry:
     at = asked.timestamp or segment.starting_at
     if not segment.starting_at <= at < segment.ending_before:
         raise InvalidError("timestamp must lie within the segment - at `$.timestamp`")
+    _check_parts(balance, asked, known)
     return LedgerEntry(
         id=str(uuid.uuid4()),
         balance_id=balance.id,
@@ -186,6 +218,7 @@ def _manual(balance: Balance, asked: AddEntry) -> LedgerEntry:
         timestamp=at,
         contract_id=balance.contract_id,
         reason=asked.reason,
+        per_seat=asked.per_group_amounts,
     )
 
 

@@ -20,6 +20,7 @@ from winkel.api.state import Api
 from winkel.api.wire import Page
 from winkel.bill.actions import breakdowns
 from winkel.bill.breakdown import Window
+from winkel.bill.recurring import with_children
 from winkel.bill.statement import statements
 from winkel.meter.windows import HOURS_A_DAY, WindowSize, spans
 from winkel.model.account import Account
@@ -72,8 +73,9 @@ async def list_breakdowns(
     limit, place = pages.limit_of(asked.limit), _place(asked.next_page)
     _check(asked)
     async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
-        account = await accounts.load(tx, caller.tenant_id, key, include_archived=True)
-        held = {each.id: each for each in await balances.of_customer(tx, caller.tenant_id, key, include_archived=True)}
+        account = with_children(await accounts.load(tx, caller.tenant_id, key, include_archived=True), at)
+        kept = await balances.of_customer(tx, caller.tenant_id, key, include_archived=True)
+        held = {each.id: each for each in (*kept, *account.balances)}
         low, high, beyond = _hours(asked, _extent(asked, account, at), place)
         windows = [Period(hour_start(start), hour_start(end)) for start, end in spans(asked.window_size, low, high)]
         found: list[Window] = []

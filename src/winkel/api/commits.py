@@ -18,6 +18,7 @@ from winkel.api.terms import CustomerCommitIn, CustomerCreditIn, Origin
 from winkel.api.wire import Data, Id, Page
 from winkel.bill.actions import kept, standing, unkept_children
 from winkel.bill.balance import balance_of, ledger
+from winkel.bill.seats import adjustments
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.contract import Contract
 from winkel.model.errors import NotFoundError
@@ -173,7 +174,7 @@ async def views(
     posted: list[LedgerEntry] = []
     if found and (include_ledgers or include_balance):
         now = await standing(tx, further, tenant_id, found[0].customer_id, at)
-        posted = [*now.account.entries, *now.deductions]
+        posted = [*now.account.entries, *now.deductions, *await _archived_seats(tx, tenant_id, found, at)]
     return [
         balances_view(
             each,
@@ -184,6 +185,15 @@ async def views(
         )
         for each in found
     ]
+
+
+async def _archived_seats(tx: Connection, tenant_id: int, found: Sequence[Balance], at: datetime) -> list[LedgerEntry]:
+    """Return what seats gave to those that are archived: an account has no archived balances."""
+    some = [each for each in found if each.allocation is not None and each.archived_at is not None]
+    if not some:
+        return []
+    agreed = await contracts.of_customer(tx, tenant_id, some[0].customer_id, include_archived=True)
+    return adjustments(agreed, some, at)
 
 
 async def page(

@@ -18,6 +18,7 @@ from winkel.api import (
     recurring,
     recurring_edits,
     scheduled_charges,
+    seat_links,
     subscription_edits,
     subscriptions,
     terms,
@@ -27,6 +28,7 @@ from winkel.api.contract_requests import CHARGES_MAX, OVERRIDES_MAX, RECURRING_M
 from winkel.api.edit_requests import EditContract, UpdateCharge, UpdateCommit, UpdateCredit, check_asks
 from winkel.api.recurring_edits import RecurringUpdate
 from winkel.api.terms import Origin
+from winkel.bill import seats
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.contract import Contract, Discount, ScheduledCharge
 from winkel.model.product import Product
@@ -149,7 +151,12 @@ def _update_recurring(made: Terms, asked: EditContract) -> None:
 
 
 def _update_subscriptions(made: Terms, asked: EditContract, ground: Ground) -> None:
-    """Change subscriptions, as far as no final invoice has charged them."""
+    """Change subscriptions, as far as no final invoice has charged them, or has drawn on what their seats give."""
+
+    def overdrawn(contract: Contract) -> bool:
+        return seats.overdrawn(contract, made.balances.values(), ground.settled.entries, ground.at)
+
+    before = overdrawn(made.contract)
     for index, update in enumerate(asked.update_subscriptions):
         place, its_id = f"$.update_subscriptions[{index}]", str(update.subscription_id)
         check_asks(update, place, "subscription_id")
@@ -159,6 +166,8 @@ def _update_subscriptions(made: Terms, asked: EditContract, ground: Ground) -> N
         charged = ground.settled.invoiced_items
         left[its_id] = subscription_edits.edited(made.contract, left[its_id], update, charged, ground.at, place)
         made.contract = structs.replace(made.contract, subscriptions=tuple(left.values()))
+        if overdrawn(made.contract) and not before:
+            fields.refuse("finalized invoices have drawn on what these seats give: void them first", place)
 
 
 def _updated(balance: Balance, asked: UpdateCommit | UpdateCredit, ground: Ground, place: str) -> Balance:
@@ -266,13 +275,18 @@ def _add_terms(made: Terms, asked: EditContract, ground: Ground) -> None:
     new_recurring = recurring.balances(
         asked.add_recurring_commits, asked.add_recurring_credits, term, ground.known, contract.recurring_balances
     )
+    added = asked.add_subscriptions
     new_subscriptions = [
         structs.replace(
             subscriptions.subscription(each, contract, ground.known, ground.rates, f"$.add_subscriptions[{index}]"),
             created_at=ground.at,
         )
-        for index, each in enumerate(asked.add_subscriptions)
+        for index, each in enumerate(added)
     ]
+    new_recurring = seat_links.linked(
+        new_recurring, contract.subscriptions, subscriptions.named(added, new_subscriptions, "$.add_subscriptions"),
+        ("$.add_recurring_commits", "$.add_recurring_credits"),
+    )  # fmt: skip
     made.contract = structs.replace(
         contract,
         subscriptions=(*contract.subscriptions, *new_subscriptions),

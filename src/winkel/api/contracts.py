@@ -15,6 +15,8 @@ from winkel.api import (
     overrides,
     pages,
     scheduled_charges,
+    seat_links,
+    seats,
     subscriptions,
     terms,
     usage_filters,
@@ -173,7 +175,10 @@ async def agree(
     await check_units(tx, tenant_id, asked)
     contract = agreed(asked, card, known, at, by)
     subscribed = await _subscriptions(tx, tenant_id, asked, contract, known)
-    contract = structs.replace(contract, subscriptions=subscribed)
+    named_so = subscriptions.named(asked.subscriptions, subscribed, "$.subscriptions")
+    places = ("$.recurring_commits", "$.recurring_credits")
+    recurring = seat_links.linked(contract.recurring_balances, (), named_so, places)
+    contract = structs.replace(contract, subscriptions=subscribed, recurring_balances=recurring)
     for each in contract.usage_filters:
         await usage_filters.check(tx, tenant_id, card, each, "$.usage_filter")
     return contract, await _balances(tx, tenant_id, asked, contract), known
@@ -210,6 +215,7 @@ async def _subscriptions(
     if not asked.subscriptions:
         return ()
     rates = await rate_cards.rates_of(tx, tenant_id, contract.rate_card_id)
+    await seats.check_keys(tx, tenant_id, asked.subscriptions, rates, "$.subscriptions")
     return tuple(
         subscriptions.subscription(each, contract, known, rates, f"$.subscriptions[{index}]")
         for index, each in enumerate(asked.subscriptions)

@@ -29,7 +29,6 @@ NOT_YET = contract_requests.NOT_YET | {
     "archive_spend_trackers",
     "proration_rounding",
     "quantity_management_mode_update",
-    "seat_updates",
     "update_prepaid_balance_threshold_configuration",
     "update_spend_threshold_configuration",
 }

@@ -5,7 +5,18 @@ from typing import Any
 from litestar import Request, post
 from msgspec import UNSET, Struct, structs
 
-from winkel.api import balance_edits, commits, contract_edits, contract_ends, edit_records, fields, history, terms, wire
+from winkel.api import (
+    balance_edits,
+    commits,
+    contract_edits,
+    contract_ends,
+    edit_records,
+    fields,
+    history,
+    seats,
+    terms,
+    wire,
+)
 from winkel.api.auth import reader, writer
 from winkel.api.balance_edits import Settled
 from winkel.api.contract_edits import COMMITS, CREDITS, Ground, Terms
@@ -44,6 +55,7 @@ async def edit(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Dat
         known = await products.by_ids(tx, tenant_id, sorted(named))
         units = await check_units(tx, tenant_id, asked)
         rates = await rate_cards.rates_of(tx, tenant_id, before.rate_card_id) if asked.add_subscriptions else ()
+        await seats.check_keys(tx, tenant_id, asked.add_subscriptions, rates, "$.add_subscriptions")
         ground = Ground(known, await settled(tx, tenant_id, customer_id), rates, at, caller.name)
         allowed = asked.allow_contract_ending_before_finalized_invoice
         end = asked.end(None)

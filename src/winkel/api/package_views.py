@@ -9,6 +9,7 @@ from msgspec import structs
 
 from winkel.api.subscriptions import ProrationView
 from winkel.api.wire import Ref, credit_type_ref
+from winkel.model.allocation import Allocation
 from winkel.model.credit_type import USD, Units
 from winkel.model.package import Package
 from winkel.model.product import Product
@@ -56,6 +57,7 @@ def package_view(package: Package, known: Mapping[str, Product], units: Units) -
         ]
         if terms or kind in ALWAYS:
             shown[kind] = terms
+    _link(shown)
     shown |= {
         "id": package.id,
         "name": package.name,
@@ -66,6 +68,15 @@ def package_view(package: Package, known: Mapping[str, Product], units: Units) -
         "archived_at": package.archived_at,
     }
     return {name: each for name, each in shown.items() if each is not None}
+
+
+def _link(shown: Term) -> None:
+    """Name subscriptions by their ids, in place of temporary ones, in what follows their seats."""
+    ids = {each.pop("temporary_id"): each["id"] for each in shown.get("subscriptions", ()) if "temporary_id" in each}
+    for term in (*shown.get("recurring_commits", ()), *shown.get("recurring_credits", ())):
+        if "subscription_config" in term:
+            config = {"allocation": Allocation.POOLED, **term["subscription_config"]}
+            term["subscription_config"] = {**config, "subscription_template_id": ids[config.pop("subscription_id")]}
 
 
 def _term(term: Term, known: Mapping[str, Product], units: Units, package_id: str, place: str) -> Term:

@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 
 from winkel.api import fields, terms
 from winkel.api.schedules import AccessType
+from winkel.api.seat_links import SubscriptionConfigIn, SubscriptionConfigView, link, link_view
 from winkel.api.terms import PayingIn
 from winkel.api.wire import Id, Ref
 from winkel.model.commit import BalanceType, Specifier
@@ -22,7 +23,7 @@ from winkel.model.proration import AmountRounding, AmountRoundingMethod, Prorati
 from winkel.model.recurring import RecurringAmount, RecurringBalance
 from winkel.model.word import Word
 
-NOT_YET = frozenset({"subscription_config"})
+NOT_YET = frozenset[str]()
 """Fields of recurring commits and credits that the Metronome API has and that Winkel does not know yet."""
 DURATION_MAX = 500
 """The most periods of a child's access: more than a year of days, and of years so few that every date exists."""
@@ -40,7 +41,7 @@ class Unit(Word):
 
 
 class AccessAmountIn(Struct, forbid_unknown_fields=True, kw_only=True):
-    """What a child gives; only recurring credits per seat, which are not supported yet, leave out the quantity."""
+    """What a child gives; with a subscription_config, what each seat gives, and no quantity."""
 
     unit_price: Decimal
     quantity: Decimal | None = None
@@ -94,6 +95,7 @@ class RecurringCreditIn(PayingIn, kw_only=True):
     proration: Proration = Proration.FIRST_AND_LAST
     proration_rounding: CreditRoundingIn | None = None
     rollover_fraction: Decimal | None = None
+    subscription_config: SubscriptionConfigIn | None = None
 
 
 class RecurringCommitIn(RecurringCreditIn, kw_only=True):
@@ -103,12 +105,12 @@ class RecurringCommitIn(RecurringCreditIn, kw_only=True):
     invoice_amount: InvoiceAmountIn | None = None
 
 
-class AccessAmountView(Struct):
-    """What each whole period gives."""
+class AccessAmountView(Struct, omit_defaults=True, kw_only=True):
+    """What each whole period gives; without a quantity, what each seat gives."""
 
     credit_type_id: str
     unit_price: Decimal
-    quantity: Decimal
+    quantity: Decimal | None = None
     access_type: AccessType
 
 
@@ -158,6 +160,7 @@ class RecurringView(Struct, omit_defaults=True, kw_only=True):
     applicable_product_tags: tuple[str, ...] | None = None
     specifiers: tuple[Specifier, ...] | None = None
     netsuite_sales_order_id: str | None = None
+    subscription_config: SubscriptionConfigView | None = None
 
 
 def balances(
@@ -192,7 +195,7 @@ def _balance(asked: RecurringCreditIn, term: Term, known: Mapping[str, Product],
         id=str(uuid.uuid4()),
         type=BalanceType.CREDIT,
         product_id=str(asked.product_id),
-        access_amount=_access(asked.access_amount, f"{place}.access_amount"),
+        access_amount=_access(asked.access_amount, asked.subscription_config is not None, f"{place}.access_amount"),
         commit_duration=_whole(asked.commit_duration.value, 1, DURATION_MAX, f"{place}.commit_duration.value"),
         priority=fields.finite(asked.priority, f"{place}.priority"),
         starting_at=start,
@@ -208,6 +211,7 @@ def _balance(asked: RecurringCreditIn, term: Term, known: Mapping[str, Product],
         applicable_product_tags=tuple(asked.applicable_product_tags),
         specifiers=tuple(terms.canonical(each) for each in asked.specifiers),
         netsuite_sales_order_id=asked.netsuite_sales_order_id,
+        subscription=link(asked.subscription_config, asked.recurrence_frequency, place),
     )
     return _commit(made, asked, place) if isinstance(asked, RecurringCommitIn) else made
 
@@ -232,12 +236,15 @@ def _term(asked: RecurringCreditIn, of_contract: Term, place: str) -> Term:
     return start, min((each for each in (end, last) if each is not None), default=None)
 
 
-def _access(asked: AccessAmountIn, place: str) -> RecurringAmount:
+def _access(asked: AccessAmountIn, follows: bool, place: str) -> RecurringAmount:
+    """Return what a child gives; where it follows a subscription, what one seat gives."""
     if asked.access_type is AccessType.QUANTITY:
         fields.refuse("access_type QUANTITY is not supported yet", f"{place}.access_type")
-    if asked.quantity is None:
+    if follows and asked.quantity is not None:
+        fields.refuse("follows from the subscription: leave it out", f"{place}.quantity")
+    if not follows and asked.quantity is None:
         fields.refuse("is needed", f"{place}.quantity")
-    amount = _amount(asked.unit_price, asked.quantity, fields.unit(asked.credit_type_id), place)
+    amount = _amount(asked.unit_price, asked.quantity or Decimal(follows), fields.unit(asked.credit_type_id), place)
     if not amount.total:
         fields.refuse("must be above zero", place)
     return amount
@@ -276,11 +283,17 @@ def recurring_view(contract: Contract, made: RecurringBalance, known: Mapping[st
     access, invoiced = made.access_amount, made.invoice_amount
     anchor, _ = contract.recurrence(made)
     rounding = RoundingView(made.access_rounding, made.invoice_rounding)
+    price, quantity = _factors(access)
     return RecurringView(
         id=made.id,
         contract=Id(contract.id),
         product=Ref(product.id, product.initial.name),
-        access_amount=AccessAmountView(access.credit_type_id, *_factors(access), AccessType.SPEND),
+        access_amount=AccessAmountView(
+            credit_type_id=access.credit_type_id,
+            unit_price=price,
+            quantity=quantity if made.subscription is None else None,
+            access_type=AccessType.SPEND,
+        ),
         anchor_date=anchor,
         commit_duration=DurationView(made.commit_duration, Unit.PERIODS),
         priority=plain(made.priority),
@@ -298,6 +311,7 @@ def recurring_view(contract: Contract, made: RecurringBalance, known: Mapping[st
         applicable_product_tags=made.applicable_product_tags or None,
         specifiers=made.specifiers or None,
         netsuite_sales_order_id=made.netsuite_sales_order_id,
+        subscription_config=None if made.subscription is None else link_view(made.subscription),
     )
 
 

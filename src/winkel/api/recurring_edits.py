@@ -49,6 +49,8 @@ def edited(term: RecurringBalance, asked: RecurringUpdate, last: datetime | None
     made = term
     if asked.access_amount is not None:
         where = f"{place}.access_amount"
+        if made.subscription is not None and asked.access_amount.quantity is not None:
+            fields.refuse("follows from the subscription: leave it out", f"{where}.quantity")
         made = structs.replace(made, access_amount=_amount(made.access_amount, asked.access_amount, where))
         if not made.access_amount.total:
             fields.refuse("must be above zero", where)

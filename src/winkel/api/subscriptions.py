@@ -5,32 +5,37 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
+from typing import Annotated, Any
 from uuid import UUID
 
-from msgspec import Struct, structs
+from msgspec import Meta, Struct, structs
 
 from winkel.api import fields
 from winkel.api.wire import Ref
 from winkel.bill.subscription import periods
 from winkel.model.contract import Contract
 from winkel.model.errors import InvalidError
-from winkel.model.money import plain
+from winkel.model.money import ZERO, plain
 from winkel.model.period import Frequency, Period
 from winkel.model.product import Product, ProductType
 from winkel.model.proration import AmountRounding
 from winkel.model.rate_card import Rate
 from winkel.model.subscription import (
+    SEATS_MAX,
     CollectionSchedule,
     InvoiceBehavior,
     InvoicePlacement,
     QuantityChange,
+    SeatChange,
     Subscription,
     SubscriptionProration,
 )
 from winkel.model.word import Word
 
-NOT_YET = frozenset({"payment_gate_config", "seat_config", "subscription_config", "temporary_id"})
+NOT_YET = frozenset({"payment_gate_config"})
 """Fields of subscriptions that the Metronome API has and that Winkel does not know yet."""
+SEAT_ID_MAX = 200
+"""The longest id of a seat."""
 
 
 class QuantityManagement(Word):
@@ -54,6 +59,17 @@ class BillingCycleIn(Struct, forbid_unknown_fields=True, kw_only=True):
     invoice_placement: InvoicePlacement = InvoicePlacement.ON_USAGE_INVOICE
 
 
+SeatIds = Annotated[list[Annotated[str, Meta(min_length=1, max_length=SEAT_ID_MAX)]], Meta(max_length=SEATS_MAX)]
+
+
+class SeatConfigIn(Struct, forbid_unknown_fields=True, kw_only=True):
+    """The seats with which a subscription begins."""
+
+    seat_group_key: fields.Text
+    initial_seat_ids: SeatIds = []
+    initial_unassigned_seats: Decimal = ZERO
+
+
 class SubscriptionIn(Struct, forbid_unknown_fields=True, kw_only=True):
     """One subscription of a contract."""
 
@@ -68,6 +84,9 @@ class SubscriptionIn(Struct, forbid_unknown_fields=True, kw_only=True):
     name: fields.Text | None = None
     description: str | None = None
     custom_fields: fields.CustomFields = {}
+    seat_config: SeatConfigIn | None = None
+    temporary_id: fields.Text | None = None
+    """How recurring commits and credits of the same request name it."""
 
 
 class SubscriptionRateView(Struct):
@@ -115,6 +134,12 @@ class BillingPeriodsView(Struct, omit_defaults=True):
     next: PeriodView | None = None
 
 
+class SeatConfigView(Struct):
+    """By which group key usage names its seat."""
+
+    seat_group_key: str
+
+
 class SubscriptionView(Struct, omit_defaults=True, kw_only=True):
     """A subscription on the wire."""
 
@@ -133,11 +158,23 @@ class SubscriptionView(Struct, omit_defaults=True, kw_only=True):
     name: str | None = None
     description: str | None = None
     custom_fields: dict[str, str] = {}
+    seat_config: SeatConfigView | None = None
 
 
 def product_ids(asked: Sequence[SubscriptionIn]) -> set[str]:
     """Return the ids of the products that subscriptions name."""
     return {str(each.subscription_rate.product_id) for each in asked}
+
+
+def named(asked: Sequence[SubscriptionIn], made: Sequence[Subscription], prefix: str) -> dict[str, Subscription]:
+    """Return the subscriptions of a request by their temporary ids. Raises `InvalidError` for one that two have."""
+    found: dict[str, Subscription] = {}
+    for index, (each, its) in enumerate(zip(asked, made, strict=True)):
+        if each.temporary_id in found:
+            fields.refuse("another subscription of this request has it", f"{prefix}[{index}].temporary_id")
+        if each.temporary_id is not None:
+            found[each.temporary_id] = its
+    return found
 
 
 def subscription(
@@ -160,12 +197,13 @@ def subscription(
         ending_before=end,
         anchor=_anchor(asked, cycle, start, contract, f"{place}.billing_cycle_config.anchor_date"),
         created_at=contract.created_at,
-        changes=(QuantityChange(starting_at=start, quantity=_quantity(asked, place)),),
+        changes=_quantity(asked, start, place),
         proration=asked.proration,
         invoice_placement=cycle.invoice_placement,
         name=asked.name,
         description=asked.description,
         custom_fields=asked.custom_fields,
+        **_seated(asked, start, place),
     )
     try:
         made.check()
@@ -214,13 +252,53 @@ def _anchor(asked: SubscriptionIn, cycle: BillingCycleIn, start: datetime, contr
     return anchor
 
 
-def _quantity(asked: SubscriptionIn, place: str) -> Decimal:
-    """Return the first quantity. Raises `InvalidError` for seats, and without one."""
-    if asked.quantity_management_mode is not QuantityManagement.QUANTITY_ONLY:
-        fields.refuse("SEAT_BASED is not supported yet", f"{place}.quantity_management_mode")
+def _quantity(asked: SubscriptionIn, start: datetime, place: str) -> tuple[QuantityChange, ...]:
+    """Return the first quantity; none for seats. Raises `InvalidError` where it is missing, or too much."""
+    if asked.quantity_management_mode is QuantityManagement.SEAT_BASED:
+        if asked.initial_quantity is not None:
+            fields.refuse("follows from the seats: leave it out", f"{place}.initial_quantity")
+        return ()
     if asked.initial_quantity is None:
         fields.refuse("is needed", f"{place}.initial_quantity")
-    return fields.number(asked.initial_quantity, f"{place}.initial_quantity")
+    return (
+        QuantityChange(starting_at=start, quantity=fields.number(asked.initial_quantity, f"{place}.initial_quantity")),
+    )
+
+
+def _seated(asked: SubscriptionIn, start: datetime, place: str) -> dict[str, Any]:
+    """Return the fields of a subscription with seats; none for another. Raises `InvalidError`."""
+    its, where = asked.seat_config, f"{place}.seat_config"
+    if asked.quantity_management_mode is QuantityManagement.QUANTITY_ONLY:
+        if its is not None:
+            fields.refuse("needs the quantity_management_mode SEAT_BASED", where)
+        return {}
+    if its is None:
+        fields.refuse("is needed for the quantity_management_mode SEAT_BASED", where)
+    change = SeatChange(
+        starting_at=start,
+        added=distinct(its.initial_seat_ids, f"{where}.initial_seat_ids"),
+        added_unassigned=whole(its.initial_unassigned_seats, 0, f"{where}.initial_unassigned_seats"),
+    )
+    if len(change.added) + change.added_unassigned > SEATS_MAX:
+        fields.refuse(f"a subscription has at most {SEATS_MAX} seats", where)
+    return {"seat_group_key": its.seat_group_key, "seat_changes": (change,)}
+
+
+def distinct(seat_ids: Sequence[str], place: str) -> tuple[str, ...]:
+    """Return the ids of some seats. Raises `InvalidError` for one that is named twice."""
+    known: dict[str, None] = {}
+    for index, each in enumerate(seat_ids):
+        if each in known:
+            fields.refuse(f"{each!r} is named twice", f"{place}[{index}]")
+        known[each] = None
+    return tuple(known)
+
+
+def whole(asked: Decimal, least: int, place: str) -> int:
+    """Return a number of seats. Raises `InvalidError` for less, for a part of one, and for more than there may be."""
+    if not asked.is_finite() or asked != asked.to_integral_value() or not least <= asked <= SEATS_MAX:
+        fields.refuse(f"must be a whole number from {least} to {SEATS_MAX}", place)
+    return int(asked)
 
 
 def after_change_of_end(contract: Contract, end: datetime | None) -> tuple[Subscription, ...]:
@@ -244,13 +322,13 @@ def subscription_view(
     contract: Contract, made: Subscription, known: Mapping[str, Product], at: datetime
 ) -> SubscriptionView:
     """Return a subscription for the wire, as it is at the instant; `known` has its product."""
-    product = known[made.product_id]
+    product, seat_key = known[made.product_id], made.seat_group_key
     return SubscriptionView(
         id=made.id,
         subscription_rate=SubscriptionRateView(Ref(product.id, product.initial.name), made.billing_frequency),
         collection_schedule=made.collection_schedule,
         proration=ProrationView(**structs.asdict(made.proration)),
-        quantity_management_mode=QuantityManagement.QUANTITY_ONLY,
+        quantity_management_mode=QuantityManagement.SEAT_BASED if seat_key else QuantityManagement.QUANTITY_ONLY,
         quantity_schedule=list(_schedule(made, at)),
         billing_periods=_periods(contract, made, at),
         billing_cycle_config=BillingCycleView(made.anchor, made.invoice_placement),
@@ -260,6 +338,7 @@ def subscription_view(
         name=made.name,
         description=made.description,
         custom_fields=made.custom_fields,
+        seat_config=None if seat_key is None else SeatConfigView(seat_key),
     )
 
 

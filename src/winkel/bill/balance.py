@@ -1,6 +1,6 @@
 """What is left of a balance, and its ledger. Both are sums and lists of entries, never facts of their own."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, MutableMapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -13,6 +13,7 @@ from winkel.model.money import ZERO, add, negated, subtract, total
 _ORDER = (
     EntryKind.SEGMENT_START,
     EntryKind.INITIAL_BALANCE,
+    EntryKind.SEAT_BASED_ADJUSTMENT,
     EntryKind.MANUAL,
     EntryKind.AUTOMATED_INVOICE_DEDUCTION,
     EntryKind.CREDITED,
@@ -37,12 +38,35 @@ def remaining(segment: Segment, entries: Iterable[LedgerEntry]) -> Decimal:
 
 
 def all_remaining(account: Account) -> dict[str, Decimal]:
-    """Return what is left of every segment of the account, by its id."""
-    left = {segment.id: segment.amount for balance in account.balances for segment in balance.segments}
-    for entry in account.entries:
+    """Return what is left of every segment of the account, by its id, and of every seat's part by `part_id`."""
+    return remaining_of(account.balances, account.entries)
+
+
+def remaining_of(balances: Iterable[Balance], entries: Iterable[LedgerEntry]) -> dict[str, Decimal]:
+    """Return what these entries leave of every segment of the balances, and of every seat's part."""
+    left: dict[str, Decimal] = {}
+    for balance in balances:
+        for segment in balance.segments:
+            left[segment.id] = segment.amount
+            for seat, amount in balance.allocation.given.items() if balance.allocation else ():
+                left[part_id(segment.id, seat)] = amount
+    for entry in entries:
         if entry.segment_id in left:
-            left[entry.segment_id] = add(left[entry.segment_id], entry.amount)
+            note(left, entry)
     return left
+
+
+def note(left: MutableMapping[str, Decimal], entry: LedgerEntry) -> None:
+    """Take an entry into what is left of its segment, and of the parts of seats."""
+    left[entry.segment_id] = add(left[entry.segment_id], entry.amount)
+    for seat, amount in entry.per_seat.items():
+        its_id = part_id(entry.segment_id, seat)
+        left[its_id] = add(left.get(its_id, ZERO), amount)
+
+
+def part_id(segment_id: str, seat: str) -> str:
+    """Return the id of what one seat has of a segment."""
+    return f"{segment_id}/{seat}"
 
 
 def balance_of(

@@ -7,7 +7,7 @@ from decimal import Decimal
 from winkel.model.commit import BalanceType
 from winkel.model.invoice import Invoice, InvoiceStatus, LineItem, LineType
 from winkel.model.ledger import LedgerEntry
-from winkel.model.money import ZERO, add, negated, subtract
+from winkel.model.money import ZERO, add, negated, subtract, total
 
 
 def check(invoice: Invoice, entries: Iterable[LedgerEntry]) -> None:
@@ -18,6 +18,8 @@ def check(invoice: Invoice, entries: Iterable[LedgerEntry]) -> None:
     apart: dict[str | None, Decimal] = defaultdict(lambda: ZERO)
     for entry in entries:
         assert entry.invoice_id == invoice.id, "an entry belongs to the invoice that it was posted for"
+        parts = list(entry.per_seat.values())
+        assert not parts or total(parts) == entry.amount, "what seats take sums to what is taken"
         apart[entry.balance_id] = add(apart[entry.balance_id], entry.amount)
     for line in invoice.line_items if invoice.status is not InvoiceStatus.VOID else ():
         apart[line.balance_id] = subtract(apart[line.balance_id], _taken(line))

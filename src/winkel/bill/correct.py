@@ -47,7 +47,8 @@ def _undone(taken: LedgerEntry, postpaid: Collection[str]) -> LedgerEntry:
     """
     kind = taken.kind if taken.balance_id in postpaid else EntryKind.CREDITED
     its_id = derived(taken.id, EntryKind.CREDITED)
-    return structs.replace(taken, id=its_id, kind=kind, amount=negated(taken.amount))
+    parts = {seat: negated(amount) for seat, amount in taken.per_seat.items()}
+    return structs.replace(taken, id=its_id, kind=kind, amount=negated(taken.amount), per_seat=parts)
 
 
 def needs_again(account: Account, void: Invoice, at: datetime) -> list[Need]:

@@ -11,7 +11,7 @@ from functools import partial
 from msgspec import Struct
 
 from winkel.bill import books
-from winkel.bill.balance import all_remaining
+from winkel.bill.balance import all_remaining, note
 from winkel.bill.conversion import charged_lines
 from winkel.bill.draw import Paid, Payment, draw, rest, taken
 from winkel.bill.identity import derived
@@ -65,7 +65,7 @@ def drafts(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: datet
         else:
             draft = scheduled_draft(account, each, left, at)
         for entry in draft.entries:
-            left[entry.segment_id] = add(left[entry.segment_id], entry.amount)
+            note(left, entry)
         found.append(draft)
     found += [Draft(each.invoice, each.entries, each.usage_until) for each in true_ups(account, left)]
     return sorted(found, key=lambda each: each.settled_at)
@@ -199,15 +199,16 @@ def _deductions(invoice: Invoice, paid: Sequence[Paid]) -> tuple[LedgerEntry, ..
     return tuple(
         LedgerEntry(
             id=derived(invoice.id, segment_id),
-            balance_id=purse.balance.id,
+            balance_id=its.purse.balance.id,
             segment_id=segment_id,
             kind=EntryKind.AUTOMATED_INVOICE_DEDUCTION,
-            amount=negated(amount),
+            amount=negated(its.amount),
             timestamp=invoice.issued_at,
             invoice_id=invoice.id,
             contract_id=invoice.contract_id,
+            per_seat={seat: negated(amount) for seat, amount in its.per_seat.items()},
         )
-        for segment_id, (purse, amount) in taken(paid).items()
+        for segment_id, its in taken(paid).items()
     )
 
 

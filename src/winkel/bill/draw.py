@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from winkel.bill.purse import Purse
+from winkel.bill.purse import Purse, seat_of
 from winkel.model.invoice import TierPart
 from winkel.model.money import ZERO, add, divide, multiply, plain, subtract, total
 from winkel.rate.rate import Charge
@@ -42,9 +42,9 @@ Paid: TypeAlias = tuple[Charge, list[Payment]]
 def draw(charges: Sequence[Charge], purses: Sequence[Purse], left: MutableMapping[str, Decimal]) -> list[Paid]:
     """Return every charge, in the given order, with what balances pay of it.
 
-    `purses` come in the order in which they pay; `left` is what remains in each segment, by its id, before and after.
-    Charges are covered in the order of `_turn`. A balance never pays more than it has, nor more than a charge's part
-    that is not set off (`payable`), and no part of a charge is paid twice.
+    `purses` come in the order in which they pay; `left` is what remains in each segment, by its id, or of each seat's
+    part (`Purse.drawn_by`), before and after. Charges are covered in the order of `_turn`. A balance never pays more
+    than it has, nor more than a charge's part that is not set off (`payable`), and no part of a charge is paid twice.
     """
     payments: dict[int, list[Payment]] = defaultdict(list)
     if purses:
@@ -53,13 +53,14 @@ def draw(charges: Sequence[Charge], purses: Sequence[Purse], left: MutableMappin
             for purse in purses:
                 if not part.quantity and not part.amount:
                     break
-                has = left[purse.segment.id]
+                its_id = purse.drawn_by(charge.use)
+                has = left.get(its_id, ZERO)  # an id that has no seat has no part
                 if has > ZERO and purse.may_pay(charge.use, charge.paid_during):
                     payment = _payment(charge, part, purse, has)
                     if payment is not None:
                         payments[index].append(payment)
-                        left[purse.segment.id] = subtract(has, payment.amount)
-                        assert left[purse.segment.id] >= ZERO, "a balance is never drawn below zero"
+                        left[its_id] = subtract(has, payment.amount)
+                        assert left[its_id] >= ZERO, "a balance is never drawn below zero"
     return [(charge, payments.get(index, [])) for index, charge in enumerate(charges)]
 
 
@@ -151,14 +152,25 @@ def rest(charge: Charge, payments: Sequence[Payment]) -> tuple[Decimal, Decimal]
     return quantity, subtract(charge.total, total([each.worth for each in payments]))
 
 
-def taken(paid: Sequence[Paid]) -> dict[str, tuple[Purse, Decimal]]:
+class Taken(Struct):
+    """What a segment pays in total."""
+
+    purse: Purse
+    amount: Decimal = ZERO
+    per_seat: dict[str, Decimal] = {}
+    """What of it the parts of seats pay."""
+
+
+def taken(paid: Sequence[Paid]) -> dict[str, Taken]:
     """Return what each segment pays in total, by segment id, in the order of the lines."""
-    found: dict[str, tuple[Purse, Decimal]] = {}
-    for _, payments in paid:
+    found: dict[str, Taken] = {}
+    for charge, payments in paid:
         for payment in payments:
             if not payment.amount:
                 continue
-            segment_id = payment.purse.segment.id
-            _, before = found.get(segment_id, (payment.purse, ZERO))
-            found[segment_id] = payment.purse, add(before, payment.amount)
+            its = found.setdefault(payment.purse.segment.id, Taken(payment.purse))
+            its.amount = add(its.amount, payment.amount)
+            seat = seat_of(payment.purse.balance, charge.use)
+            if seat is not None:
+                its.per_seat[seat] = add(its.per_seat.get(seat, ZERO), payment.amount)
     return found

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from winkel.bill.balance import part_id
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType, Segment
 from winkel.model.contract import Contract
@@ -28,6 +29,11 @@ class Purse(Struct, frozen=True, gc=False):
         """Whether it may pay for this use at all times of the period."""
         within = self.segment.starting_at <= period.start and period.end <= self.segment.ending_before
         return within and applies(self.balance, use)
+
+    def drawn_by(self, use: Use) -> str:
+        """Return the id of what this use draws on: the segment, or the part of the seat whose use it is."""
+        seat = seat_of(self.balance, use)
+        return self.segment.id if seat is None else part_id(self.segment.id, seat)
 
 
 def purses(account: Account, contract: Contract, period: Period) -> list[Purse]:
@@ -65,12 +71,20 @@ def applies(balance: Balance, use: Use) -> bool:
     """Whether a balance may pay for a use: its own currency, and its products, tags or specifiers (§4.7)."""
     if balance.credit_type_id != use.credit_type_id:
         return False
+    if balance.seat_group_key is not None and seat_of(balance, use) is None:
+        return False
     if balance.specifiers:
         return any(matches(each, use) for each in balance.specifiers)
     if balance.applicable_product_ids or balance.applicable_product_tags:
         named = use.product_id in balance.applicable_product_ids
         return named or any(tag in balance.applicable_product_tags for tag in use.tags)
     return True
+
+
+def seat_of(balance: Balance, use: Use) -> str | None:
+    """Return whose use it is, for a balance of which each seat has a part; None: nobody's, or it has no parts."""
+    key = balance.seat_group_key
+    return None if key is None else use.pricing.get(key, use.presentation.get(key))
 
 
 def reaches(balance: Balance, contract: Contract) -> bool:

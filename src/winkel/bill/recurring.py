@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from msgspec import Struct, structs
 
+from winkel.bill import seats
 from winkel.bill.identity import derived
 from winkel.bill.proration import prorated
 from winkel.model.account import Account
@@ -30,10 +31,13 @@ class Recurrence(Struct, frozen=True):
 
 
 def with_children(account: Account, at: datetime) -> Account:
-    """Return the account with the children that are not kept yet: what is drawn down does not wait for a worker."""
-    return structs.replace(
-        account, balances=(*account.balances, *children(account.contracts, account.kept_balances, at))
-    )
+    """Return the account with the children that are not kept yet, and with what seats give to all children.
+
+    What is drawn down does not wait for a worker.
+    """
+    balances = (*account.balances, *children(account.contracts, account.kept_balances, at))
+    entries = (*account.entries, *seats.adjustments(account.contracts, balances, at))
+    return structs.replace(account, balances=balances, entries=entries)
 
 
 def children(contracts: Iterable[Contract], kept: Container[str], at: datetime) -> list[Balance]:
@@ -95,15 +99,25 @@ def _end(contract: Contract, term: RecurringBalance) -> datetime | None:
 
 
 def _child(its_id: str, contract: Contract, term: RecurringBalance, of: Recurrence) -> Balance | None:
-    """Return the child of one period; None when its share rounds to nothing."""
+    """Return the child of one period; None when its share rounds to nothing, or the subscription has ended."""
     when = contract.recurrence(term)
     whole = Period(cycle(*when, of.number), cycle(*when, of.number + 1))
     part = _charged(contract, term, whole)
-    amount = prorated(term.access_amount.total, part, whole, term.access_rounding)
-    if not amount:
-        return None
     end = cycle(*when, of.number + term.commit_duration)
-    access = Segment(derived(its_id, "access"), amount, of.start, min(end, contract.ending_before or end))
+    span = Period(of.start, min(end, contract.ending_before or end))
+    allocation = None
+    if term.subscription is None:
+        amount = prorated(term.access_amount.total, part, whole, term.access_rounding)
+        if not amount:
+            return None
+    else:
+        subscription = next(each for each in contract.subscriptions if each.id == term.subscription.subscription_id)
+        if subscription.ending_before is not None and subscription.ending_before <= of.start:
+            return None
+        allocation = seats.allocated(term, subscription, part, whole)
+        begun = seats.first(allocation, subscription, span)
+        amount, allocation = begun.amount, structs.replace(allocation, given=begun.per_seat)
+    access = Segment(derived(its_id, "access"), amount, span.start, span.end)
     return Balance(
         id=its_id,
         type=term.type,
@@ -125,6 +139,7 @@ def _child(its_id: str, contract: Contract, term: RecurringBalance, of: Recurren
         rollover_fraction=term.rollover_fraction,
         netsuite_sales_order_id=term.netsuite_sales_order_id,
         recurring_id=term.id,
+        allocation=allocation,
     )
 
 

@@ -34,7 +34,8 @@ class Account(Struct, frozen=True, kw_only=True):
     balances: tuple[Balance, ...]
     """Of the customer and of its contracts, without archived ones."""
     entries: tuple[LedgerEntry, ...]
-    """The posted ledger entries of those balances: deductions of finalized invoices and manual entries."""
+    """The posted ledger entries of those balances: deductions of finalized invoices and manual entries. Where children
+    were added (`bill/recurring.py, with_children`), also what seats give to them."""
     invoiced: frozenset[str]
     """Ids of invoices that are already finalized or void: their periods are never drafted again. What a void one asked
     for is asked for again when it is regenerated (`bill/correct.py`), and not before."""

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from winkel.model.allocation import SeatAllocation
 from winkel.model.word import Word
 
 
@@ -107,3 +108,10 @@ class Balance(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     recurring_id: str | None = None
     """The recurring commit or credit whose child it is (`model/recurring.py`)."""
+    allocation: SeatAllocation | None = None
+    """How it follows the seats of a subscription; None: it does not."""
+
+    @property
+    def seat_group_key(self) -> str | None:
+        """The group key by whose value it is drawn down seat by seat; None: all its usage draws on one amount."""
+        return None if self.allocation is None else self.allocation.seat_group_key

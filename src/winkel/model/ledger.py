@@ -21,6 +21,8 @@ class EntryKind(StrEnum):
     TRUEUP = "TRUEUP"
     """What a postpaid commit's true-up invoice asks for."""
     EXPIRATION = "EXPIRATION"
+    SEAT_BASED_ADJUSTMENT = "SEAT_BASED_ADJUSTMENT"
+    """What seats give that the segment did not begin with."""
     MANUAL = "MANUAL"
 
 
@@ -47,3 +49,5 @@ class LedgerEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     invoice_id: str | None = None
     contract_id: str | None = None
     reason: str | None = None
+    per_seat: dict[str, Decimal] = {}
+    """Of a balance that each seat has a part of: how much of the amount is whose."""

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from msgspec import Struct, structs
 
+from winkel.model.allocation import SeatLink
 from winkel.model.commit import BalanceType, RateSide, Specifier
 from winkel.model.money import multiply
 from winkel.model.period import RecurrenceFrequency
@@ -12,7 +13,7 @@ from winkel.model.proration import AmountRounding, Proration
 
 
 class RecurringAmount(Struct, frozen=True):
-    """What each whole period gives, or asks for: unit price × quantity."""
+    """What each whole period gives, or asks for: unit price × quantity; with seats, what each of them gives."""
 
     credit_type_id: str
     unit_price: Decimal
@@ -58,6 +59,8 @@ class RecurringBalance(Struct, frozen=True, kw_only=True, omit_defaults=True):
     applicable_product_tags: tuple[str, ...] = ()
     specifiers: tuple[Specifier, ...] = ()
     netsuite_sales_order_id: str | None = None
+    subscription: SeatLink | None = None
+    """The subscription by whose quantity the access amount, then that of one seat, is multiplied."""
 
     def until(self, end: datetime) -> "RecurringBalance":
         """Return it as it is when the contract ends then: for good, a later end brings no child back."""

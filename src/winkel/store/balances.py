@@ -44,6 +44,7 @@ async def insert(tx: Connection, tenant_id: int, balance: Balance) -> None:
     """Keep a new balance."""
     values = {"tenant_id": tenant_id, **msgspec.structs.asdict(balance)}
     values |= {name: Jsonb(values[name]) for name in _NESTED}
+    values["allocation"] = _json(balance.allocation)
     await tx.execute(sql.insert, {**values, "invoice_schedule": _json(balance.invoice_schedule)})
 
 

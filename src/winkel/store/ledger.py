@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
+from psycopg.types.json import Jsonb
 
 from winkel.model.ledger import LedgerEntry
 from winkel.store.database import Connection
@@ -29,5 +30,9 @@ async def post(tx: Connection, tenant_id: int, entries: Sequence[LedgerEntry]) -
     """Write entries. Raises `psycopg.errors.UniqueViolation` for one that was written before."""
     async with tx.cursor() as cursor:
         await cursor.executemany(
-            sql.post, [{"tenant_id": tenant_id, **msgspec.structs.asdict(entry)} for entry in entries]
+            sql.post,
+            [
+                {"tenant_id": tenant_id, **msgspec.structs.asdict(entry), "per_seat": Jsonb(entry.per_seat)}
+                for entry in entries
+            ],
         )

@@ -566,6 +566,7 @@ CREATE TABLE balance (
     created_by               text NOT NULL,
     archived_at              timestamptz,
     recurring_id             uuid,                -- of the contract's recurring commit or credit that gave it
+    allocation               jsonb,               -- model/allocation.py, SeatAllocation: how it follows seats
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
     FOREIGN KEY (tenant_id, contract_id) REFERENCES contract,
@@ -612,6 +613,7 @@ CREATE TABLE ledger_entry (
     invoice_id   uuid,
     contract_id  uuid,
     reason       text,
+    per_seat     jsonb NOT NULL DEFAULT '{}',     -- how much of the amount is whose, by the id of the seat
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, balance_id) REFERENCES balance
 );
