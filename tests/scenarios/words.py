@@ -89,12 +89,13 @@ def price(parts: list[list[str]], unit: str) -> Price:
 def _percentage(parts: list[list[str]], unit: str) -> Price:
     """Return the price of `10%`, or of `100.00 at 10%`, `rest at 5%`: sizes are amounts."""
     if len(parts) == 1 and len(parts[0]) == 1:
-        return Percentage(_share(parts[0][0]))
-    tiers = (Tier(_share(share), None if size == "rest" else amount(size, unit)) for size, _, share in parts)
+        return Percentage(share(parts[0][0]))
+    tiers = (Tier(share(part), None if size == "rest" else amount(size, unit)) for size, _, part in parts)
     return TieredPercentage(tuple(tiers))
 
 
-def _share(text: str) -> Decimal:
+def share(text: str) -> Decimal:
+    """Return the fraction of `10%`."""
     return decimal(text.removesuffix("%")).scaleb(-2)
 
 
@@ -135,6 +136,8 @@ def recurring(name: str, clauses: list[str]) -> tuple[str, RecurringBalance]:
                 pass
             case ["lasting", count, "periods"]:
                 fields["commit_duration"] = int(count)
+            case ["rolls", "over", part]:
+                fields["rollover_fraction"] = share(part)
             case ["prorated", *which]:
                 fields["proration"] = PRORATED[tuple(which)]
             case ["rounded", how, "to", places, "places"]:

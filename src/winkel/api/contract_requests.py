@@ -16,6 +16,7 @@ from winkel.api.recurring import RecurringCommitIn, RecurringCreditIn
 from winkel.api.scheduled_charges import ScheduledChargeIn
 from winkel.api.subscriptions import SubscriptionIn
 from winkel.api.terms import CommitIn, CreditIn
+from winkel.api.transitions import TransitionIn
 from winkel.model.contract import Contract, StatementSchedule
 from winkel.model.override import Prioritization
 from winkel.model.period import Frequency, month_start
@@ -41,7 +42,6 @@ NOT_YET = (
         "scheduled_charges_on_usage_invoices",
         "spend_threshold_configuration",
         "spend_trackers",
-        "transition",
     }
 )
 """Fields of create that the Metronome API has and that Winkel does not know yet."""
@@ -92,6 +92,7 @@ class CreateContract(Struct, forbid_unknown_fields=True, kw_only=True):
     recurring_credits: Annotated[list[RecurringCreditIn], Meta(max_length=RECURRING_MAX)] = []
     subscriptions: Annotated[list[SubscriptionIn], Meta(max_length=SUBSCRIPTIONS_MAX)] = []
     usage_filter: UsageFilterIn | None = None
+    transition: TransitionIn | None = None
     net_payment_terms_days: Decimal | None = None
     netsuite_sales_order_id: str | None = None
     salesforce_opportunity_id: str | None = None
@@ -183,6 +184,7 @@ def agreed(
             for index, each in enumerate(asked.scheduled_charges)
         ),
         recurring_balances=recurring.balances(asked.recurring_commits, asked.recurring_credits, (start, end), known),
+        transition=None if asked.transition is None else asked.transition.transition,
     )
 
 

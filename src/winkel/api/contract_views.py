@@ -12,6 +12,7 @@ from winkel.api.overrides import OverrideView, override_view
 from winkel.api.recurring import RecurringView, recurring_view
 from winkel.api.scheduled_charges import ScheduledChargeView, scheduled_charge_view
 from winkel.api.subscriptions import SubscriptionView, subscription_view
+from winkel.api.transitions import TransitionView, transition_views
 from winkel.model.commit import BalanceType
 from winkel.model.contract import Contract, StatementSchedule
 from winkel.model.money import plain
@@ -19,7 +20,7 @@ from winkel.model.override import Prioritization
 from winkel.model.product import Product
 
 NONE: tuple[()] = ()
-"""What no contract has yet: transitions, usage filters …"""
+"""What no contract has: amendments."""
 CREDIT = BalanceType.CREDIT
 
 
@@ -40,10 +41,16 @@ class TermViews(Struct, frozen=True):
     subscriptions: list[SubscriptionView]
     usage_filters: list[UsageFilterView]
     usage_filter_v1: UsageFiltersV1View | None
+    transitions: list[TransitionView]
 
     @classmethod
-    def of(cls, contract: Contract, known: Mapping[str, Product], at: datetime) -> "TermViews":
-        """Return the terms of a contract as they are at the instant; `known` has the products that they name."""
+    def of(
+        cls, contract: Contract, known: Mapping[str, Product], at: datetime, others: Sequence[Contract] = ()
+    ) -> "TermViews":
+        """Return the terms of a contract as they are at the instant.
+
+        `known` has the products that they name; of `others`, contracts of its customer, some may renew it.
+        """
         return cls(
             [override_view(each, known) for each in contract.overrides],
             [scheduled_charge_view(each, known) for each in contract.scheduled_charges],
@@ -52,6 +59,7 @@ class TermViews(Struct, frozen=True):
             [subscription_view(contract, each, known, at) for each in contract.subscriptions],
             filter_views(contract),
             filters_v1(contract, at),
+            transition_views(contract, others),
         )
 
 
@@ -69,7 +77,7 @@ class ContractV2View(Struct, omit_defaults=True, kw_only=True):
     custom_fields: dict[str, str]
     overrides: list[OverrideView]
     scheduled_charges: list[ScheduledChargeView]
-    transitions: tuple[()]
+    transitions: list[TransitionView]
     usage_filter: list[UsageFilterView]
     subscriptions: list[SubscriptionView]
     has_more: HasMore
@@ -98,7 +106,7 @@ class TermsV1View(Struct, omit_defaults=True, kw_only=True):
     created_by: str
     overrides: list[OverrideView]
     scheduled_charges: list[ScheduledChargeView]
-    transitions: tuple[()]
+    transitions: list[TransitionView]
     recurring_commits: list[RecurringView]
     recurring_credits: list[RecurringView]
     rate_card_id: str | None = None
@@ -148,7 +156,8 @@ class Shown(Struct, frozen=True):
         return [
             each
             for each in self.balances
-            if _term_of(each) in recurring or (_term_of(each) is None and each.created_at <= made)
+            if _term_of(each) in recurring
+            or (_term_of(each) is None and (each.created_at <= made or each.rolled_over_from))
         ]
 
     def balances_at(self, instant: datetime) -> list[BalanceView]:
@@ -198,7 +207,7 @@ def contract_v2(contract: Contract, balances: Sequence[BalanceView], terms: Term
         custom_fields=contract.custom_fields,
         overrides=terms.overrides,
         scheduled_charges=terms.scheduled_charges,
-        transitions=NONE,
+        transitions=terms.transitions,
         usage_filter=terms.usage_filters,
         subscriptions=terms.subscriptions,
         has_more=HasMore(),
@@ -227,7 +236,7 @@ def _terms(contract: Contract, balances: Sequence[BalanceView], terms: TermViews
         created_by=contract.created_by,
         overrides=terms.overrides,
         scheduled_charges=terms.scheduled_charges,
-        transitions=NONE,
+        transitions=terms.transitions,
         recurring_commits=terms.recurring_commits,
         recurring_credits=terms.recurring_credits,
         rate_card_id=contract.rate_card_id,

@@ -6,7 +6,18 @@ from typing import Any
 from litestar import Request, post
 from msgspec import UNSET, Struct, structs
 
-from winkel.api import balance_edits, commits, contract_edits, contract_ends, edit_records, fields, history, terms, wire
+from winkel.api import (
+    balance_edits,
+    commits,
+    contract_edits,
+    contract_ends,
+    edit_records,
+    fields,
+    history,
+    renewals,
+    terms,
+    wire,
+)
 from winkel.api.auth import reader, writer
 from winkel.api.balance_edits import Settled
 from winkel.api.contract_edits import COMMITS, CREDITS, Ground, Terms
@@ -47,6 +58,8 @@ async def edit(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Dat
         ground = Ground(known, await settled(tx, tenant_id, customer_id), rates, at, caller.name)
         allowed = asked.allow_contract_ending_before_finalized_invoice
         end = asked.end(None)
+        if asked.update_contract_end_date is not UNSET:
+            await renewals.check_not_renewed(tx, tenant_id, before, "$.update_contract_end_date")
         await contract_ends.check(tx, tenant_id, before, end, allowed, "$.update_contract_end_date")
         made = contract_edits.edited(before, held, asked, ground)
         record = edit_records.contract_record(asked, before, held, made, known, at)

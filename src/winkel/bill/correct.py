@@ -13,6 +13,7 @@ from winkel.bill.balance import all_remaining
 from winkel.bill.draft import Draft, Need, scheduled_draft, usage_draft
 from winkel.bill.identity import derived, regenerated_id
 from winkel.bill.purse import reaches
+from winkel.bill.rollover import taken_back
 from winkel.bill.scheduled import asked_again
 from winkel.bill.statement import Statement, needs_of, statements
 from winkel.bill.trueup import TrueUp, true_ups
@@ -60,10 +61,11 @@ def regenerated(account: Account, void: Invoice, usage: Mapping[str, Sequence[Ho
     """Return the invoice that takes the place of a void one, and the deductions that it posts.
 
     It is rated as a draft of its period would be: today's terms, all of `usage`, and what balances hold now. One of
-    schedule items asks for them as they are today. Raises `InvalidError` when it is not void or nothing is left to ask
-    for, and `ConflictError` when it was regenerated before.
+    schedule items asks for them as they are today. What rolled over to a later contract, and is not used there, pays as
+    if it had not. Raises `InvalidError` when it is not void or nothing is left to ask for, and `ConflictError` when it was regenerated before.
     """
     contract = _contract(account, void)
+    account = taken_back(account, contract.id)
     if void.type is InvoiceType.USAGE:
         made = usage_draft(_freed(account, void), _statement(contract, void, at), usage, all_remaining(account))
     elif any(line.balance_type == BalanceType.POSTPAID for line in void.line_items):

@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 from winkel.bill import subscription
 from winkel.bill.draft import Draft
 from winkel.bill.recurring import next_start
+from winkel.bill.rollover import Rollover
 from winkel.bill.scheduled import schedules
 from winkel.model.account import Account
+from winkel.model.invoice import InvoiceType
 
 RETRY = timedelta(minutes=5)
 """When to try again contracts whose billing failed."""
@@ -23,6 +25,24 @@ def due_at(draft: Draft, grace: timedelta) -> datetime:
     if draft.usage_until is None:
         return draft.invoice.issued_at
     return max(draft.invoice.issued_at, draft.usage_until + grace)
+
+
+def settled(rollovers: Iterable[Rollover], still: Iterable[Draft]) -> list[Rollover]:
+    """Return what rolls over for good when only these drafts are still open.
+
+    Nothing of the older contract may draw on its balances any more; true-ups only ask for what is left.
+    """
+    drawing = [each.invoice for each in still if each.usage_until is None or each.invoice.type is InvoiceType.USAGE]
+    return [
+        each
+        for each in rollovers
+        if not any(
+            invoice.contract_id == each.entry.contract_id
+            and invoice.issued_at is not None
+            and invoice.issued_at <= each.entry.timestamp
+            for invoice in drawing
+        )
+    ]
 
 
 def next_look(account: Account, drafts: Iterable[Draft], grace: timedelta, at: datetime) -> datetime | None:

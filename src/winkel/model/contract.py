@@ -10,6 +10,7 @@ from winkel.model.override import Override, Prioritization
 from winkel.model.period import AnyFrequency, Frequency, Period, cycle, cycle_at
 from winkel.model.recurring import RecurringBalance
 from winkel.model.subscription import Subscription
+from winkel.model.word import Word
 
 
 class StatementSchedule(Struct, frozen=True):
@@ -44,6 +45,19 @@ class UsageFilter(Struct, frozen=True):
     starting_at: datetime
 
 
+class TransitionType(Word):
+    """How a contract follows another one (metronome-api.md §4.7)."""
+
+    RENEWAL = "RENEWAL"
+
+
+class Transition(Struct, frozen=True):
+    """The contract that ends where another begins, and leaves to it what rolls over (metronome-api.md §4.7)."""
+
+    type: TransitionType
+    from_contract_id: str
+
+
 class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The rates, the term and the statement schedule of one customer (metronome-api.md §4.7).
 
@@ -75,6 +89,8 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
     archived_at: datetime | None = None
     recurring_balances: tuple[RecurringBalance, ...] = ()
     """What it gives anew each period; the balances that follow are beside it, as all are."""
+    transition: Transition | None = None
+    """The contract that it renews."""
 
     @property
     def product_ids(self) -> set[str]:

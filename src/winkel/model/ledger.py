@@ -20,6 +20,8 @@ class EntryKind(StrEnum):
     """What a deduction took comes back: its invoice was voided."""
     TRUEUP = "TRUEUP"
     """What a postpaid commit's true-up invoice asks for."""
+    ROLLOVER = "ROLLOVER"
+    """What goes to the contract that renews the balance's own, or comes back from there."""
     EXPIRATION = "EXPIRATION"
     MANUAL = "MANUAL"
 
@@ -47,3 +49,5 @@ class LedgerEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     invoice_id: str | None = None
     contract_id: str | None = None
     reason: str | None = None
+    new_contract_id: str | None = None
+    """Of a ROLLOVER: the contract that gets it."""

@@ -97,4 +97,5 @@ def _values(tenant_id: int, contract: Contract) -> dict[str, Any]:
     values["recurring_balances"] = Jsonb(contract.recurring_balances)
     values["subscriptions"] = Jsonb(contract.subscriptions)
     values["usage_filters"] = Jsonb(contract.usage_filters)
+    values["transition"] = None if contract.transition is None else Jsonb(contract.transition)
     return values

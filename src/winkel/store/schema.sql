@@ -464,6 +464,7 @@ CREATE TABLE contract (
     recurring_balances       jsonb NOT NULL DEFAULT '[]',   -- list of model/recurring.py, RecurringBalance
     subscriptions            jsonb NOT NULL DEFAULT '[]',   -- list of model/subscription.py, Subscription
     usage_filters            jsonb NOT NULL DEFAULT '[]',   -- list of model/contract.py, UsageFilter
+    transition               jsonb,                         -- model/contract.py, Transition
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
     FOREIGN KEY (tenant_id, rate_card_id) REFERENCES rate_card
@@ -499,6 +500,7 @@ CREATE TABLE balance (
     created_by               text NOT NULL,
     archived_at              timestamptz,
     recurring_id             uuid,                -- of the contract's recurring commit or credit that gave it
+    rolled_over_from         jsonb,               -- model/commit.py, RolledOverFrom
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
     FOREIGN KEY (tenant_id, contract_id) REFERENCES contract,
@@ -522,6 +524,7 @@ CREATE TABLE invoice (
     line_items      jsonb NOT NULL,
     net_payment_terms_days numeric,
     regenerated_from_invoice_id uuid,             -- the void one whose place it takes
+    imported_usage  jsonb NOT NULL DEFAULT '[]',  -- list of model/invoice.py, ImportedUsage
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
     FOREIGN KEY (tenant_id, contract_id) REFERENCES contract,
@@ -545,6 +548,7 @@ CREATE TABLE ledger_entry (
     invoice_id   uuid,
     contract_id  uuid,
     reason       text,
+    new_contract_id uuid,                         -- of what rolls over: to where
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, balance_id) REFERENCES balance
 );
