@@ -16,7 +16,7 @@ class TrueUpBehavior(Word):
     AS_IS = "AS_IS"
 
 
-class FutureInvoiceBehavior(Struct, forbid_unknown_fields=True):
+class FutureInvoiceBehavior(Struct, frozen=True, forbid_unknown_fields=True):
     """What the older contract asks for after its end."""
 
     trueup: TrueUpBehavior | None = None

@@ -62,7 +62,8 @@ def regenerated(account: Account, void: Invoice, usage: Mapping[str, Sequence[Ho
 
     It is rated as a draft of its period would be: today's terms, all of `usage`, and what balances hold now. One of
     schedule items asks for them as they are today. What rolled over to a later contract, and is not used there, pays as
-    if it had not. Raises `InvalidError` when it is not void or nothing is left to ask for, and `ConflictError` when it was regenerated before.
+    if it had not. Raises `InvalidError` when it is not void or nothing is left to ask for, and `ConflictError` when it
+    was regenerated before.
     """
     contract = _contract(account, void)
     account = taken_back(account, contract.id)

@@ -84,8 +84,8 @@ def taken_back(account: Account, contract_id: str) -> Account:
 def settled_again(account: Account, contract_id: str, entries: Sequence[LedgerEntry], cause: str) -> list[Rollover]:
     """Return what changes of what rolled over from a contract, when these entries of it are posted.
 
-    What is not used yet comes back first, and then rolls over as if the entries had always been there. `cause` says why:
-    the same cause gives the same ids.
+    What is not used yet comes back first, and then rolls over as if the entries had always been there. The same `cause`
+    gives the same ids.
     """
     free = taken_back(account, contract_id)
     left = all_remaining(structs.replace(free, entries=(*free.entries, *entries)))
