@@ -24,6 +24,7 @@ from winkel.bill.breakdown import breakdown
 from winkel.bill.correct import credited, needs_again, regenerated
 from winkel.bill.draft import Draft, Drafted, Need, drafted, drafts, needs
 from winkel.bill.due import due_at, settled
+from winkel.bill.imported import as_metered, imported, statement_to_import
 from winkel.bill.preview import preview
 from winkel.bill.recurring import with_children
 from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers
@@ -333,6 +334,9 @@ class Story:
                 return self._void(*which)
             case ["regenerate", *which, "at", day]:
                 return self._printed([self._regenerate(*which, words.moment(day)).invoice], words.moment(day))
+            case ["import", contract, start, *given, "at", day]:
+                made = self._import(contract, words.moment(start), " ".join(given), words.moment(day))
+                return self._printed([made], words.moment(day))
             case ["by", size, "from", start, "to", end, "at", day]:
                 steps = WindowSize(size), hour_number(words.moment(start)), hour_number(words.moment(end))
                 windows = [Period(hour_start(low), hour_start(high)) for low, high in spans(*steps)]
@@ -395,10 +399,15 @@ class Story:
     def windows(self, windows: list[Period], at: datetime) -> list[Invoice]:
         """Return what windows of time have of the usage invoices, final or not; those without usage are left out."""
         account, final = self.account(at), [each for each in self.final.values() if each.type is InvoiceType.USAGE]
-        rated = [*statements(account, at), *(statement_of(account, each) for each in final)]
+        metered = [each for each in final if not each.imported_usage]
+        rated = [*statements(account, at), *(statement_of(account, each) for each in metered)]
         usage = self._metered(needs_of(account, rated))
         still = [each.invoice for each in drafts(account, usage, at) if each.invoice.type is InvoiceType.USAGE]
-        found = [window for each in (*final, *still) for window in breakdown(account, each, usage, windows)]
+        found = [window for each in (*metered, *still) for window in breakdown(account, each, usage, windows)]
+        for each in final:
+            if each.imported_usage:
+                then, given = as_metered(account, self.contracts[each.contract_id], each.imported_usage)
+                found += breakdown(then, each, given, windows)
         shown = [window for window in found if any(line.quantity for line in window.invoice.line_items)]
         return [structs.replace(each.invoice, start=each.period.start, end=each.period.end) for each in shown]
 
@@ -464,6 +473,14 @@ class Story:
         self._keep(made)
         self._roll(rolled)
         return made
+
+    def _import(self, contract: str, start: datetime, given: str, at: datetime) -> Invoice:
+        """Import the statement of a billing period, final at once, from `Tokens 80 on 2025-12-10 model=a, …`."""
+        account, its = self.account(at), self.contracts[contract]
+        statement = statement_to_import(account, its, its.period_at(start), at)
+        made = imported(account, statement, [words.imported_usage(each, self.products) for each in given.split(", ")])
+        self._keep(made)
+        return made.invoice
 
     # ── How answers are printed ─────────────────────────────────────────────────────────────────────────────────────
 

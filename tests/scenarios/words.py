@@ -1,6 +1,6 @@
 """The words of stories: clauses that say terms, prices, times and amounts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
@@ -8,10 +8,11 @@ from typing import TypeVar
 from winkel.model.commit import BalanceType, RateSide, Specifier
 from winkel.model.contract import Contract, UsageFilter
 from winkel.model.credit_type import CURRENCIES, USD
+from winkel.model.invoice import ImportedUsage
 from winkel.model.override import MultiplierTier, Override, OverrideSpecifier, OverrideType, Prioritization
 from winkel.model.period import Frequency, RecurrenceFrequency
 from winkel.model.price import Flat, Percentage, Price, Tier, Tiered, TieredPercentage
-from winkel.model.product import Operation, QuantityConversion, QuantityRounding, RoundingMethod
+from winkel.model.product import Operation, Product, QuantityConversion, QuantityRounding, RoundingMethod
 from winkel.model.proration import AmountRounding, AmountRoundingMethod, Proration
 from winkel.model.recurring import RecurringAmount, RecurringBalance
 from winkel.model.subscription import (
@@ -97,6 +98,20 @@ def _percentage(parts: list[list[str]], unit: str) -> Price:
 def share(text: str) -> Decimal:
     """Return the fraction of `10%`."""
     return decimal(text.removesuffix("%")).scaleb(-2)
+
+
+def imported_usage(text: str, products: Mapping[str, Product]) -> ImportedUsage:
+    """Return the quantity of `Tokens 80 on 2025-12-10 model=a`."""
+    product, quantity, _, day, *pairs = text.split()
+    start, found = moment(day), values(pairs)
+    priced = products[product].at(start).pricing_group_key or ()
+    return ImportedUsage(
+        product_id=product,
+        starting_at=start,
+        quantity=decimal(quantity),
+        pricing_group_values={name: value for name, value in found.items() if name in priced},
+        presentation_group_values={name: value for name, value in found.items() if name not in priced},
+    )
 
 
 def specifier(text: str, kind: type[S] = Specifier) -> S:

@@ -14,6 +14,7 @@ from winkel.bill.apart import apart
 from winkel.bill.breakdown import Window, breakdown
 from winkel.bill.draft import Draft, Need, drafted, drafts, needs
 from winkel.bill.due import RETRY, due_at, next_look, settled
+from winkel.bill.imported import as_metered, imported, statement_to_import
 from winkel.bill.preview import preview
 from winkel.bill.recurring import begun, children, with_children
 from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers, without_awaited
@@ -22,8 +23,9 @@ from winkel.meter.preview import usage_of
 from winkel.meter.runs import oldest_day
 from winkel.model.account import Account
 from winkel.model.commit import Balance
+from winkel.model.errors import InvalidError
 from winkel.model.event import Event
-from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
+from winkel.model.invoice import ImportedUsage, Invoice, InvoiceStatus, InvoiceType
 from winkel.model.ledger import LedgerEntry
 from winkel.model.period import Period
 from winkel.model.usage import HourUsage
@@ -126,12 +128,66 @@ async def breakdowns(
     """
     kept = await invoices.meeting(tx, tenant_id, account.customer.id, Period(windows[0].start, windows[-1].end))
     account = _whole(account, at)
-    rated = [*statements(account, at), *(statement_of(account, invoice) for invoice in kept)]
+    metered_ones = [each for each in kept if not each.imported_usage]
+    rated = [*statements(account, at), *(statement_of(account, invoice) for invoice in metered_ones)]
     async with shards.reading(tx, further, tenant_id) as reader:
         (metered,) = await _metered(reader, [(account, needs_of(account, rated))])
     open_ones = [each for each in drafts(account, metered, at) if each.invoice.type is InvoiceType.USAGE]
     still = [msgspec.structs.replace(each.invoice, issued_at=due_at(each, grace)) for each in open_ones]
-    return [window for invoice in (*kept, *still) for window in breakdown(account, invoice, metered, windows)]
+    return [window for each in (*kept, *still) for window in _windows(account, each, metered, windows)]
+
+
+def _windows(
+    account: Account, invoice: Invoice, usage: Mapping[str, Sequence[HourUsage]], windows: Sequence[Period]
+) -> list[Window]:
+    """Return the breakdown of an invoice: by usage, or by what it was imported from."""
+    if invoice.imported_usage:
+        account, usage = as_metered(account, statement_of(account, invoice).contract, invoice.imported_usage)
+    return breakdown(account, invoice, usage, windows)
+
+
+class Import(Struct, frozen=True):
+    """A past usage statement, with the quantities from which it is to be made."""
+
+    contract_id: str
+    period: Period
+    issued_at: datetime
+    given: tuple[ImportedUsage, ...]
+
+
+async def importing(tx: Connection, tenant_id: int, customer_id: str, *, keep: bool, at: datetime) -> Account:
+    """Lock a customer whose past is to be imported, and return its account. Raises `NotFoundError`."""
+    await billing.lock_customer(tx, tenant_id, customer_id)
+    account = with_children(await accounts.load(tx, tenant_id, customer_id), at)
+    if keep:
+        await _keep_children(tx, tenant_id, account, at)
+    return account
+
+
+async def import_one(
+    tx: Connection, tenant_id: int, account: Account, asked: Import, *, keep: bool, at: datetime
+) -> tuple[Invoice, Account]:
+    """Return an imported invoice, final at once, and the account with it; it is kept if `keep` says so.
+
+    Raises `InvalidError` and `ConflictError` as `bill/imported.py` does.
+    """
+    contract = next((each for each in account.contracts if each.id == asked.contract_id), None)
+    if contract is None:
+        raise InvalidError(f"this customer has no open contract {asked.contract_id}")
+    draft = imported(account, statement_to_import(account, contract, asked.period, at), asked.given)
+    invoice = _final(draft, asked.issued_at, at)
+    books.check(invoice, draft.entries)
+    if keep:
+        await invoices.insert(tx, tenant_id, [invoice])
+        await ledger.post(tx, tenant_id, draft.entries)
+    items = {line.schedule_item_id for line in invoice.line_items if line.schedule_item_id}
+    after = msgspec.structs.replace(
+        account,
+        entries=(*account.entries, *draft.entries),
+        invoiced=account.invoiced | {invoice.id},
+        invoiced_items=account.invoiced_items | items,
+    )
+    return invoice, after
 
 
 class Hypothetical(Struct, frozen=True):
