@@ -155,6 +155,26 @@ async def test_breakdowns_and_regenerating_follow_the_given_quantities(acme):
     assert await by_day() == {"10": 5, "20": 60}
 
 
+async def test_statements_begin_later_than_the_contract(acme, api, clock, database_url):
+    """Periods before are on no draft and never final by themselves; they can be imported."""
+    seen = await acme.sdk.v2.contracts.retrieve(customer_id=acme.customer, contract_id=acme.contract)
+    schedule = {"frequency": "MONTHLY", "invoice_generation_starting_at": at(2026, 2)}
+    made = await acme.sdk.v1.contracts.create(
+        customer_id=acme.customer, rate_card_id=seen.data.rate_card_id, starting_at=OCTOBER,
+        usage_statement_schedule=schedule,
+    )  # fmt: skip
+    assert made.data.contract.usage_statement_schedule.to_dict() == seen.data.usage_statement_schedule.to_dict()
+    await acme.sdk.v1.contracts.archive(customer_id=acme.customer, contract_id=acme.contract, void_invoices=False)
+    assert await billing.invoices_of(acme.client, acme.customer) == []
+    await billing.bill(api, database_url)
+    acme.contract = made.data.contract.id
+    (november,) = await acme.create(acme.invoice(acme.line(7)))
+    assert november.total == 7
+    clock.at = at(2026, 3, 2)
+    await billing.bill(api, database_url)
+    assert [each["start_timestamp"][:7] for each in await acme.kept()] == ["2025-11", "2026-02"]
+
+
 async def test_all_or_none(acme):
     """The second invoice cannot be made, so there is no first; the place says which."""
     await acme.refused("is priced by: model", "$.invoices[1]", invoices=[

@@ -173,7 +173,7 @@ class Story:
 
     def _contract(self, name: str, clauses: list[str]) -> Contract:
         card: str | None = "standard"
-        frequency, created, archived, renewed = Frequency.MONTHLY, None, None, None
+        frequency, created, archived, renewed, first = Frequency.MONTHLY, None, None, None, None
         prioritization = Prioritization.LOWEST_MULTIPLIER
         start, end = words.term(clauses[0])
         anchor = month_start(start)
@@ -187,6 +187,8 @@ class Story:
                     created = words.moment(day)
                 case ["archived"]:
                     archived = start
+                case ["statements", "from", day]:
+                    first = words.moment(day)
                 case ["renews", renewed]:
                     self._end(renewed, start)
                 case ["explicit", "priorities"]:
@@ -200,7 +202,7 @@ class Story:
             ending_before=end,
             created_at=created or start,
             created_by="story",
-            usage_statement_schedule=StatementSchedule(frequency, anchor),
+            usage_statement_schedule=StatementSchedule(frequency, anchor, first),
             rate_card_id=card,
             multiplier_override_prioritization=prioritization,
             archived_at=archived,

@@ -199,7 +199,7 @@ def contract_v2(contract: Contract, balances: Sequence[BalanceView], terms: Term
         customer_id=contract.customer_id,
         starting_at=contract.starting_at,
         ending_before=contract.ending_before,
-        usage_statement_schedule=contract.usage_statement_schedule,
+        usage_statement_schedule=_statements(contract),
         commits=_commits(balances),
         credits=_credits(balances),
         created_at=contract.created_at,
@@ -229,7 +229,7 @@ def _terms(contract: Contract, balances: Sequence[BalanceView], terms: TermViews
     return TermsV1View(
         starting_at=contract.starting_at,
         ending_before=contract.ending_before,
-        usage_statement_schedule=contract.usage_statement_schedule,
+        usage_statement_schedule=_statements(contract),
         commits=_commits(balances),
         credits=_credits(balances),
         created_at=contract.created_at,
@@ -247,6 +247,11 @@ def _terms(contract: Contract, balances: Sequence[BalanceView], terms: TermViews
         total_contract_value=_plain(contract.total_contract_value),
         usage_filter=terms.usage_filter_v1,
     )
+
+
+def _statements(contract: Contract) -> StatementSchedule:
+    """Return when statements are made, as the API shows it: without since when (metronome-api.md §10.1)."""
+    return structs.replace(contract.usage_statement_schedule, invoice_generation_starting_at=None)
 
 
 def _commits(balances: Iterable[BalanceView]) -> list[BalanceView]:

@@ -54,6 +54,8 @@ def next_look(account: Account, drafts: Iterable[Draft], grace: timedelta, at: d
     """
     moments = [due_at(draft, grace) for draft in drafts]
     moments += [contract.starting_at for contract in account.contracts if contract.starting_at > at]
+    first = [each.usage_statement_schedule.invoice_generation_starting_at for each in account.contracts]
+    moments += [each for each in first if each is not None and each > at]
     moments += [start for contract in account.contracts if (start := next_start(contract, at)) is not None]
     for contract in account.contracts:
         starts = (subscription.next_start(contract, each, at) for each in contract.subscriptions)

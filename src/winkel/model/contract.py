@@ -13,11 +13,18 @@ from winkel.model.subscription import Subscription
 from winkel.model.word import Word
 
 
-class StatementSchedule(Struct, frozen=True):
+class StatementSchedule(Struct, frozen=True, omit_defaults=True):
     """When usage statements are made: every `frequency`, counted from `billing_anchor_date`."""
 
     frequency: Frequency
     billing_anchor_date: datetime
+    invoice_generation_starting_at: datetime | None = None
+    """The start of the first billing period whose statement is made by itself; earlier ones may be imported."""
+
+    def makes(self, period: Period) -> bool:
+        """Whether the statement of a billing period is made by itself."""
+        first = self.invoice_generation_starting_at
+        return first is None or period.start >= first
 
 
 class ScheduledCharge(Struct, frozen=True, kw_only=True, omit_defaults=True):
