@@ -114,6 +114,8 @@ ROUTES: dict[str, Any] = {
     "POST /v1/contract-pricing/rate-cards/update": {"rate_card_id": "@card", "name": "Own"},
     "POST /v1/contract-pricing/rate-cards/list": {},
     "POST /v1/contract-pricing/rate-cards/archive": {"id": "@card"},
+    "POST /v1/contract-pricing/rate-cards/setRateCardProductsOrder": {"rate_card_id": "@card", "product_order": []},
+    "POST /v1/contract-pricing/rate-cards/moveRateCardProducts": {"rate_card_id": "@card", "product_moves": []},
     "POST /v1/contract-pricing/rate-cards/addRate": {"rate_card_id": "@card", **RATE},
     "POST /v1/contract-pricing/rate-cards/addRates": {"rate_card_id": "@card", "rates": [RATE]},
     "POST /v1/contract-pricing/rate-cards/getRates": {"rate_card_id": "@card", "at": END},

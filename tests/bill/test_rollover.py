@@ -12,9 +12,10 @@ from winkel.bill import books
 from winkel.bill.apart import apart
 from winkel.bill.balance import all_remaining, ledger
 from winkel.bill.correct import credited, needs_again, regenerated
-from winkel.bill.draft import Draft, Drafted, drafted, needs
+from winkel.bill.draft import Draft, Drafted, drafted
 from winkel.bill.due import due_at, settled
 from winkel.bill.rollover import Rollover, settled_again, with_rollovers
+from winkel.bill.statement import needs
 from winkel.model.account import Account
 from winkel.model.contract import Transition, TransitionType
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType

@@ -22,13 +22,13 @@ from winkel.bill import books
 from winkel.bill.balance import balance_of, ledger
 from winkel.bill.breakdown import breakdown
 from winkel.bill.correct import credited, needs_again, regenerated
-from winkel.bill.draft import Draft, Drafted, Need, drafted, drafts, needs
+from winkel.bill.draft import Draft, Drafted, drafted, drafts
 from winkel.bill.due import due_at, settled
 from winkel.bill.imported import as_metered, imported, statement_to_import
 from winkel.bill.preview import preview
 from winkel.bill.recurring import with_children
 from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers
-from winkel.bill.statement import needs_of, statement_of, statements, usage_key
+from winkel.bill.statement import Need, needs, needs_of, statement_of, statements, usage_key
 from winkel.meter.windows import WindowSize, spans
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, RateSide, ScheduleItem, Segment

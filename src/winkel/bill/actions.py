@@ -12,13 +12,13 @@ from msgspec import Struct
 from winkel.bill import books, correct
 from winkel.bill.apart import apart
 from winkel.bill.breakdown import Window, breakdown
-from winkel.bill.draft import Draft, Need, drafted, drafts, needs
+from winkel.bill.draft import Draft, drafted, drafts
 from winkel.bill.due import RETRY, due_at, next_look, settled
 from winkel.bill.imported import as_metered, imported, statement_to_import
 from winkel.bill.preview import preview
 from winkel.bill.recurring import begun, children, with_children
 from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers, without_awaited
-from winkel.bill.statement import needs_of, statement_of, statements
+from winkel.bill.statement import Need, needs, needs_of, statement_of, statements
 from winkel.meter.preview import usage_of
 from winkel.meter.runs import oldest_day
 from winkel.model.account import Account

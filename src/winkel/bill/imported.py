@@ -1,8 +1,8 @@
 """Imported statements: a billing period rated from given quantities in place of metered usage. Pure.
 
 Who moves to Winkel has sold before: its past invoices come in by quantities, and are rated, drawn down and laid out by
-the same functions as all others (metronome-api.md §4.9, Historical import; docs/pricing.md, Imported invoices). The quantities
-stay with the invoice: for its breakdowns, and for regenerating it.
+the same functions as all others (metronome-api.md §4.9, Historical import; docs/pricing.md, Imported invoices). The
+quantities stay with the invoice: for its breakdowns, and for regenerating it.
 """
 
 from collections import defaultdict

@@ -8,6 +8,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from winkel.model.money import total
+from winkel.model.period import Period
 from winkel.model.price import Price
 from winkel.model.word import Word
 
@@ -119,6 +120,13 @@ class Invoice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The void invoice whose place this one takes."""
     imported_usage: tuple[ImportedUsage, ...] = ()
     """What it was made from in place of metered usage (`bill/imported.py`); empty: it was not imported."""
+
+    @property
+    def period(self) -> Period:
+        """The billing period; only a usage statement has one."""
+        assert self.start is not None, "a usage statement has a period"
+        assert self.end is not None, "a usage statement has a period"
+        return Period(self.start, self.end)
 
     def __post_init__(self) -> None:
         assert self.total == asked_for(self.line_items), "lines sum to the total"

@@ -437,6 +437,16 @@ CREATE TABLE rate (
 );
 CREATE INDEX rate_of_card ON rate (tenant_id, rate_card_id, number);
 
+CREATE TABLE rate_card_product (
+    tenant_id    integer NOT NULL,
+    rate_card_id uuid NOT NULL,
+    product_id   uuid NOT NULL,
+    position     integer NOT NULL,               -- products without one come last, in the order of their first rates
+    PRIMARY KEY (tenant_id, rate_card_id, product_id),
+    FOREIGN KEY (tenant_id, rate_card_id) REFERENCES rate_card,
+    FOREIGN KEY (tenant_id, product_id) REFERENCES product
+);
+
 
 -- ── Contracts, balances, ledger, invoices ───────────────────────────────────────────────────────────────────────────
 
@@ -630,7 +640,7 @@ BEGIN
         'token', 'log_record', 'usage_series', 'usage_delta', 'usage_hour', 'usage_distinct', 'dead_letter',
         'event_count', 'conflicting_duplicate', 'customer', 'ingest_alias', 'billable_metric', 'product', 'rate_card',
         'rate_card_alias', 'rate', 'contract', 'balance', 'invoice', 'ledger_entry', 'billing_due', 'uniqueness_key',
-        'idempotency_key', 'contract_edit']
+        'idempotency_key', 'contract_edit', 'rate_card_product']
     LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('CREATE POLICY own_tenant ON %I USING (tenant_id = winkel_tenant())', name);
@@ -646,6 +656,7 @@ GRANT SELECT, INSERT, UPDATE ON token, customer, billable_metric, product, rate_
 GRANT SELECT, INSERT, UPDATE (status) ON invoice TO winkel_app;      -- voided, and never changed otherwise
 GRANT SELECT, INSERT, DELETE ON ingest_alias TO winkel_app;
 GRANT DELETE ON rate_card_alias TO winkel_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON rate_card_product TO winkel_app;
 GRANT DELETE ON idempotency_key TO winkel_app;
 GRANT SELECT, INSERT ON ledger_entry, contract_edit TO winkel_app;
 GRANT UPDATE (attempts, note, resolved_at, resolution) ON dead_letter TO winkel_app;
