@@ -41,6 +41,7 @@ DAYS = {"starting_on": "2026-01-14T00:00:00Z", "ending_before": "2026-01-15T00:0
 END = "2026-06-01T00:00:00Z"
 EVENT = {"transaction_id": "t", "customer_id": "someone", "event_type": "e", "timestamp": "2026-01-15T11:00:00Z"}
 
+NOVEMBER = {"inclusive_start_date": "2025-11-01T00:00:00Z", "exclusive_end_date": "2025-12-01T00:00:00Z"}
 ROUTES: dict[str, Any] = {
     "GET /healthz": {},
     "GET /readyz": {},
@@ -154,6 +155,18 @@ ROUTES: dict[str, Any] = {
         "applicable_contract_ids": ["@contract"],
     },
     "POST /v2/contracts/credits/edit": {"customer_id": "@customer", "credit_id": "@credit", "name": "Own"},
+    "POST /v1/contracts/createHistoricalInvoices": {
+        "preview": True,
+        "invoices": [
+            {
+                **CONTRACT,
+                **NOVEMBER,
+                "credit_type_id": "2714e483-4ff1-48e4-9e25-ac732e8f24f2",
+                "issue_date": "2025-12-01T00:00:00Z",
+                "usage_line_items": [{**NOVEMBER, "product_id": "@usage", "quantity": 0}],
+            }
+        ],
+    },
     "POST /v1/contracts/customerCommits/create": COMMIT,
     "POST /v1/contracts/customerCommits/list": {"customer_id": "@customer"},
     "POST /v1/contracts/customerCommits/updateEndDate": {
