@@ -134,7 +134,7 @@ async def archive(request: Request[Any, Any, Any], api: Api, caller: Caller) -> 
     async with api.database.transaction(tenant_id) as tx:
         await commits.open_customer(tx, tenant_id, customer_id)
         contract = await contracts.get(tx, tenant_id, customer_id, str(asked.contract_id))
-        await renewals.check_settled(tx, tenant_id, contract, "$.contract_id")
+        await renewals.check_settled(tx, api, tenant_id, contract, "$.contract_id")
         if asked.void_invoices:
             await actions.void_all(tx, tenant_id, customer_id, at, contract.id)
         await contracts.archive(tx, tenant_id, contract.id, at)

@@ -6,6 +6,7 @@ from datetime import datetime
 from msgspec import structs
 
 from winkel.api import contract_ends, fields, history
+from winkel.api.state import Api
 from winkel.api.transitions import TransitionIn, TrueUpBehavior
 from winkel.bill import actions
 from winkel.model.commit import Balance, BalanceType
@@ -73,14 +74,15 @@ async def check_not_renewed(tx: Connection, tenant_id: int, contract: Contract, 
         fields.refuse(f"contract {follower.id} renews this one: it ends where that begins", place)
 
 
-async def check_settled(tx: Connection, tenant_id: int, contract: Contract, place: str) -> None:
-    """Raise `InvalidError` while usage of a renewed contract is open: what rolls over is not settled before."""
+async def check_settled(tx: Connection, api: Api, tenant_id: int, contract: Contract, place: str) -> None:
+    """Raise `InvalidError` while something may still roll over from a contract: archiving would lose it."""
     follower = await successor(tx, tenant_id, contract)
-    if follower is None:
+    if follower is None or contract.archived_at is not None:
         return
-    end = min(contract.ending_before or follower.starting_at, follower.starting_at)
-    invoiced = await contracts.invoiced_until(tx, tenant_id, contract.id)
-    if invoiced is None or invoiced < end:
+    at = api.clock()
+    open_ones = await actions.unsettled(tx, api.further, tenant_id, contract.customer_id, at)
+    sources = {each.rolled_over_from.contract_id for each in open_ones if each.rolled_over_from is not None}
+    if at < follower.starting_at or contract.id in sources:
         message = f"contract {follower.id} renews this one and gets what is left when its last statement is final"
         fields.refuse(f"{message}: wait for that, or archive that contract first", place)
 
