@@ -98,6 +98,8 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What it gives anew each period; the balances that follow are beside it, as all are."""
     transition: Transition | None = None
     """The contract that it renews."""
+    package_id: str | None = None
+    """The package from which its first terms came."""
 
     @property
     def product_ids(self) -> set[str]:
