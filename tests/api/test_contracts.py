@@ -199,9 +199,11 @@ async def test_refused(sdk, app_client, catalog, make_client):
     await refuse("CUSTOM_DATE", usage_statement_schedule={"frequency": "MONTHLY", "day": "CUSTOM_DATE"})
     anchored = {"frequency": "MONTHLY", "billing_anchor_date": "2026-01-01T00:00:00Z"}
     await refuse("needs the day CUSTOM_DATE", usage_statement_schedule=anchored)
-    later = {"frequency": "MONTHLY", "invoice_generation_starting_at": "2026-01-01T00:00:00Z"}
-    await refuse("`invoice_generation_starting_at` is not supported yet", usage_statement_schedule=later)
-    for field in ("professional_services", "transition"):
+    for day in ("2026-01-05", "2025-12-01"):
+        first = {"frequency": "MONTHLY", "invoice_generation_starting_at": f"{day}T00:00:00Z"}
+        place = "$.usage_statement_schedule.invoice_generation_starting_at"
+        await refuse("the start of a billing period", place, usage_statement_schedule=first)
+    for field in ("professional_services", "discounts"):
         await refuse(f"`{field}` is not supported yet - at `$`", **{field: []})
     await refuse("unknown field `discount`", discount=1)
     await refuse_commit(".invoice_schedule", "date of its true-up", type="postpaid")

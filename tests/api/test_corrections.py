@@ -361,10 +361,10 @@ async def test_two_who_regenerate_at_once_get_one_invoice(acme, sdk, app_client,
     assert await net(sdk, acme) == 440
 
 
-async def test_two_who_void_at_once_give_back_once(acme, sdk, app_client, database_url) -> None:
+async def test_two_who_void_at_once_give_back_once(acme, sdk, app_client, clock, database_url) -> None:
     """The second is told that it was done."""
     january, tenant = await final(app_client, acme), app_client.tenant.id
-    job = in_transaction(lambda tx: actions.void(tx, tenant, january["id"]))
+    job = in_transaction(lambda tx: actions.void(tx, tenant, january["id"], clock()))
     found = await together(database_url, tenant, acme["customer"], job, job, job)
     assert [type(each).__name__ for each in found] == ["NoneType", "InvalidError", "InvalidError"]
     assert await net(sdk, acme) == 500
@@ -379,20 +379,20 @@ async def february(acme, sdk, api, clock, database_url):
     return Worker(database_url, api.log, Settings(), clock).bill
 
 
-async def test_a_void_before_the_worker(acme, february, sdk, app_client, database_url) -> None:
+async def test_a_void_before_the_worker(acme, february, sdk, app_client, clock, database_url) -> None:
     """The worker leaves a customer alone whose January is being voided; then February finds 500 in the commit."""
     january, tenant = await final(app_client, acme), app_client.tenant.id
-    await beside(database_url, lambda tx: actions.void(tx, tenant, january["id"]), february)
+    await beside(database_url, lambda tx: actions.void(tx, tenant, january["id"], clock()), february)
     assert await billing.invoices_of(app_client, acme["customer"], type="USAGE", status="FINALIZED") == []
     await alone(database_url, february)
     assert (await final(app_client, acme))["total"] == 200
     assert await net(sdk, acme) == 0
 
 
-async def test_a_void_after_the_worker(acme, february, sdk, app_client, database_url) -> None:
+async def test_a_void_after_the_worker(acme, february, sdk, app_client, clock, database_url) -> None:
     """Who voids January waits until February is final, which found 440; then 60 come back."""
     january, tenant = await final(app_client, acme), app_client.tenant.id
-    await beside(database_url, february, in_transaction(lambda tx: actions.void(tx, tenant, january["id"])))
+    await beside(database_url, february, in_transaction(lambda tx: actions.void(tx, tenant, january["id"], clock())))
     assert (await final(app_client, acme))["total"] == 260
     assert await net(sdk, acme) == 60
 
@@ -414,7 +414,7 @@ async def test_archiving_beside_the_worker(acme, february, app_client, clock, da
     tenant, customer, contract = app_client.tenant.id, acme["customer"], acme["contract"]
 
     async def archive(tx: Connection) -> None:
-        await actions.void_all(tx, tenant, customer, contract)
+        await actions.void_all(tx, tenant, customer, clock(), contract)
         await contracts.archive(tx, tenant, contract, clock())
 
     await beside(

@@ -43,6 +43,7 @@ DAYS = {"starting_on": "2026-01-14T00:00:00Z", "ending_before": "2026-01-15T00:0
 END = "2026-06-01T00:00:00Z"
 EVENT = {"transaction_id": "t", "customer_id": "someone", "event_type": "e", "timestamp": "2026-01-15T11:00:00Z"}
 
+NOVEMBER = {"inclusive_start_date": "2025-11-01T00:00:00Z", "exclusive_end_date": "2025-12-01T00:00:00Z"}
 NAMED = {
     "/v1/customers": {"customer_id": "@customer"},
     "/v1/contracts": CONTRACT,
@@ -206,6 +207,18 @@ ROUTES: dict[str, Any] = {
     "POST /v2/contracts/commits/archive": {"customer_id": "@customer", "commit_id": "@commit"},
     "POST /v2/contracts/credits/archive": {"customer_id": "@customer", "credit_id": "@credit"},
     "POST /v1/contracts/commits/disableTrueup": {**CONTRACT, "commit_id": "@promise"},
+    "POST /v1/contracts/createHistoricalInvoices": {
+        "preview": True,
+        "invoices": [
+            {
+                **CONTRACT,
+                **NOVEMBER,
+                "credit_type_id": "2714e483-4ff1-48e4-9e25-ac732e8f24f2",
+                "issue_date": "2025-12-01T00:00:00Z",
+                "usage_line_items": [{**NOVEMBER, "product_id": "@usage", "quantity": 0}],
+            }
+        ],
+    },
     "POST /v1/contracts/customerCommits/create": COMMIT,
     "POST /v1/contracts/customerCommits/list": {"customer_id": "@customer"},
     "POST /v1/contracts/customerCommits/updateEndDate": {

@@ -17,18 +17,30 @@ from decimal import Decimal
 from msgspec import structs
 
 from scenarios import printed, words
+from winkel.api.contract_ends import ended
+from winkel.bill import books
 from winkel.bill.balance import balance_of, ledger, remaining_of
 from winkel.bill.breakdown import breakdown
 from winkel.bill.correct import credited, needs_again, regenerated
-from winkel.bill.draft import Draft, drafts
-from winkel.bill.due import due_at
+from winkel.bill.draft import Draft, Drafted, drafted, drafts
+from winkel.bill.due import due_at, settled
+from winkel.bill.imported import as_metered, imported, statement_to_import
 from winkel.bill.preview import preview
 from winkel.bill.recurring import with_children
+from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers
 from winkel.bill.statement import Need, needs, needs_of, statement_of, statements, usage_key
 from winkel.meter.windows import WindowSize, spans
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, RateSide, ScheduleItem, Segment
-from winkel.model.contract import ChargesOnUsageInvoices, Contract, Discount, ScheduledCharge, StatementSchedule
+from winkel.model.contract import (
+    ChargesOnUsageInvoices,
+    Contract,
+    Discount,
+    ScheduledCharge,
+    StatementSchedule,
+    Transition,
+    TransitionType,
+)
 from winkel.model.credit_type import USD, CreditType
 from winkel.model.customer import Customer
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
@@ -192,7 +204,7 @@ class Story:
 
     def _contract(self, name: str, clauses: list[str]) -> Contract:
         card: str | None = "standard"
-        frequency, created, archived = Frequency.MONTHLY, None, None
+        frequency, created, archived, renewed, first = Frequency.MONTHLY, None, None, None, None
         prioritization, placement = Prioritization.LOWEST_MULTIPLIER, None
         start, end = words.term(clauses[0])
         anchor = month_start(start)
@@ -206,6 +218,10 @@ class Story:
                     created = words.moment(day)
                 case ["archived"]:
                     archived = start
+                case ["statements", "from", day]:
+                    first = words.moment(day)
+                case ["renews", renewed]:
+                    self._end(renewed, start)
                 case ["explicit", "priorities"]:
                     prioritization = Prioritization.EXPLICIT
                 case ["charges", "on", "usage", "invoices"]:
@@ -219,12 +235,22 @@ class Story:
             ending_before=end,
             created_at=created or start,
             created_by="story",
-            usage_statement_schedule=StatementSchedule(frequency, anchor),
+            usage_statement_schedule=StatementSchedule(frequency, anchor, first),
             rate_card_id=card,
             multiplier_override_prioritization=prioritization,
             archived_at=archived,
             scheduled_charges_on_usage_invoices=placement,
+            transition=renewed and Transition(TransitionType.RENEWAL, renewed),
         )
+
+    def _end(self, name: str, end: datetime) -> None:
+        """End a contract where another begins: its own balances too; true-ups are still asked for."""
+        held = [each for each in self.balances.values() if each.contract_id == name]
+        old = self.contracts[name]
+        self.contracts[name], cut = ended(old, held, end, end, ())
+        for before, after in zip(held, cut, strict=False):
+            schedule = before.invoice_schedule if before.type is BalanceType.POSTPAID else after.invoice_schedule
+            self.balances[after.id] = structs.replace(after, invoice_schedule=schedule)
 
     def _balance(self, word: str, name: str, clauses: list[str]) -> Balance:
         kind = BalanceType(word)
@@ -241,6 +267,8 @@ class Story:
                     fields["contract_id"] = contract
                 case ["at", "commit", "rates"]:
                     fields["rate_type"] = RateSide.COMMIT_RATE
+                case ["rolls", "over", part]:
+                    fields["rollover_fraction"] = words.share(part)
                 case ["billed", "to", contract]:
                     fields["invoice_contract_id"] = contract
                 case ["contracts", *names]:
@@ -346,6 +374,9 @@ class Story:
                 return self._void(*which)
             case ["regenerate", *which, "at", day]:
                 return self._printed([self._regenerate(*which, words.moment(day)).invoice], words.moment(day))
+            case ["import", contract, start, *given, "at", day]:
+                made = self._import(contract, words.moment(start), " ".join(given), words.moment(day))
+                return self._printed([made], words.moment(day))
             case ["by", size, "from", start, "to", end, "at", day]:
                 steps = WindowSize(size), hour_number(words.moment(start)), hour_number(words.moment(end))
                 windows = [Period(hour_start(low), hour_start(high)) for low, high in spans(*steps)]
@@ -382,6 +413,7 @@ class Story:
             balances=tuple(self.balances.values()),
             entries=tuple(self.entries),
             invoiced=frozenset(self.final),
+            kept_balances=frozenset(self.balances),
             invoiced_items=frozenset(
                 line.schedule_item_id
                 for each in self.final.values()
@@ -389,12 +421,16 @@ class Story:
                 if line.schedule_item_id
             ),
         )
-        return with_children(account, at)
+        return with_rollovers(with_children(account, at), at)
 
     def drafts(self, at: datetime) -> list[Draft]:
         """Return the open invoices, priced from the usage that they need and nothing else."""
+        return self.drafted(at).drafts
+
+    def drafted(self, at: datetime) -> Drafted:
+        """Return the open invoices, and what rolls over."""
         account = self.account(at)
-        return drafts(account, self._metered(needs(account, at)), at)
+        return drafted(account, self._metered(needs(account, at)), at)
 
     def _metered(self, wanted: Iterable[Need]) -> dict[str, list[HourUsage]]:
         """Return the usage that is needed, and nothing else."""
@@ -407,10 +443,15 @@ class Story:
     def windows(self, windows: list[Period], at: datetime) -> list[Invoice]:
         """Return what windows of time have of the usage invoices, final or not; those without usage are left out."""
         account, final = self.account(at), [each for each in self.final.values() if each.type is InvoiceType.USAGE]
-        rated = [*statements(account, at), *(statement_of(account, each) for each in final)]
+        metered = [each for each in final if not each.imported_usage]
+        rated = [*statements(account, at), *(statement_of(account, each) for each in metered)]
         usage = self._metered(needs_of(account, rated))
         still = [each.invoice for each in drafts(account, usage, at) if each.invoice.type is InvoiceType.USAGE]
-        found = [window for each in (*final, *still) for window in breakdown(account, each, usage, windows)]
+        found = [window for each in (*metered, *still) for window in breakdown(account, each, usage, windows)]
+        for each in final:
+            if each.imported_usage:
+                then, given = as_metered(account, self.contracts[each.contract_id], each.imported_usage)
+                found += breakdown(then, each, given, windows)
         shown = [window for window in found if any(line.quantity for line in window.invoice.line_items)]
         return [structs.replace(each.invoice, start=each.period.start, end=each.period.end) for each in shown]
 
@@ -425,10 +466,19 @@ class Story:
 
     def finalize(self, at: datetime) -> list[Draft]:
         """Make final what is due: usage statements after their grace, scheduled invoices on their date."""
-        due = [each for each in self.drafts(at) if due_at(each, GRACE) <= at]
+        found = self.drafted(at)
+        due = [each for each in found.drafts if due_at(each, GRACE) <= at]
         for each in due:
             self._keep(each)
+        self._roll(settled(found.rollovers, [each for each in found.drafts if each not in due]))
         return due
+
+    def _roll(self, rolled: Iterable[Rollover]) -> None:
+        """Keep what has rolled over."""
+        for each in rolled:
+            self.balances[each.balance.id] = each.balance
+            self.entries.append(each.entry)
+            books.check_rollover(each.balance, [one for one in self.entries if one.balance_id == each.entry.balance_id])
 
     def _keep(self, draft: Draft) -> None:
         """Keep a draft as a final invoice, with its deductions."""
@@ -451,8 +501,10 @@ class Story:
         invoice = self._kept(kind, contract, day, InvoiceStatus.FINALIZED)
         entries = [each for each in self.entries if each.invoice_id == invoice.id]
         back = credited(invoice, entries, self.balances.values())
+        rolled = settled_again(self.account(BEGINNING), contract, back, f"{invoice.id} VOID")
         self.final[invoice.id] = structs.replace(invoice, status=InvoiceStatus.VOID)
         self.entries.extend(back)
+        self._roll(rolled)
         names = self._names(back[0].timestamp) if back else {}
         return printed.void(
             invoice, [structs.replace(each, segment_id=names.get(each.segment_id, each.segment_id)) for each in back]
@@ -464,8 +516,18 @@ class Story:
         account = self.account(at)
         made = regenerated(account, void, self._metered(needs_again(account, void, at)), at)
         made = structs.replace(made, invoice=structs.replace(made.invoice, issued_at=at))
+        rolled = settled_again(account, contract, made.entries, f"{made.invoice.id} FINALIZED")
         self._keep(made)
+        self._roll(rolled)
         return made
+
+    def _import(self, contract: str, start: datetime, given: str, at: datetime) -> Invoice:
+        """Import the statement of a billing period, final at once, from `Tokens 80 on 2025-12-10 model=a, …`."""
+        account, its = self.account(at), self.contracts[contract]
+        statement = statement_to_import(account, its, its.period_at(start), at)
+        made = imported(account, statement, [words.imported_usage(each, self.products) for each in given.split(", ")])
+        self._keep(made)
+        return made.invoice
 
     # ── How answers are printed ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -478,17 +540,36 @@ class Story:
 
     def _names(self, at: datetime) -> dict[str, str]:
         """Return the names of children by their segments, whose ids say nothing."""
-        return {each.segments[0].id: name for name, each in self._held(at).items() if each.recurring_id}
+        return {
+            each.segments[0].id: name
+            for name, each in self._held(at).items()
+            if each.recurring_id or each.rolled_over_from
+        }
 
     def _held(self, at: datetime) -> dict[str, Balance]:
-        """Return the balances at the instant by name; behind that of a child stands the day on which it begins."""
+        """Return the balances at the instant by name, what rolled over as it would be settled now.
+
+        Behind the name of a child stands the day on which it begins, and behind that of what rolled over to where.
+        """
         held = {}
-        for each in self.account(at).balances:
-            held[f"{each.name} {printed.day(each.segments[0].starting_at)}" if each.recurring_id else each.id] = each
+        for each in with_amounts(self.account(at), self.drafted(at).rollovers).balances:
+            if each.rolled_over_from is not None:
+                (source,) = (name for name, one in held.items() if one.id == each.rolled_over_from.balance_id)
+                held[f"{source} in {each.contract_id}"] = each
+            elif each.recurring_id:
+                held[f"{each.name} {printed.day(each.segments[0].starting_at)}"] = each
+            else:
+                held[each.id] = each
         return held
 
+    def _pending(self, at: datetime) -> list[LedgerEntry]:
+        """Return what would be posted if all drafts were final, and what rolls over settled."""
+        found = self.drafted(at)
+        drawn = [entry for draft in found.drafts for entry in draft.entries]
+        return [*drawn, *(each.entry for each in found.rollovers)]
+
     def _ledger(self, balance: Balance, at: datetime) -> list[str]:
-        pending = [entry for draft in self.drafts(at) for entry in draft.entries]
+        pending = self._pending(at)
         ids = {entry.id for entry in pending}
         lines = []
         for entry in ledger(balance, [*self.account(at).entries, *pending], at):
@@ -499,7 +580,7 @@ class Story:
         return lines or ["nothing"]
 
     def _balances(self, at: datetime) -> Iterator[str]:
-        pending = [entry for draft in self.drafts(at) for entry in draft.entries]
+        pending = self._pending(at)
         entries = self.account(at).entries
         for name, balance in self._held(at).items():
             posted = balance_of(balance, entries, (), at)

@@ -9,11 +9,12 @@ from winkel.model.allocation import Allocation, SeatLink
 from winkel.model.commit import BalanceType, RateSide, Specifier
 from winkel.model.contract import Contract, UsageFilter
 from winkel.model.credit_type import CURRENCIES, USD, CreditType, is_custom
+from winkel.model.invoice import ImportedUsage
 from winkel.model.override import MultiplierTier, Override, OverrideSpecifier, OverrideType, Prioritization
 from winkel.model.package import Duration, Offset, RelativeUnit
 from winkel.model.period import Frequency, RecurrenceFrequency
 from winkel.model.price import Custom, Flat, Percentage, Price, Tier, Tiered, TieredPercentage
-from winkel.model.product import Operation, QuantityConversion, QuantityRounding, RoundingMethod
+from winkel.model.product import Operation, Product, QuantityConversion, QuantityRounding, RoundingMethod
 from winkel.model.proration import AmountRounding, AmountRoundingMethod, Proration
 from winkel.model.recurring import RecurringAmount, RecurringBalance
 from winkel.model.subscription import (
@@ -94,13 +95,28 @@ def price(parts: list[list[str]], unit: str) -> Price:
 def _percentage(parts: list[list[str]], unit: str) -> Price:
     """Return the price of `10%`, or of `100.00 at 10%`, `rest at 5%`: sizes are amounts."""
     if len(parts) == 1 and len(parts[0]) == 1:
-        return Percentage(_share(parts[0][0]))
-    tiers = (Tier(_share(share), None if size == "rest" else amount(size, unit)) for size, _, share in parts)
+        return Percentage(share(parts[0][0]))
+    tiers = (Tier(share(part), None if size == "rest" else amount(size, unit)) for size, _, part in parts)
     return TieredPercentage(tuple(tiers))
 
 
-def _share(text: str) -> Decimal:
+def share(text: str) -> Decimal:
+    """Return the fraction of `10%`."""
     return decimal(text.removesuffix("%")).scaleb(-2)
+
+
+def imported_usage(text: str, products: Mapping[str, Product]) -> ImportedUsage:
+    """Return the quantity of `Tokens 80 on 2025-12-10 model=a`."""
+    product, quantity, _, day, *pairs = text.split()
+    start, found = moment(day), values(pairs)
+    priced = products[product].at(start).pricing_group_key or ()
+    return ImportedUsage(
+        product_id=product,
+        starting_at=start,
+        quantity=decimal(quantity),
+        pricing_group_values={name: value for name, value in found.items() if name in priced},
+        presentation_group_values={name: value for name, value in found.items() if name not in priced},
+    )
 
 
 def specifier(text: str, kind: type[S] = Specifier) -> S:
@@ -141,6 +157,8 @@ def recurring(name: str, clauses: list[str], units: Mapping[str, CreditType]) ->
                 pass
             case ["lasting", count, "periods"]:
                 fields["commit_duration"] = int(count)
+            case ["rolls", "over", part]:
+                fields["rollover_fraction"] = share(part)
             case ["prorated", *which]:
                 fields["proration"] = PRORATED[tuple(which)]
             case ["rounded", how, "to", places, "places"]:

@@ -96,11 +96,15 @@ class Settled(Struct, frozen=True):
     """Ids of those that are only on void ones: they may change, and a regenerated invoice asks for them as they are."""
 
     def drawn(self, segment: Segment) -> bool:
-        """Whether a finalized invoice draws on the segment."""
+        """Whether a finalized invoice draws on the segment, or it has rolled over."""
         return self.taken(segment.id) < ZERO
 
+    def rolled_over(self, balance: Balance) -> bool:
+        """Whether a part of the balance has rolled over to another contract."""
+        return any(each.balance_id == balance.id and each.kind is EntryKind.ROLLOVER for each in self.entries)
+
     def taken(self, segment_id: str) -> Decimal:
-        """Return what finalized invoices took from a segment, below zero."""
+        """Return what finalized invoices, and contracts to which it rolled over, took from a segment, below zero."""
         some = (each for each in self.entries if each.segment_id == segment_id)
         return total([each.amount for each in some if each.kind is not EntryKind.MANUAL])
 

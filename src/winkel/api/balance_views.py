@@ -60,6 +60,15 @@ class EntryView(Struct, omit_defaults=True, kw_only=True):
     invoice_id: str | None = None
     contract_id: str | None = None
     reason: str | None = None
+    new_contract_id: str | None = None
+
+
+class RolledOverFromView(Struct, omit_defaults=True, kw_only=True):
+    """What a balance is the rest of: a commit or a credit of an older contract."""
+
+    contract_id: str
+    commit_id: str | None = None
+    credit_id: str | None = None
 
 
 class BalanceView(Struct, omit_defaults=True, kw_only=True):
@@ -74,7 +83,7 @@ class BalanceView(Struct, omit_defaults=True, kw_only=True):
     rate_type: str
     custom_fields: dict[str, str]
     created_by: str | None = None
-    """Nobody, for a child of a recurring commit or credit."""
+    """Nobody, for a child of a recurring commit or credit, and for what rolled over."""
     recurring_commit_id: str | None = None
     recurring_credit_id: str | None = None
     name: str | None = None
@@ -88,6 +97,7 @@ class BalanceView(Struct, omit_defaults=True, kw_only=True):
     invoice_contract: Id | None = None
     cost_basis: Decimal | None = None
     rollover_fraction: Decimal | None = None
+    rolled_over_from: RolledOverFromView | None = None
     netsuite_sales_order_id: str | None = None
     salesforce_opportunity_id: str | None = None
     uniqueness_key: str | None = None
@@ -112,7 +122,7 @@ def balances_view(
         product=Ref(balance.product_id, product_name),
         access_schedule=_access(credit_type_ref(balance.credit_type_id, units), balance.segments),
         created_at=balance.created_at,
-        created_by=None if balance.recurring_id else balance.created_by,
+        created_by=None if balance.recurring_id or balance.rolled_over_from else balance.created_by,
         priority=plain(balance.priority),
         rate_type=balance.rate_type,
         custom_fields=balance.custom_fields,
@@ -129,6 +139,7 @@ def balances_view(
         invoice_contract=None if balance.invoice_contract_id is None else Id(balance.invoice_contract_id),
         cost_basis=cost_basis(balance),
         rollover_fraction=None if balance.rollover_fraction is None else plain(balance.rollover_fraction),
+        rolled_over_from=_rolled_over_from(balance),
         netsuite_sales_order_id=balance.netsuite_sales_order_id,
         salesforce_opportunity_id=balance.salesforce_opportunity_id,
         uniqueness_key=balance.uniqueness_key,
@@ -137,6 +148,15 @@ def balances_view(
         ledger=None if ledger is None else [_entry(balance.type, entry) for entry in ledger],
         subscription_config=None if balance.allocation is None else link_view(balance.allocation.link),
     )
+
+
+def _rolled_over_from(balance: Balance) -> RolledOverFromView | None:
+    its = balance.rolled_over_from
+    if its is None:
+        return None
+    if balance.type is BalanceType.CREDIT:
+        return RolledOverFromView(contract_id=its.contract_id, credit_id=its.balance_id)
+    return RolledOverFromView(contract_id=its.contract_id, commit_id=its.balance_id)
 
 
 def cost_basis(balance: Balance) -> Decimal | None:
@@ -150,7 +170,7 @@ def cost_basis(balance: Balance) -> Decimal | None:
         return None
     asked = money.total([item.amount for item in schedule.schedule_items])
     given = money.total([segment.amount for segment in balance.segments])
-    return plain(money.divide(asked, given))
+    return plain(money.divide(asked, given)) if given else None
 
 
 def _access(credit_type: Ref, segments: Iterable[Segment]) -> AccessScheduleView:
@@ -185,4 +205,5 @@ def _entry(kind: BalanceType, entry: LedgerEntry) -> EntryView:
         invoice_id=entry.invoice_id if of_invoice else None,
         contract_id=entry.contract_id if of_invoice else None,
         reason=(entry.reason or "") if manual else None,
+        new_contract_id=entry.new_contract_id,
     )

@@ -121,7 +121,9 @@ async def list_balances(request: Request[Any, Any, Any], api: Api, caller: Calle
     async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
         await customers.get(tx, caller.tenant_id, customer_id)
         after = fields.position(asked.next_page)
-        found = await commits.page(tx, caller.tenant_id, customer_id, wanted, after, limit + 1, api.clock())
+        found = await commits.page(
+            tx, api.further, caller.tenant_id, customer_id, wanted, after, limit + 1, api.clock()
+        )
         shown, more = pages.cut(found, limit)
         views = await commits.views(
             tx,

@@ -16,7 +16,7 @@ from winkel.api.schedules import AccessType
 from winkel.api.state import Api
 from winkel.api.terms import CustomerCommitIn, CustomerCreditIn, Origin
 from winkel.api.wire import Data, Id, Page
-from winkel.bill.actions import kept, standing, unkept_children
+from winkel.bill.actions import kept, standing, unkept_children, unsettled
 from winkel.bill.balance import balance_of, ledger
 from winkel.bill.seats import adjustments
 from winkel.model.commit import Balance, BalanceType
@@ -198,6 +198,7 @@ async def _archived_seats(tx: Connection, tenant_id: int, found: Sequence[Balanc
 
 async def page(
     tx: Connection,
+    further: Sequence[Lender],
     tenant_id: int,
     customer_id: str,
     wanted: Filter,
@@ -209,6 +210,7 @@ async def page(
     found = await balances.page(tx, tenant_id, customer_id, wanted, after, limit)
     if wanted.include_contracts:
         given = await unkept_children(tx, tenant_id, customer_id, at)
+        given += await unsettled(tx, further, tenant_id, customer_id, at)
         found = sorted([*found, *(each for each in given if _passes(each, wanted, after))], key=order)
     return found[:limit]
 
@@ -282,7 +284,7 @@ async def _list(api: Api, caller: Caller, asked: ListBalances, wanted: Filter) -
     customer_id = str(asked.customer_id)
     async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
         await customers.get(tx, caller.tenant_id, customer_id)
-        found = await page(tx, caller.tenant_id, customer_id, wanted, after, size + 1, api.clock())
+        found = await page(tx, api.further, caller.tenant_id, customer_id, wanted, after, size + 1, api.clock())
         shown, more = pages.cut(found, size)
         ledgers, amounts = asked.include_ledgers, asked.include_balance
         seen = await views(
@@ -309,6 +311,8 @@ async def open_balance(
         raise NotFoundError(f"{balance_id} is no {'credit' if BalanceType.CREDIT in kinds else 'commit'}")
     if balance.archived_at is not None:
         fields.refuse("this balance is archived", "$")
+    if balance.rolled_over_from is not None:
+        fields.refuse("what rolled over from another contract cannot be edited", "$")
     return balance
 
 

@@ -62,6 +62,8 @@ class Terms(Struct):
         if found is None or found.type not in kinds:
             word = "credit" if kinds == CREDITS else "commit"
             fields.refuse(f"this contract has no {word} {balance_id}", place)
+        if found.rolled_over_from is not None:
+            fields.refuse("what rolled over from another contract cannot be edited", place)
         return found
 
 
@@ -174,6 +176,10 @@ def _updated(balance: Balance, asked: UpdateCommit | UpdateCredit, ground: Groun
     changed = balance_edits.edited(balance, asked, ground.known, ground.settled, place)
     if asked.rollover_fraction is not UNSET:
         fraction = terms.fraction(asked.rollover_fraction, f"{place}.rollover_fraction")
+        if fraction is not None and changed.allocation is not None:
+            fields.refuse("what follows the seats of a subscription does not roll over", f"{place}.rollover_fraction")
+        if ground.settled.rolled_over(balance):
+            fields.refuse("has rolled over with its fraction already", f"{place}.rollover_fraction")
         changed = structs.replace(changed, rollover_fraction=fraction)
     if asked.netsuite_sales_order_id is not UNSET:
         changed = structs.replace(changed, netsuite_sales_order_id=asked.netsuite_sales_order_id)

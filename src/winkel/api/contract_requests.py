@@ -18,6 +18,7 @@ from winkel.api.recurring import RecurringCommitIn, RecurringCreditIn
 from winkel.api.scheduled_charges import ScheduledChargeIn
 from winkel.api.subscriptions import SubscriptionIn
 from winkel.api.terms import CommitIn, CreditIn
+from winkel.api.transitions import TransitionIn
 from winkel.model.contract import ChargesOnUsageInvoices, Contract, StatementSchedule
 from winkel.model.override import Prioritization
 from winkel.model.period import Frequency, month_start
@@ -31,7 +32,6 @@ NOT_YET = (
     | subscriptions.NOT_YET
     | {
         "billing_provider_configuration",
-        "invoice_generation_starting_at",
         "prepaid_balance_threshold_configuration",
         "priority",
         "professional_services",
@@ -39,7 +39,6 @@ NOT_YET = (
         "revenue_system_configuration",
         "spend_threshold_configuration",
         "spend_trackers",
-        "transition",
     }
 )
 """Fields of create that the Metronome API has and that Winkel does not know yet."""
@@ -69,6 +68,7 @@ class StatementScheduleIn(Struct, frozen=True, forbid_unknown_fields=True, kw_on
     frequency: Frequency
     day: Day = Day.FIRST_OF_MONTH
     billing_anchor_date: fields.Instant | None = None
+    invoice_generation_starting_at: fields.Instant | None = None
 
 
 class CreateContract(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -94,6 +94,7 @@ class CreateContract(Struct, forbid_unknown_fields=True, kw_only=True):
     recurring_credits: Annotated[list[RecurringCreditIn], Meta(max_length=RECURRING_MAX)] = []
     subscriptions: Annotated[list[SubscriptionIn], Meta(max_length=SUBSCRIPTIONS_MAX)] = []
     usage_filter: UsageFilterIn | None = None
+    transition: TransitionIn | None = None
     net_payment_terms_days: Decimal | None = None
     netsuite_sales_order_id: str | None = None
     salesforce_opportunity_id: str | None = None
@@ -156,7 +157,7 @@ def agreed(
     Raises `InvalidError` where the terms contradict themselves.
     """
     start, end = fields.term(asked.starting_at, asked.ending_before, "$")
-    return Contract(
+    made = Contract(
         id=str(uuid.uuid4()),
         customer_id=str(asked.customer_id),
         rate_card_id=rate_card_id,
@@ -189,17 +190,34 @@ def agreed(
             discounts.discount(each, known, f"$.discounts[{index}]") for index, each in enumerate(asked.discounts)
         ),
         recurring_balances=recurring.balances(asked.recurring_commits, asked.recurring_credits, (start, end), known),
+        transition=None if asked.transition is None else asked.transition.transition,
         package_id=text_of(asked.package_id),
     )
+    _check_first_statement(made)
+    return made
+
+
+def _check_first_statement(contract: Contract) -> None:
+    """Raise `InvalidError` unless statements are made from the start of a billing period on."""
+    first = contract.usage_statement_schedule.invoice_generation_starting_at
+    if first is None:
+        return
+    period = contract.period_at(first)
+    if period is None or period.start != first:
+        place = "$.usage_statement_schedule.invoice_generation_starting_at"
+        fields.refuse("must be the start of a billing period of the contract", place)
 
 
 def _statements(asked: StatementScheduleIn, start: datetime) -> StatementSchedule:
     """Return the schedule with the date from which billing periods count (metronome-api.md §4.7)."""
     place = "$.usage_statement_schedule.billing_anchor_date"
+    first = fields.hour_or_none(
+        asked.invoice_generation_starting_at, "$.usage_statement_schedule.invoice_generation_starting_at"
+    )
     if asked.day is Day.CUSTOM_DATE:
         if asked.billing_anchor_date is None:
             fields.refuse("is needed for the day CUSTOM_DATE", place)
-        return StatementSchedule(asked.frequency, fields.hour(asked.billing_anchor_date, place))
+        return StatementSchedule(asked.frequency, fields.hour(asked.billing_anchor_date, place), first)
     if asked.billing_anchor_date is not None:
         fields.refuse("needs the day CUSTOM_DATE", place)
-    return StatementSchedule(asked.frequency, start if asked.day is Day.CONTRACT_START else month_start(start))
+    return StatementSchedule(asked.frequency, start if asked.day is Day.CONTRACT_START else month_start(start), first)

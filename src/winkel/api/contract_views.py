@@ -13,6 +13,7 @@ from winkel.api.overrides import OverrideView, override_view
 from winkel.api.recurring import RecurringView, recurring_view
 from winkel.api.scheduled_charges import ScheduledChargeView, scheduled_charge_view
 from winkel.api.subscriptions import SubscriptionView, subscription_view
+from winkel.api.transitions import TransitionView, transition_views
 from winkel.model.commit import BalanceType
 from winkel.model.contract import ChargesOnUsageInvoices, Contract, StatementSchedule
 from winkel.model.money import plain
@@ -20,7 +21,7 @@ from winkel.model.override import Prioritization
 from winkel.model.product import Product
 
 NONE: tuple[()] = ()
-"""What no contract has yet: transitions, usage filters …"""
+"""What no contract has: amendments."""
 CREDIT = BalanceType.CREDIT
 
 
@@ -42,10 +43,16 @@ class TermViews(Struct, frozen=True):
     usage_filters: list[UsageFilterView]
     usage_filter_v1: UsageFiltersV1View | None
     discounts: list[DiscountView]
+    transitions: list[TransitionView]
 
     @classmethod
-    def of(cls, contract: Contract, known: Mapping[str, Product], at: datetime) -> "TermViews":
-        """Return the terms of a contract as they are at the instant; `known` has the products that they name."""
+    def of(
+        cls, contract: Contract, known: Mapping[str, Product], at: datetime, others: Sequence[Contract] = ()
+    ) -> "TermViews":
+        """Return the terms of a contract as they are at the instant.
+
+        `known` has the products that they name; of `others`, contracts of its customer, some may renew it.
+        """
         return cls(
             [override_view(each, known) for each in contract.overrides],
             [scheduled_charge_view(each, known) for each in contract.scheduled_charges],
@@ -55,6 +62,7 @@ class TermViews(Struct, frozen=True):
             filter_views(contract),
             filters_v1(contract, at),
             [discount_view(each, known) for each in contract.discounts],
+            transition_views(contract, others),
         )
 
 
@@ -72,7 +80,7 @@ class ContractV2View(Struct, omit_defaults=True, kw_only=True):
     custom_fields: dict[str, str]
     overrides: list[OverrideView]
     scheduled_charges: list[ScheduledChargeView]
-    transitions: tuple[()]
+    transitions: list[TransitionView]
     usage_filter: list[UsageFilterView]
     subscriptions: list[SubscriptionView]
     has_more: HasMore
@@ -104,7 +112,7 @@ class TermsV1View(Struct, omit_defaults=True, kw_only=True):
     created_by: str
     overrides: list[OverrideView]
     scheduled_charges: list[ScheduledChargeView]
-    transitions: tuple[()]
+    transitions: list[TransitionView]
     recurring_commits: list[RecurringView]
     recurring_credits: list[RecurringView]
     discounts: list[DiscountView]
@@ -158,7 +166,8 @@ class Shown(Struct, frozen=True):
         return [
             each
             for each in self.balances
-            if _term_of(each) in recurring or (_term_of(each) is None and each.created_at <= made)
+            if _term_of(each) in recurring
+            or (_term_of(each) is None and (each.created_at <= made or each.rolled_over_from))
         ]
 
     def balances_at(self, instant: datetime) -> list[BalanceView]:
@@ -202,7 +211,7 @@ def contract_v2(contract: Contract, balances: Sequence[BalanceView], terms: Term
         customer_id=contract.customer_id,
         starting_at=contract.starting_at,
         ending_before=contract.ending_before,
-        usage_statement_schedule=contract.usage_statement_schedule,
+        usage_statement_schedule=_statements(contract),
         commits=_commits(balances),
         credits=_credits(balances),
         created_at=contract.created_at,
@@ -210,7 +219,7 @@ def contract_v2(contract: Contract, balances: Sequence[BalanceView], terms: Term
         custom_fields=contract.custom_fields,
         overrides=terms.overrides,
         scheduled_charges=terms.scheduled_charges,
-        transitions=NONE,
+        transitions=terms.transitions,
         usage_filter=terms.usage_filters,
         subscriptions=terms.subscriptions,
         has_more=HasMore(),
@@ -235,14 +244,14 @@ def _terms(contract: Contract, balances: Sequence[BalanceView], terms: TermViews
     return TermsV1View(
         starting_at=contract.starting_at,
         ending_before=contract.ending_before,
-        usage_statement_schedule=contract.usage_statement_schedule,
+        usage_statement_schedule=_statements(contract),
         commits=_commits(balances),
         credits=_credits(balances),
         created_at=contract.created_at,
         created_by=contract.created_by,
         overrides=terms.overrides,
         scheduled_charges=terms.scheduled_charges,
-        transitions=NONE,
+        transitions=terms.transitions,
         recurring_commits=terms.recurring_commits,
         recurring_credits=terms.recurring_credits,
         discounts=terms.discounts,
@@ -255,6 +264,11 @@ def _terms(contract: Contract, balances: Sequence[BalanceView], terms: TermViews
         usage_filter=terms.usage_filter_v1,
         scheduled_charges_on_usage_invoices=contract.scheduled_charges_on_usage_invoices,
     )
+
+
+def _statements(contract: Contract) -> StatementSchedule:
+    """Return when statements are made, as the API shows it: without since when (metronome-api.md §10.1)."""
+    return structs.replace(contract.usage_statement_schedule, invoice_generation_starting_at=None)
 
 
 def _commits(balances: Iterable[BalanceView]) -> list[BalanceView]:

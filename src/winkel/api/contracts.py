@@ -14,6 +14,7 @@ from winkel.api import (
     history,
     overrides,
     pages,
+    renewals,
     scheduled_charges,
     seat_links,
     seats,
@@ -72,10 +73,15 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
         with refusing_package(asked):
             contract, held, known = await agree(tx, tenant_id, asked, at, caller.name)
         await uniqueness_keys.claim(tx, tenant_id, "contract", contract.uniqueness_key, contract.id)
+        if asked.transition is not None:
+            await renewals.end_older(tx, caller, asked.transition, contract, at)
         await contracts.insert(tx, tenant_id, contract)
         for balance in held:
             await balances.insert(tx, tenant_id, balance)
         held += children([contract], (), at)
+        if contract.transition is not None:
+            rolled = await actions.unsettled(tx, api.further, tenant_id, contract.customer_id, at)
+            held += [each for each in rolled if each.contract_id == contract.id]
         views = await commits.views(tx, api.further, tenant_id, held, at=at)
     return Data(Created(contract.id, contract_v2(contract, views, TermViews.of(contract, known, at))))
 
@@ -124,8 +130,9 @@ async def archive(request: Request[Any, Any, Any], api: Api, caller: Caller) -> 
     async with api.database.transaction(tenant_id) as tx:
         await commits.open_customer(tx, tenant_id, customer_id)
         contract = await contracts.get(tx, tenant_id, customer_id, str(asked.contract_id))
+        await renewals.check_settled(tx, api, tenant_id, contract, "$.contract_id")
         if asked.void_invoices:
-            await actions.void_all(tx, tenant_id, customer_id, contract.id)
+            await actions.void_all(tx, tenant_id, customer_id, at, contract.id)
         await contracts.archive(tx, tenant_id, contract.id, at)
         await balances.archive_of_contract(tx, tenant_id, contract.id, at)
     return Data(Id(contract.id))
@@ -144,6 +151,7 @@ async def update_end_date(request: Request[Any, Any, Any], api: Api, caller: Cal
     async with api.database.transaction(tenant_id) as tx:
         await commits.open_customer(tx, tenant_id, customer_id)
         contract = await commits.open_contract(tx, tenant_id, customer_id, str(asked.contract_id))
+        await renewals.check_not_renewed(tx, tenant_id, contract, "$.contract_id")
         allowed = asked.allow_ending_before_finalized_invoice
         await contract_ends.check(tx, tenant_id, contract, end, allowed, "$.ending_before")
         await actions.keep_begun(tx, tenant_id, customer_id, at)
@@ -286,10 +294,17 @@ async def _shown(
     at = as_of or api.clock()
     first = await edits.before(tx, tenant_id, some)
     known = await products.by_ids(tx, tenant_id, sorted(set().union(*(each.product_ids for each in (*some, *first)))))
+    others = await _others(tx, tenant_id, some, at)
     return [
-        Shown(each, views[each.id], TermViews.of(each, known, at), initial, TermViews.of(initial, known, at))
+        Shown(each, views[each.id], TermViews.of(each, known, at, others), initial, TermViews.of(initial, known, at))
         for each, initial in zip(some, first, strict=True)
     ]
+
+
+async def _others(tx: Connection, tenant_id: int, some: Sequence[Contract], at: datetime) -> list[Contract]:
+    """Return all contracts of the customer of these that were there at the instant: some may renew others."""
+    every = await contracts.of_customer(tx, tenant_id, some[0].customer_id, include_archived=True) if some else ()
+    return [each for each in every if each.created_at <= at]
 
 
 async def _views(
@@ -301,6 +316,7 @@ async def _views(
         return views
     every = await balances.of_customer(tx, tenant_id, shown[0].customer_id, include_archived=True)
     held = [*every, *children(shown, {each.id for each in every}, api.clock())]
+    held += await actions.unsettled(tx, api.further, tenant_id, shown[0].customer_id, api.clock())
     own = [each for each in sorted(held, key=commits.order) if each.contract_id in views]
     ledgers, amounts = asked.include_ledgers, asked.include_balance
     seen = await commits.views(

@@ -207,7 +207,7 @@ async def archive(request: Request[Any, Any, Any], api: Api, caller: Caller) -> 
     async with api.database.transaction(caller.tenant_id) as tx:
         await billing.lock_customer(tx, caller.tenant_id, asked)
         await customers.archive(tx, caller.tenant_id, asked, api.clock())
-        await actions.void_all(tx, caller.tenant_id, asked)
+        await actions.void_all(tx, caller.tenant_id, asked, api.clock())
     return Data(Id(asked))
 
 

@@ -138,7 +138,7 @@ async def void(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Dat
     asked = str((await wire.body(request, InvoiceId)).id)
     async with api.database.transaction(caller.tenant_id) as tx:
         with _about_the_id():
-            await actions.void(tx, caller.tenant_id, asked)
+            await actions.void(tx, caller.tenant_id, asked, api.clock())
     return Data(Id(asked))
 
 

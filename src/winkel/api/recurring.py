@@ -211,7 +211,7 @@ def _balance(asked: RecurringCreditIn, term: Term, known: Mapping[str, Product],
         applicable_product_tags=tuple(asked.applicable_product_tags),
         specifiers=tuple(terms.canonical(each) for each in asked.specifiers),
         netsuite_sales_order_id=asked.netsuite_sales_order_id,
-        subscription=link(asked.subscription_config, asked.recurrence_frequency, place),
+        subscription=link(asked.subscription_config, asked.recurrence_frequency, asked.rollover_fraction, place),
     )
     return _commit(made, asked, place) if isinstance(asked, RecurringCommitIn) else made
 

@@ -1,6 +1,7 @@
 """How recurring commits and credits follow subscriptions: parts of bodies → links, and back (metronome-api.md §4.7)."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from msgspec import Struct, structs
 
@@ -41,12 +42,17 @@ class SubscriptionConfigView(Struct):
     apply_seat_increase_config: SeatIncreaseView
 
 
-def link(asked: SubscriptionConfigIn | None, frequency: RecurrenceFrequency | None, place: str) -> SeatLink | None:
+def link(
+    asked: SubscriptionConfigIn | None, frequency: RecurrenceFrequency | None, rollover: Decimal | None, place: str
+) -> SeatLink | None:
     """Return how it follows a subscription, under the name that the request gives that. Raises `InvalidError`."""
     if asked is None:
         return None
     if frequency is RecurrenceFrequency.DAILY:
         fields.refuse("what follows a subscription cannot be DAILY", f"{place}.recurrence_frequency")
+    if rollover is not None:
+        message = "what follows the seats of a subscription does not roll over: leave it out"
+        fields.refuse(message, f"{place}.rollover_fraction")
     is_prorated = asked.apply_seat_increase_config.is_prorated
     return SeatLink(subscription_id=asked.subscription_id, allocation=asked.allocation, is_prorated=is_prorated)
 

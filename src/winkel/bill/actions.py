@@ -12,17 +12,20 @@ from msgspec import Struct
 from winkel.bill import books, correct
 from winkel.bill.apart import apart
 from winkel.bill.breakdown import Window, breakdown
-from winkel.bill.draft import Draft, drafts
-from winkel.bill.due import RETRY, due_at, next_look
+from winkel.bill.draft import Draft, drafted, drafts
+from winkel.bill.due import RETRY, due_at, next_look, settled
+from winkel.bill.imported import as_metered, imported, statement_to_import
 from winkel.bill.preview import preview
 from winkel.bill.recurring import begun, children, with_children
+from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers, without_awaited
 from winkel.bill.statement import Need, needs, needs_of, statement_of, statements
 from winkel.meter.preview import usage_of
 from winkel.meter.runs import oldest_day
 from winkel.model.account import Account
 from winkel.model.commit import Balance
+from winkel.model.errors import InvalidError
 from winkel.model.event import Event
-from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
+from winkel.model.invoice import ImportedUsage, Invoice, InvoiceStatus, InvoiceType
 from winkel.model.ledger import LedgerEntry
 from winkel.model.period import Period
 from winkel.model.usage import HourUsage
@@ -36,15 +39,17 @@ log = structlog.get_logger(__name__)
 
 
 class Standing(Struct, frozen=True):
-    """A customer's account and its open invoices at one instant."""
+    """A customer's account, with what has rolled over as it would be settled now, and its open invoices."""
 
     account: Account
     drafts: list[Draft]
+    rollovers: list[Rollover]
 
     @property
     def deductions(self) -> list[LedgerEntry]:
-        """What finalizing the open drafts would take from balances."""
-        return [entry for draft in self.drafts for entry in draft.entries]
+        """What finalizing the open drafts would take from balances, and settling what rolls over."""
+        drawn = [entry for draft in self.drafts for entry in draft.entries]
+        return [*drawn, *(each.entry for each in self.rollovers)]
 
 
 class Failure(Struct, frozen=True):
@@ -72,6 +77,7 @@ class _Part(Struct):
     account: Account
     needs: list[Need] = []
     drafts: list[Draft] = []
+    rollovers: list[Rollover] = []
     failure: Failure | None = None
 
     @contextmanager
@@ -93,10 +99,16 @@ async def standing(
     The transaction should be a snapshot, so that no invoice is finalized between two of its reads. `further` are the
     databases beside its own that usage is spread over.
     """
-    account = with_children(await accounts.load(tx, tenant_id, customer_id), at)
+    account = _whole(await accounts.load(tx, tenant_id, customer_id), at)
     async with shards.reading(tx, further, tenant_id) as reader:
         (metered,) = await _metered(reader, [(account, needs(account, at))])
-    return Standing(account, drafts(account, metered, at))
+    found = drafted(account, metered, at)
+    return Standing(with_amounts(account, found.rollovers), found.drafts, found.rollovers)
+
+
+def _whole(account: Account, at: datetime) -> Account:
+    """Return the account with the balances that follow from its contracts and are not kept yet."""
+    return with_rollovers(with_children(account, at), at)
 
 
 async def breakdowns(
@@ -115,12 +127,67 @@ async def breakdowns(
     are broken down too. The transaction should be a snapshot. `windows` are at least one, in order and without a gap.
     """
     kept = await invoices.meeting(tx, tenant_id, account.customer.id, Period(windows[0].start, windows[-1].end))
-    rated = [*statements(account, at), *(statement_of(account, invoice) for invoice in kept)]
+    account = _whole(account, at)
+    metered_ones = [each for each in kept if not each.imported_usage]
+    rated = [*statements(account, at), *(statement_of(account, invoice) for invoice in metered_ones)]
     async with shards.reading(tx, further, tenant_id) as reader:
         (metered,) = await _metered(reader, [(account, needs_of(account, rated))])
     open_ones = [each for each in drafts(account, metered, at) if each.invoice.type is InvoiceType.USAGE]
     still = [msgspec.structs.replace(each.invoice, issued_at=due_at(each, grace)) for each in open_ones]
-    return [window for invoice in (*kept, *still) for window in breakdown(account, invoice, metered, windows)]
+    return [window for each in (*kept, *still) for window in _windows(account, each, metered, windows)]
+
+
+def _windows(
+    account: Account, invoice: Invoice, usage: Mapping[str, Sequence[HourUsage]], windows: Sequence[Period]
+) -> list[Window]:
+    """Return the breakdown of an invoice: by usage, or by what it was imported from."""
+    if invoice.imported_usage:
+        account, usage = as_metered(account, statement_of(account, invoice).contract, invoice.imported_usage)
+    return breakdown(account, invoice, usage, windows)
+
+
+class Import(Struct, frozen=True):
+    """A past usage statement, with the quantities from which it is to be made."""
+
+    contract_id: str
+    period: Period
+    issued_at: datetime
+    given: tuple[ImportedUsage, ...]
+
+
+async def importing(tx: Connection, tenant_id: int, customer_id: str, *, keep: bool, at: datetime) -> Account:
+    """Lock a customer whose past is to be imported, and return its account. Raises `NotFoundError`."""
+    await billing.lock_customer(tx, tenant_id, customer_id)
+    account = with_children(await accounts.load(tx, tenant_id, customer_id), at)
+    if keep:
+        await _keep_children(tx, tenant_id, account, at)
+    return account
+
+
+async def import_one(
+    tx: Connection, tenant_id: int, account: Account, asked: Import, *, keep: bool, at: datetime
+) -> tuple[Invoice, Account]:
+    """Return an imported invoice, final at once, and the account with it; it is kept if `keep` says so.
+
+    Raises `InvalidError` and `ConflictError` as `bill/imported.py` does.
+    """
+    contract = next((each for each in account.contracts if each.id == asked.contract_id), None)
+    if contract is None:
+        raise InvalidError(f"this customer has no open contract {asked.contract_id}")
+    draft = imported(account, statement_to_import(account, contract, asked.period, at), asked.given)
+    invoice = _final(draft, asked.issued_at, at)
+    books.check(invoice, draft.entries)
+    if keep:
+        await invoices.insert(tx, tenant_id, [invoice])
+        await ledger.post(tx, tenant_id, draft.entries)
+    items = {line.schedule_item_id for line in invoice.line_items if line.schedule_item_id}
+    after = msgspec.structs.replace(
+        account,
+        entries=(*account.entries, *draft.entries),
+        invoiced=account.invoiced | {invoice.id},
+        invoiced_items=account.invoiced_items | items,
+    )
+    return invoice, after
 
 
 class Hypothetical(Struct, frozen=True):
@@ -144,7 +211,7 @@ async def previewed(
     event is in the usage that is read or it is not remembered. Raises `NotFoundError`, and `InvalidError` for an event
     that a billable metric cannot use.
     """
-    account = with_children(await accounts.load(tx, tenant_id, customer_id), at)
+    account = _whole(await accounts.load(tx, tenant_id, customer_id), at)
     wanted, events = needs(account, at), asked.events
     usage: Mapping[str, Sequence[HourUsage]] = {need.key: () for need in wanted}
     if asked.merge:
@@ -182,6 +249,17 @@ async def unkept_children(tx: Connection, tenant_id: int, customer_id: str, at: 
     return children(agreed, known.get(customer_id, frozenset()), at)
 
 
+async def unsettled(
+    tx: Connection, further: Sequence[Lender], tenant_id: int, customer_id: str, at: datetime
+) -> list[Balance]:
+    """Return the balances of what has rolled over to contracts of a customer and is not settled, as it would be now."""
+    agreed = await contracts.of_customer(tx, tenant_id, customer_id)
+    if not any(each.transition is not None and each.starting_at <= at for each in agreed):
+        return []
+    now = await standing(tx, further, tenant_id, customer_id, at)
+    return [each.balance for each in now.rollovers]
+
+
 async def keep_begun(tx: Connection, tenant_id: int, customer_id: str, at: datetime) -> None:
     """Keep the children that have begun, before terms change from which they follow. The customer is locked."""
     for child in begun(await unkept_children(tx, tenant_id, customer_id, at), at):
@@ -217,7 +295,7 @@ async def finalize_due(
     after `RETRY`. What can't be written raises, and then nothing is.
     """
     read = await accounts.load_some(tx, tenant_id, customer_ids)
-    known = {customer_id: with_children(account, at) for customer_id, account in read.items()}
+    known = {customer_id: _whole(account, at) for customer_id, account in read.items()}
     parts = {customer_id: [_Part(each) for each in apart(account)] for customer_id, account in known.items()}
     async with shards.reading(tx, further, tenant_id) as reader:
         await _rate(reader, [part for some in parts.values() for part in some], at)
@@ -233,6 +311,11 @@ async def finalize_due(
         failures = [part.failure for part in some if part.failure is not None]
         for invoice, draft in zip(made, due, strict=True):
             books.check(invoice, draft.entries)
+        rolled = settled([each for part in some for each in part.rollovers], still)
+        for each in rolled:
+            books.check_rollover(each.balance, [each.entry])
+            await balances.insert(tx, tenant_id, each.balance)
+        entries += [each.entry for each in rolled]
         final += made
         entries += [entry for draft in due for entry in draft.entries]
         again = next_look(known[customer_id], still, grace, at)
@@ -248,7 +331,8 @@ async def finalize_due(
 
 async def _keep_children(tx: Connection, tenant_id: int, account: Account, at: datetime) -> None:
     """Keep the children of an account that have begun."""
-    for child in begun([each for each in account.balances if each.id not in account.kept_balances], at):
+    unkept = [each for each in without_awaited(account).balances if each.id not in account.kept_balances]
+    for child in begun(unkept, at):
         await balances.insert(tx, tenant_id, child)
 
 
@@ -261,7 +345,8 @@ async def _rate(reader: shards.Reader, parts: Sequence[_Part], at: datetime) -> 
     usage = await _metered(reader, [(part.account, part.needs) for part in sound])
     for part, metered in zip(sound, usage, strict=True):
         with part.trying():
-            part.drafts = drafts(part.account, metered, at)
+            found = drafted(part.account, metered, at)
+            part.drafts, part.rollovers = found.drafts, found.rollovers
 
 
 def _final(draft: Draft, issued_at: datetime, at: datetime) -> Invoice:
@@ -269,19 +354,23 @@ def _final(draft: Draft, issued_at: datetime, at: datetime) -> Invoice:
     return msgspec.structs.replace(draft.invoice, status=InvoiceStatus.FINALIZED, created_at=at, issued_at=issued_at)
 
 
-async def void(tx: Connection, tenant_id: int, invoice_id: str) -> None:
+async def void(tx: Connection, tenant_id: int, invoice_id: str, at: datetime) -> None:
     """Void a finalized invoice: it asks for nothing any more, and what it took from balances comes back.
+
+    What has rolled over from its contract is settled once more.
 
     Its period or its schedule items are on no draft until it is regenerated. Raises `NotFoundError` (also for a draft:
     those are not kept), and `InvalidError` when it is void already.
     """
-    await _void(tx, tenant_id, await _taken(tx, tenant_id, invoice_id))
+    await _void(tx, tenant_id, await _taken(tx, tenant_id, invoice_id), at)
 
 
-async def void_all(tx: Connection, tenant_id: int, customer_id: str, contract_id: str | None = None) -> None:
+async def void_all(
+    tx: Connection, tenant_id: int, customer_id: str, at: datetime, contract_id: str | None = None
+) -> None:
     """Void every finalized invoice of a customer, or of one of its contracts. The customer must be locked."""
     for invoice in await invoices.finalized(tx, tenant_id, customer_id, contract_id):
-        await _void(tx, tenant_id, invoice)
+        await _void(tx, tenant_id, invoice, at)
 
 
 async def regenerate(
@@ -293,7 +382,7 @@ async def regenerate(
     `ConflictError` as `bill/correct.py, regenerated` does.
     """
     old = await _taken(tx, tenant_id, invoice_id)
-    account = with_children(await accounts.load(tx, tenant_id, old.customer_id), at)
+    account = _whole(await accounts.load(tx, tenant_id, old.customer_id), at)
     async with shards.reading(tx, further, tenant_id) as reader:
         (metered,) = await _metered(reader, [(account, correct.needs_again(account, old, at))])
     draft = correct.regenerated(account, old, metered, at)
@@ -302,6 +391,7 @@ async def regenerate(
     await _keep_children(tx, tenant_id, account, at)
     await invoices.insert(tx, tenant_id, [invoice])
     await ledger.post(tx, tenant_id, draft.entries)
+    await _settle_again(tx, tenant_id, account, invoice, draft.entries, at)
     return invoice
 
 
@@ -312,12 +402,36 @@ async def _taken(tx: Connection, tenant_id: int, invoice_id: str) -> Invoice:
     return await invoices.get(tx, tenant_id, customer_id, invoice_id)
 
 
-async def _void(tx: Connection, tenant_id: int, invoice: Invoice) -> None:
+async def _void(tx: Connection, tenant_id: int, invoice: Invoice, at: datetime) -> None:
     """Void an invoice of a locked customer. Raises `InvalidError` unless it is finalized."""
+    agreed = await contracts.of_customer(tx, tenant_id, invoice.customer_id)
+    renewed = any(each.transition and each.transition.from_contract_id == invoice.contract_id for each in agreed)
+    account = _whole(await accounts.load(tx, tenant_id, invoice.customer_id), at) if renewed else None
     entries = await ledger.of_invoice(tx, tenant_id, invoice.id)
     held = await balances.of_customers(tx, tenant_id, [invoice.customer_id], include_archived=True)
     back = correct.credited(invoice, entries, held.get(invoice.customer_id, ()))
     books.check(invoice, entries)
     await invoices.set_void(tx, tenant_id, invoice.id)
     await ledger.post(tx, tenant_id, back)
-    books.check(msgspec.structs.replace(invoice, status=InvoiceStatus.VOID), [*entries, *back])
+    void = msgspec.structs.replace(invoice, status=InvoiceStatus.VOID)
+    books.check(void, [*entries, *back])
+    if account is not None:
+        await _settle_again(tx, tenant_id, account, void, back, at)
+
+
+async def _settle_again(
+    tx: Connection, tenant_id: int, account: Account, of: Invoice, posted: Sequence[LedgerEntry], at: datetime
+) -> None:
+    """Keep what changes of what rolled over from the contract of an invoice for which these entries were posted.
+
+    `account` is what it was before. As long as the contract has open statements, only what was settled is so again.
+    """
+    if any(each.contract.id == of.contract_id for each in statements(account, at)):
+        account = without_awaited(account)
+    for each in settled_again(account, of.contract_id, posted, f"{of.id} {of.status}"):
+        if each.balance.id in account.kept_balances:
+            await balances.set_schedules(tx, tenant_id, each.balance)
+        else:
+            await balances.insert(tx, tenant_id, each.balance)
+        await ledger.post(tx, tenant_id, [each.entry])
+        books.check_rollover(each.balance, await ledger.of_balance(tx, tenant_id, each.entry.balance_id))

@@ -11,13 +11,20 @@ def apart(account: Account) -> list[Account]:
 
     Contracts that one balance may pay for stay together, and so do those that are linked through others: their invoices
     draw it down in one order, so none of them may become final while another can't be rated. So does the contract on
-    which it is invoiced. No link, no dependence: charges follow from a contract alone (docs/decisions.md).
+    which it is invoiced, and one that renews another: it gets what that leaves. No link, no dependence: charges follow
+    from a contract alone (docs/decisions.md).
     """
     groups = {each.id: {each.id} for each in account.contracts}
-    for balance in account.balances:
-        reached = [
-            each.id for each in account.contracts if reaches(balance, each) or each.id == balance.invoice_contract_id
-        ]
+    links = [
+        [each.id for each in account.contracts if reaches(balance, each) or each.id == balance.invoice_contract_id]
+        for balance in account.balances
+    ]
+    links += [
+        [each.transition.from_contract_id, each.id]
+        for each in account.contracts
+        if each.transition is not None and each.transition.from_contract_id in groups
+    ]
+    for reached in links:
         if len(reached) > 1:
             together = set().union(*(groups[one] for one in reached))
             groups |= dict.fromkeys(together, together)

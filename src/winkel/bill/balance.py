@@ -17,6 +17,7 @@ _ORDER = (
     EntryKind.MANUAL,
     EntryKind.AUTOMATED_INVOICE_DEDUCTION,
     EntryKind.CREDITED,
+    EntryKind.ROLLOVER,
     EntryKind.TRUEUP,
     EntryKind.EXPIRATION,
 )
@@ -119,7 +120,8 @@ def _turn(entry: LedgerEntry, undone: Collection[str]) -> tuple[object, ...]:
     if entry.invoice_id is not None and entry.invoice_id in undone:
         first = _ORDER.index(EntryKind.AUTOMATED_INVOICE_DEDUCTION)
         return entry.timestamp, first, 0, entry.invoice_id, entry.amount > ZERO, entry.id
-    return entry.timestamp, _ORDER.index(entry.kind), 1, "", False, entry.id
+    leaves = entry.kind is EntryKind.ROLLOVER and entry.amount < ZERO  # after what came back
+    return entry.timestamp, _ORDER.index(entry.kind), 1, "", leaves, entry.id
 
 
 def _awaits_true_up(balance: Balance) -> bool:

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
 
-from winkel.model.commit import BalanceType
+from winkel.model.commit import Balance, BalanceType
 from winkel.model.invoice import Invoice, InvoiceStatus, LineItem, LineType
-from winkel.model.ledger import LedgerEntry
+from winkel.model.ledger import EntryKind, LedgerEntry
 from winkel.model.money import ZERO, add, negated, subtract, total
 
 
@@ -24,6 +24,19 @@ def check(invoice: Invoice, entries: Iterable[LedgerEntry]) -> None:
     for line in invoice.line_items if invoice.status is not InvoiceStatus.VOID else ():
         apart[line.balance_id] = subtract(apart[line.balance_id], _taken(line))
     assert not any(apart.values()), "what an invoice takes from balances is what was posted for it"
+
+
+def check_rollover(balance: Balance, entries: Iterable[LedgerEntry]) -> None:
+    """Assert that a balance has what rolled over to it: `entries` are all of the balance that it has it from.
+
+    `store/balances.sql, unbalanced` asks the same of a whole database.
+    """
+    lost = [each.amount for each in entries if (each.kind, each.new_contract_id) == _to(balance)]
+    assert not total([*lost, *(each.amount for each in balance.segments)]), "what rolls over is neither more nor less"
+
+
+def _to(balance: Balance) -> tuple[EntryKind, str | None]:
+    return EntryKind.ROLLOVER, balance.contract_id
 
 
 def _taken(line: LineItem) -> Decimal:

@@ -12,7 +12,9 @@ from msgspec import structs
 from winkel.bill.balance import all_remaining
 from winkel.bill.draft import Draft, scheduled_draft, usage_draft
 from winkel.bill.identity import derived, regenerated_id
+from winkel.bill.imported import imported
 from winkel.bill.purse import reaches
+from winkel.bill.rollover import taken_back
 from winkel.bill.scheduled import asked_again
 from winkel.bill.statement import Need, Statement, needs_of, statements
 from winkel.bill.trueup import TrueUp, true_ups
@@ -54,18 +56,23 @@ def _undone(taken: LedgerEntry, postpaid: Collection[str]) -> LedgerEntry:
 def needs_again(account: Account, void: Invoice, at: datetime) -> list[Need]:
     """Return the usage that `regenerated` needs. Raises what that raises."""
     contract = _contract(account, void)
-    return needs_of(account, [_statement(contract, void, at)] if void.type is InvoiceType.USAGE else [])
+    metered = void.type is InvoiceType.USAGE and not void.imported_usage
+    return needs_of(account, [_statement(contract, void, at)] if metered else [])
 
 
 def regenerated(account: Account, void: Invoice, usage: Mapping[str, Sequence[HourUsage]], at: datetime) -> Draft:
     """Return the invoice that takes the place of a void one, and the deductions that it posts.
 
-    It is rated as a draft of its period would be: today's terms, all of `usage`, and what balances hold now. One of
-    schedule items asks for them as they are today. Raises `InvalidError` when it is not void or nothing is left to ask
-    for, and `ConflictError` when it was regenerated before.
+    It is rated as a draft of its period would be: today's terms, all of `usage` or the quantities that were imported,
+    and what balances hold now. One of schedule items asks for them as they are today. What rolled over to a later
+    contract, and is not used there, pays as if it had not. Raises `InvalidError` when it is not void or nothing is left
+    to ask for, and `ConflictError` when it was regenerated before.
     """
     contract = _contract(account, void)
-    if void.type is InvoiceType.USAGE:
+    account = taken_back(account, contract.id)
+    if void.imported_usage:
+        made = imported(_freed(account, void), _statement(contract, void, at), void.imported_usage)
+    elif void.type is InvoiceType.USAGE:
         made = usage_draft(_freed(account, void), _statement(contract, void, at), usage, all_remaining(account))
     elif any(line.balance_type == BalanceType.POSTPAID for line in void.line_items):
         made = _true_up(account, void, at)

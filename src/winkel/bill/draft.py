@@ -16,6 +16,7 @@ from winkel.bill.conversion import charged_lines
 from winkel.bill.draw import Paid, Payment, draw, rest, taken
 from winkel.bill.identity import derived
 from winkel.bill.purse import Purse, applying, is_free, purses
+from winkel.bill.rollover import Rollover, roll, without_awaited
 from winkel.bill.scheduled import Scheduled, placed, scheduled
 from winkel.bill.statement import Pricing, Statement, currency_of, statements
 from winkel.bill.subscription import on_statement
@@ -48,27 +49,48 @@ class Draft(Struct, frozen=True):
         return max(self.invoice.issued_at, self.usage_until or self.invoice.issued_at)
 
 
+class Drafted(Struct, frozen=True):
+    """All that is open of a customer at an instant."""
+
+    drafts: list[Draft]
+    rollovers: list[Rollover]
+    """What rolls over to contracts that renew others, as far as it is not settled yet."""
+
+
 def drafts(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: datetime) -> list[Draft]:
-    """Return all open invoices of the customer, in the order in which they draw balances down.
+    """Return all open invoices of the customer, as `drafted` does."""
+    return drafted(account, usage, at).drafts
+
+
+def drafted(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: datetime) -> Drafted:
+    """Return all open invoices of the customer, in the order in which they draw balances down, and what rolls over.
 
     `usage` holds the rows of every customer key for each of `needs(account, at)`, under `Need.key`; usage that is
     needed and missing there raises `KeyError`, for nothing must be billed as zero by mistake. Earlier drafts reduce
     what later ones find in a balance. Scheduled invoices stand among them by date; what subscriptions ask for there
     draws balances down too, once the date has come. True-ups ask for what all others leave of a postpaid commit.
+    A contract gets what the one before leaves (`bill/rollover.py`) before its first invoice draws on it.
     """
     left = all_remaining(account)
+    rolled: list[Rollover] = []
+    waiting = {each.id: each for each in account.contracts if each.transition is not None and each.starting_at <= at}
     found = []
+    settled = without_awaited(account)  # what is final on its date waits for no statement of the contract before
     turns: list[Statement | Scheduled] = [*statements(account, at), *scheduled(account, at)]
     for each in sorted(turns, key=_turn):
         if isinstance(each, Statement):
+            if (begun := waiting.pop(each.contract.id, None)) is not None:
+                rolled += roll(account, begun, left)
             draft = usage_draft(account, each, usage, left)
         else:
-            draft = scheduled_draft(account, each, left, at)
+            draft = scheduled_draft(settled, each, left, at)
         for entry in draft.entries:
             note(left, entry)
         found.append(draft)
+    for contract in waiting.values():
+        rolled += roll(account, contract, left)
     found += [Draft(each.invoice, each.entries, each.usage_until) for each in true_ups(account, left)]
-    return sorted(found, key=lambda each: each.settled_at)
+    return Drafted(sorted(found, key=lambda each: each.settled_at), rolled)
 
 
 def _turn(of: Statement | Scheduled) -> tuple[object, ...]:

@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 from winkel.bill import subscription
 from winkel.bill.draft import Draft
 from winkel.bill.recurring import next_start
+from winkel.bill.rollover import Rollover
 from winkel.bill.scheduled import schedules
 from winkel.model.account import Account
+from winkel.model.invoice import InvoiceType
 
 RETRY = timedelta(minutes=5)
 """When to try again contracts whose billing failed."""
@@ -25,6 +27,24 @@ def due_at(draft: Draft, grace: timedelta) -> datetime:
     return max(draft.invoice.issued_at, draft.usage_until + grace)
 
 
+def settled(rollovers: Iterable[Rollover], still: Iterable[Draft]) -> list[Rollover]:
+    """Return what rolls over for good when only these drafts are still open.
+
+    Nothing of the older contract may draw on its balances any more; true-ups only ask for what is left.
+    """
+    drawing = [each.invoice for each in still if each.usage_until is None or each.invoice.type is InvoiceType.USAGE]
+    return [
+        each
+        for each in rollovers
+        if not any(
+            invoice.contract_id == each.entry.contract_id
+            and invoice.issued_at is not None
+            and invoice.issued_at <= each.entry.timestamp
+            for invoice in drawing
+        )
+    ]
+
+
 def next_look(account: Account, drafts: Iterable[Draft], grace: timedelta, at: datetime) -> datetime | None:
     """Return when the first of these drafts becomes final, or the next contract or period of a term begins.
 
@@ -32,6 +52,8 @@ def next_look(account: Account, drafts: Iterable[Draft], grace: timedelta, at: d
     """
     moments = [due_at(draft, grace) for draft in drafts]
     moments += [contract.starting_at for contract in account.contracts if contract.starting_at > at]
+    first = [each.usage_statement_schedule.invoice_generation_starting_at for each in account.contracts]
+    moments += [each for each in first if each is not None and each > at]
     moments += [start for contract in account.contracts if (start := next_start(contract, at)) is not None]
     for contract in account.contracts:
         starts = (subscription.next_start(contract, each, at) for each in contract.subscriptions)

@@ -39,10 +39,10 @@ class Purse(Struct, frozen=True, gc=False):
 def purses(account: Account, contract: Contract, period: Period) -> list[Purse]:
     """Return the segments that may pay for usage of the contract in the period, in draw-down order.
 
-    The order is that of metronome-api.md §4.7: what pays before what only counts (postpaid); lower priority number;
-    free before paid; fewest applicable products; fewest group value specifiers; ends first; begins first; fewest
-    applicable contracts; the contract's own before the customer's. Ids decide what is still equal, so that the order
-    never depends on chance.
+    The order is that of metronome-api.md §4.7: what rolled over, of it first what only counts (postpaid); what pays,
+    before what only counts; lower priority number; free before paid, unless it rolled over; fewest applicable products;
+    fewest group value specifiers; ends first; begins first; fewest applicable contracts; the contract's own before the
+    customer's. Ids decide what is still equal, so that the order never depends on chance.
     """
     found = [
         (_precedence(account, balance, segment, period.start), Purse(balance, segment))
@@ -99,9 +99,9 @@ def reaches(balance: Balance, contract: Contract) -> bool:
 def _precedence(account: Account, balance: Balance, segment: Segment, at: datetime) -> tuple[object, ...]:
     """Return the sort key of a segment; the smallest pays first."""
     return (
-        balance.type is BalanceType.POSTPAID,
+        _rank(balance),
         balance.priority,
-        is_paid(balance),
+        balance.rolled_over_from is None and is_paid(balance),
         _product_count(account, balance, at),
         sum(1 for each in balance.specifiers if each.pricing_group_values or each.presentation_group_values),
         segment.ending_before,
@@ -111,6 +111,14 @@ def _precedence(account: Account, balance: Balance, segment: Segment, at: dateti
         balance.id,
         segment.id,
     )
+
+
+def _rank(balance: Balance) -> int:
+    """Return what comes before priority: rollovers, postpaid ones first, then what pays, then what only counts."""
+    postpaid = balance.type is BalanceType.POSTPAID
+    if balance.rolled_over_from is not None:
+        return 0 if postpaid else 1
+    return 3 if postpaid else 2
 
 
 def is_paid(balance: Balance) -> bool:

@@ -99,7 +99,7 @@ def statements(account: Account, at: datetime) -> list[Statement]:
             contract.starting_at, contract.ending_before, when.billing_anchor_date, when.frequency, at
         ):
             its_id = invoice_id(contract.id, InvoiceType.USAGE, period.start)
-            if its_id not in account.invoiced:
+            if its_id not in account.invoiced and when.makes(period):
                 found.append(Statement(contract, period, its_id))
     return sorted(found, key=lambda each: (each.period.end, each.contract.created_at, each.contract.id))
 

@@ -121,7 +121,7 @@ def _is_on_statement(account: Account, contract: Contract, subscription: Subscri
     if subscription.invoice_placement is InvoicePlacement.ON_SCHEDULED_INVOICE:
         return False
     period = contract.period_at(date - HOUR)
-    if period is None or period.end != date:
+    if period is None or period.end != date or not contract.usage_statement_schedule.makes(period):
         return False
     return invoice_id(contract.id, InvoiceType.USAGE, period.start) not in account.invoiced
 

@@ -64,6 +64,13 @@ class Specifier(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
     presentation_group_values: dict[str, str] = {}
 
 
+class RolledOverFrom(Struct, frozen=True):
+    """Of which commit or credit, of which older contract, a balance is what was left (metronome-api.md §4.7)."""
+
+    balance_id: str
+    contract_id: str
+
+
 class Balance(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A commit or a credit: segments of an amount, what they may pay for, and in which order.
 
@@ -110,6 +117,8 @@ class Balance(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The recurring commit or credit whose child it is (`model/recurring.py`)."""
     allocation: SeatAllocation | None = None
     """How it follows the seats of a subscription; None: it does not."""
+    rolled_over_from: RolledOverFrom | None = None
+    """Where its amount came from when its contract renewed another (`bill/rollover.py`)."""
 
     @property
     def seat_group_key(self) -> str | None:

@@ -13,11 +13,18 @@ from winkel.model.subscription import Subscription
 from winkel.model.word import Word
 
 
-class StatementSchedule(Struct, frozen=True):
+class StatementSchedule(Struct, frozen=True, omit_defaults=True):
     """When usage statements are made: every `frequency`, counted from `billing_anchor_date`."""
 
     frequency: Frequency
     billing_anchor_date: datetime
+    invoice_generation_starting_at: datetime | None = None
+    """The start of the first billing period whose statement is made by itself; earlier ones may be imported."""
+
+    def makes(self, period: Period) -> bool:
+        """Whether the statement of a billing period is made by itself."""
+        first = self.invoice_generation_starting_at
+        return first is None or period.start >= first
 
 
 class ChargesOnUsageInvoices(Word):
@@ -59,6 +66,19 @@ class UsageFilter(Struct, frozen=True):
     starting_at: datetime
 
 
+class TransitionType(Word):
+    """How a contract follows another one (metronome-api.md §4.7)."""
+
+    RENEWAL = "RENEWAL"
+
+
+class Transition(Struct, frozen=True):
+    """The contract that ends where another begins, and leaves to it what rolls over (metronome-api.md §4.7)."""
+
+    type: TransitionType
+    from_contract_id: str
+
+
 class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The rates, the term and the statement schedule of one customer (metronome-api.md §4.7).
 
@@ -90,6 +110,8 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
     archived_at: datetime | None = None
     recurring_balances: tuple[RecurringBalance, ...] = ()
     """What it gives anew each period; the balances that follow are beside it, as all are."""
+    transition: Transition | None = None
+    """The contract that it renews."""
     package_id: str | None = None
     """The package from which its first terms came."""
     discounts: tuple[Discount, ...] = ()

@@ -108,6 +108,16 @@ def asked_for(lines: Iterable[LineItem], credit_type_id: str) -> Decimal:
     )
 
 
+class ImportedUsage(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A quantity from which an imported invoice was made: so many sold units, used from `starting_at` on."""
+
+    product_id: str
+    starting_at: datetime
+    quantity: Decimal
+    pricing_group_values: dict[str, str] = {}
+    presentation_group_values: dict[str, str] = {}
+
+
 class Invoice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The line items of one customer for one period (USAGE) or one date (SCHEDULED)."""
 
@@ -127,6 +137,8 @@ class Invoice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     net_payment_terms_days: Decimal | None = None
     regenerated_from_invoice_id: str | None = None
     """The void invoice whose place this one takes."""
+    imported_usage: tuple[ImportedUsage, ...] = ()
+    """What it was made from in place of metered usage (`bill/imported.py`); empty: it was not imported."""
 
     @property
     def period(self) -> Period:

@@ -20,6 +20,8 @@ class EntryKind(StrEnum):
     """What a deduction took comes back: its invoice was voided."""
     TRUEUP = "TRUEUP"
     """What a postpaid commit's true-up invoice asks for."""
+    ROLLOVER = "ROLLOVER"
+    """What goes to the contract that renews the balance's own, or comes back from there."""
     EXPIRATION = "EXPIRATION"
     SEAT_BASED_ADJUSTMENT = "SEAT_BASED_ADJUSTMENT"
     """What seats give that the segment did not begin with."""
@@ -51,3 +53,5 @@ class LedgerEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str | None = None
     per_seat: dict[str, Decimal] = {}
     """Of a balance that each seat has a part of: how much of the amount is whose."""
+    new_contract_id: str | None = None
+    """Of a ROLLOVER: the contract that gets it."""

@@ -1,4 +1,4 @@
-"""Prepaid commits and credits, of customers and of contracts. What is left of them is in `store/ledger.py`."""
+"""Commits and credits, of customers and of contracts. What is left of them is in `store/ledger.py`."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -44,8 +44,8 @@ async def insert(tx: Connection, tenant_id: int, balance: Balance) -> None:
     """Keep a new balance."""
     values = {"tenant_id": tenant_id, **msgspec.structs.asdict(balance)}
     values |= {name: Jsonb(values[name]) for name in _NESTED}
-    values["allocation"] = _json(balance.allocation)
-    await tx.execute(sql.insert, {**values, "invoice_schedule": _json(balance.invoice_schedule)})
+    values |= {name: _json(values[name]) for name in ("allocation", "invoice_schedule", "rolled_over_from")}
+    await tx.execute(sql.insert, values)
 
 
 async def get(tx: Connection, tenant_id: int, customer_id: str, balance_id: str) -> Balance:
@@ -112,6 +112,15 @@ async def set_schedules(tx: Connection, tenant_id: int, balance: Balance) -> Non
 async def archive_of_contract(tx: Connection, tenant_id: int, contract_id: str, at: datetime) -> None:
     """Archive the balances of a contract."""
     await tx.execute(sql.archive_of_contract, {"tenant_id": tenant_id, "contract_id": contract_id, "at": at})
+
+
+async def unbalanced(connection: Connection) -> list[tuple[int, str]]:
+    """Return (tenant id, balance id) of those that have not what rolled over to them; for the owner's connection.
+
+    The rule is that of `bill/books.py`.
+    """
+    rows = await (await connection.execute(sql.unbalanced)).fetchall()
+    return [(row["tenant_id"], row["id"]) for row in rows]
 
 
 def _json(value: object | None) -> Jsonb | None:

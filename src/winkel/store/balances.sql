@@ -4,12 +4,13 @@ INSERT INTO balance (tenant_id, id, type, customer_id, contract_id, product_id, 
                      name, description, applicable_contract_ids, applicable_product_ids, applicable_product_tags,
                      specifiers, rate_type, invoice_schedule, invoice_contract_id, rollover_fraction,
                      netsuite_sales_order_id, salesforce_opportunity_id, uniqueness_key, custom_fields, created_at,
-                     created_by, recurring_id, allocation)
+                     created_by, recurring_id, rolled_over_from, allocation)
 VALUES (%(tenant_id)s, %(id)s, %(type)s, %(customer_id)s, %(contract_id)s, %(product_id)s, %(credit_type_id)s,
         %(segments)s, %(priority)s, %(name)s, %(description)s, %(applicable_contract_ids)s,
         %(applicable_product_ids)s, %(applicable_product_tags)s, %(specifiers)s, %(rate_type)s, %(invoice_schedule)s,
         %(invoice_contract_id)s, %(rollover_fraction)s, %(netsuite_sales_order_id)s, %(salesforce_opportunity_id)s,
-        %(uniqueness_key)s, %(custom_fields)s, %(created_at)s, %(created_by)s, %(recurring_id)s, %(allocation)s)
+        %(uniqueness_key)s, %(custom_fields)s, %(created_at)s, %(created_by)s, %(recurring_id)s, %(rolled_over_from)s,
+        %(allocation)s)
 
 -- name: find
 -- One balance of a customer, archived or not.
@@ -17,7 +18,7 @@ SELECT id::text, type, customer_id::text, contract_id::text, product_id::text, c
        priority, name, description, applicable_contract_ids, applicable_product_ids, applicable_product_tags,
        specifiers, rate_type, invoice_schedule, invoice_contract_id::text, rollover_fraction,
        netsuite_sales_order_id, salesforce_opportunity_id, uniqueness_key, custom_fields, created_at, created_by,
-       archived_at, recurring_id::text, allocation
+       archived_at, recurring_id::text, rolled_over_from, allocation
 FROM balance
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)s
 
@@ -32,7 +33,7 @@ SELECT id::text, type, customer_id::text, contract_id::text, product_id::text, c
        priority, name, description, applicable_contract_ids, applicable_product_ids, applicable_product_tags,
        specifiers, rate_type, invoice_schedule, invoice_contract_id::text, rollover_fraction,
        netsuite_sales_order_id, salesforce_opportunity_id, uniqueness_key, custom_fields, created_at, created_by,
-       archived_at, recurring_id::text, allocation
+       archived_at, recurring_id::text, rolled_over_from, allocation
 FROM balance
 WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
   AND (%(include_archived)s OR archived_at IS NULL)
@@ -44,7 +45,7 @@ SELECT id::text, type, customer_id::text, contract_id::text, product_id::text, c
        priority, name, description, applicable_contract_ids, applicable_product_ids, applicable_product_tags,
        specifiers, rate_type, invoice_schedule, invoice_contract_id::text, rollover_fraction,
        netsuite_sales_order_id, salesforce_opportunity_id, uniqueness_key, custom_fields, created_at, created_by,
-       archived_at, recurring_id::text, allocation
+       archived_at, recurring_id::text, rolled_over_from, allocation
 FROM balance
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
   AND type = ANY (%(types)s)
@@ -83,3 +84,16 @@ WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 -- Archive the balances of a contract together with it.
 UPDATE balance SET archived_at = %(at)s
 WHERE tenant_id = %(tenant_id)s AND contract_id = %(contract_id)s AND archived_at IS NULL
+
+-- name: unbalanced
+-- Balances whose amount is not what rolled over to them, in all tenants.
+SELECT tenant_id, id::text
+FROM balance, LATERAL (
+    SELECT coalesce(sum((segment ->> 'amount')::numeric), 0) AS amount FROM jsonb_array_elements(segments) AS segment
+) AS given
+WHERE rolled_over_from IS NOT NULL AND amount + (
+    SELECT coalesce(sum(entry.amount), 0) FROM ledger_entry AS entry
+    WHERE entry.tenant_id = balance.tenant_id AND entry.kind = 'ROLLOVER'
+      AND entry.balance_id = (rolled_over_from ->> 'balance_id')::uuid AND entry.new_contract_id = balance.contract_id
+) <> 0
+ORDER BY tenant_id, id

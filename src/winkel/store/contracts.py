@@ -98,4 +98,5 @@ def _values(tenant_id: int, contract: Contract) -> dict[str, Any]:
     values["subscriptions"] = Jsonb(contract.subscriptions)
     values["usage_filters"] = Jsonb(contract.usage_filters)
     values["discounts"] = Jsonb(contract.discounts)
+    values["transition"] = None if contract.transition is None else Jsonb(contract.transition)
     return values

@@ -1,10 +1,11 @@
 -- name: insert
 -- Keep a finalized invoice.
 INSERT INTO invoice (tenant_id, id, customer_id, contract_id, type, status, start, "end", issued_at, created_at,
-                     credit_type_id, total, line_items, net_payment_terms_days, regenerated_from_invoice_id)
+                     credit_type_id, total, line_items, net_payment_terms_days, regenerated_from_invoice_id,
+                     imported_usage)
 VALUES (%(tenant_id)s, %(id)s, %(customer_id)s, %(contract_id)s, %(type)s, %(status)s, %(start)s, %(end)s,
         %(issued_at)s, %(created_at)s, %(credit_type_id)s, %(total)s, %(line_items)s, %(net_payment_terms_days)s,
-        %(regenerated_from_invoice_id)s)
+        %(regenerated_from_invoice_id)s, %(imported_usage)s)
 
 -- name: ids
 -- The ids of all kept invoices of some customers, void ones too: these periods and dates are no drafts any more.
@@ -39,7 +40,7 @@ HAVING bool_and(status = 'VOID')
 -- name: find
 -- One kept invoice of a customer.
 SELECT id::text, customer_id::text, contract_id::text, type, status, start, "end", issued_at, created_at,
-       credit_type_id::text, total, line_items, net_payment_terms_days, regenerated_from_invoice_id::text
+       credit_type_id::text, total, line_items, net_payment_terms_days, regenerated_from_invoice_id::text, imported_usage
 FROM invoice
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)s
 
@@ -50,7 +51,7 @@ SELECT customer_id::text FROM invoice WHERE tenant_id = %(tenant_id)s AND id = %
 -- name: finalized
 -- Finalized invoices of a customer, or of one of its contracts, the oldest first.
 SELECT id::text, customer_id::text, contract_id::text, type, status, start, "end", issued_at, created_at,
-       credit_type_id::text, total, line_items, net_payment_terms_days, regenerated_from_invoice_id::text
+       credit_type_id::text, total, line_items, net_payment_terms_days, regenerated_from_invoice_id::text, imported_usage
 FROM invoice
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND status = 'FINALIZED'
   AND (%(contract_id)s::uuid IS NULL OR contract_id = %(contract_id)s)
@@ -81,7 +82,7 @@ ORDER BY tenant_id, id
 -- name: page
 -- Kept invoices of a customer in the order in which they were issued.
 SELECT id::text, customer_id::text, contract_id::text, type, status, start, "end", issued_at, created_at,
-       credit_type_id::text, total, line_items, net_payment_terms_days, regenerated_from_invoice_id::text
+       credit_type_id::text, total, line_items, net_payment_terms_days, regenerated_from_invoice_id::text, imported_usage
 FROM invoice
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
   AND (%(status)s::text IS NULL OR status = %(status)s)
@@ -100,7 +101,7 @@ LIMIT %(limit)s
 -- name: meeting
 -- Final usage invoices of a customer whose billing period has a part in some time.
 SELECT id::text, customer_id::text, contract_id::text, type, status, start, "end", issued_at, created_at,
-       credit_type_id::text, total, line_items, net_payment_terms_days
+       credit_type_id::text, total, line_items, net_payment_terms_days, imported_usage
 FROM invoice
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
   AND type = 'USAGE' AND status = 'FINALIZED' AND start < %(end)s AND "end" > %(start)s

@@ -26,6 +26,12 @@ async def of_invoice(tx: Connection, tenant_id: int, invoice_id: str) -> tuple[L
     return msgspec.convert(await rows.fetchall(), tuple[LedgerEntry, ...])
 
 
+async def of_balance(tx: Connection, tenant_id: int, balance_id: str) -> tuple[LedgerEntry, ...]:
+    """Return all posted entries of a balance."""
+    rows = await tx.execute(sql.of_balance, {"tenant_id": tenant_id, "balance_id": balance_id})
+    return msgspec.convert(await rows.fetchall(), tuple[LedgerEntry, ...])
+
+
 async def post(tx: Connection, tenant_id: int, entries: Sequence[LedgerEntry]) -> None:
     """Write entries. Raises `psycopg.errors.UniqueViolation` for one that was written before."""
     async with tx.cursor() as cursor:

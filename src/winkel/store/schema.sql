@@ -526,6 +526,7 @@ CREATE TABLE contract (
     recurring_balances       jsonb NOT NULL DEFAULT '[]',   -- list of model/recurring.py, RecurringBalance
     subscriptions            jsonb NOT NULL DEFAULT '[]',   -- list of model/subscription.py, Subscription
     usage_filters            jsonb NOT NULL DEFAULT '[]',   -- list of model/contract.py, UsageFilter
+    transition               jsonb,                         -- model/contract.py, Transition
     package_id               uuid,
     discounts                jsonb NOT NULL DEFAULT '[]',   -- list of model/contract.py, Discount
     scheduled_charges_on_usage_invoices text,
@@ -566,6 +567,7 @@ CREATE TABLE balance (
     created_by               text NOT NULL,
     archived_at              timestamptz,
     recurring_id             uuid,                -- of the contract's recurring commit or credit that gave it
+    rolled_over_from         jsonb,               -- model/commit.py, RolledOverFrom
     allocation               jsonb,               -- model/allocation.py, SeatAllocation: how it follows seats
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
@@ -590,6 +592,7 @@ CREATE TABLE invoice (
     line_items      jsonb NOT NULL,
     net_payment_terms_days numeric,
     regenerated_from_invoice_id uuid,             -- the void one whose place it takes
+    imported_usage  jsonb NOT NULL DEFAULT '[]',  -- list of model/invoice.py, ImportedUsage
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
     FOREIGN KEY (tenant_id, contract_id) REFERENCES contract,
@@ -613,6 +616,7 @@ CREATE TABLE ledger_entry (
     invoice_id   uuid,
     contract_id  uuid,
     reason       text,
+    new_contract_id uuid,                         -- of what rolls over: to where
     per_seat     jsonb NOT NULL DEFAULT '{}',     -- how much of the amount is whose, by the id of the seat
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, balance_id) REFERENCES balance
