@@ -13,6 +13,7 @@ from winkel.api import discounts, fields, overrides, recurring, scheduled_charge
 from winkel.api.discounts import DiscountIn
 from winkel.api.filters import UsageFilterIn, usage_filter
 from winkel.api.overrides import OverrideIn
+from winkel.api.parse import text_of
 from winkel.api.recurring import RecurringCommitIn, RecurringCreditIn
 from winkel.api.scheduled_charges import ScheduledChargeIn
 from winkel.api.subscriptions import SubscriptionIn
@@ -31,8 +32,6 @@ NOT_YET = (
     | {
         "billing_provider_configuration",
         "invoice_generation_starting_at",
-        "package_alias",
-        "package_id",
         "prepaid_balance_threshold_configuration",
         "priority",
         "professional_services",
@@ -80,6 +79,8 @@ class CreateContract(Struct, forbid_unknown_fields=True, kw_only=True):
     ending_before: fields.Instant | None = None
     rate_card_id: UUID | None = None
     rate_card_alias: fields.Text | None = None
+    package_id: UUID | None = None
+    package_alias: fields.Text | None = None
     name: str | None = None
     usage_statement_schedule: StatementScheduleIn = StatementScheduleIn(frequency=Frequency.MONTHLY)
     commits: list[CommitIn] = []
@@ -188,6 +189,7 @@ def agreed(
             discounts.discount(each, known, f"$.discounts[{index}]") for index, each in enumerate(asked.discounts)
         ),
         recurring_balances=recurring.balances(asked.recurring_commits, asked.recurring_credits, (start, end), known),
+        package_id=text_of(asked.package_id),
     )
 
 

@@ -90,6 +90,8 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
     archived_at: datetime | None = None
     recurring_balances: tuple[RecurringBalance, ...] = ()
     """What it gives anew each period; the balances that follow are beside it, as all are."""
+    package_id: str | None = None
+    """The package from which its first terms came."""
     discounts: tuple[Discount, ...] = ()
     scheduled_charges_on_usage_invoices: ChargesOnUsageInvoices | None = None
     """None: they stand on invoices of their own."""
