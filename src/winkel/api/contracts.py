@@ -175,8 +175,8 @@ async def agree(
     Raises `InvalidError` where the terms contradict themselves, or name what is not there.
     """
     card = await _rate_card(tx, tenant_id, asked)
-    named = overrides.product_ids(asked.overrides) | scheduled_charges.product_ids(asked.scheduled_charges)
-    named |= scheduled_charges.product_ids(asked.discounts)
+    named = overrides.product_ids(asked.overrides)
+    named |= scheduled_charges.product_ids([*asked.scheduled_charges, *asked.discounts])
     named |= terms.product_ids([*asked.recurring_commits, *asked.recurring_credits])
     named |= subscriptions.product_ids(asked.subscriptions)
     known = await products.by_ids(tx, tenant_id, sorted(named))

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from winkel.api import fields
 from winkel.model.errors import InvalidError
@@ -31,8 +30,7 @@ class PriceIn(Struct, forbid_unknown_fields=True, kw_only=True):
     rate_type: RateType
     price: Decimal | None = None
     tiers: list[Tier] | None = None
-    custom_rate: Raw = Raw()
-    """A JSON object, read with all digits of its numbers."""
+    custom_rate: dict[str, Any] | None = None
 
 
 ONE: dict[RateType, type[Flat | Percentage]] = {RateType.FLAT: Flat, RateType.PERCENTAGE: Percentage}
@@ -42,13 +40,12 @@ MANY: dict[RateType, type[Tiered | TieredPercentage]] = {
     RateType.TIERED_PERCENTAGE: TieredPercentage,
 }
 """Price models with tiers."""
-_custom_rate = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
 
 def price(asked: PriceIn, place: str) -> Price:
     """Return the price. Raises `InvalidError` for a price model we do not have, or one that is not complete."""
     made: Price
-    if bytes(asked.custom_rate) not in {b"", b"null"} and asked.rate_type is not RateType.CUSTOM:
+    if asked.custom_rate is not None and asked.rate_type is not RateType.CUSTOM:
         fields.refuse(f"a {asked.rate_type} rate has no custom_rate", f"{place}.custom_rate")
     if one := ONE.get(asked.rate_type):
         if asked.price is None:
@@ -79,10 +76,9 @@ def _custom(asked: PriceIn, place: str) -> Custom:
     for name in ("price", "tiers"):
         if getattr(asked, name) is not None:
             fields.refuse(f"a CUSTOM rate has no {name}: its custom_rate says it all", f"{place}.{name}")
-    try:
-        return Custom(_custom_rate.decode(asked.custom_rate or b"null"))
-    except msgspec.ValidationError:
-        fields.refuse("a CUSTOM rate needs a custom_rate, an object", f"{place}.custom_rate")
+    if asked.custom_rate is None:
+        fields.refuse("a CUSTOM rate needs a custom_rate", f"{place}.custom_rate")
+    return Custom(asked.custom_rate)
 
 
 def check_kind(made: Price, product: Product, place: str) -> None:

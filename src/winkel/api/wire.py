@@ -1,5 +1,6 @@
 """Bytes in, typed requests out; typed answers in, bytes out. Numbers keep every digit in both directions."""
 
+from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -90,7 +91,10 @@ async def body(request: Request[Any, Any, Any], kind: type[T]) -> T:
 
 
 def decode(data: bytes, kind: type[T]) -> T:
-    """Return the JSON text as `kind`. Raises `InvalidError` that names the place of the fault."""
+    """Return the JSON text as `kind`; numbers keep every digit.
+
+    Raises `InvalidError` that names the place of the fault.
+    """
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -100,7 +104,7 @@ def decode(data: bytes, kind: type[T]) -> T:
     if escapes_nul(data):
         raise InvalidError("the body contains the character NUL (\\u0000), which no text may hold")
     try:
-        return msgspec.json.decode(data, type=kind)
+        return msgspec.json.Decoder(kind, float_hook=Decimal).decode(data)
     except msgspec.ValidationError as error:
         raise InvalidError(_place(str(error))) from None
     except msgspec.DecodeError as error:
