@@ -6,7 +6,21 @@ from decimal import Decimal
 
 from sim import world
 from sim.world import Tenant
-from winkel.model import commit, contract, customer, ledger, metric, money, override, period, price, product, rate_card
+from winkel.model import (
+    commit,
+    contract,
+    customer,
+    ledger,
+    metric,
+    money,
+    override,
+    period,
+    price,
+    product,
+    proration,
+    rate_card,
+    recurring,
+)
 from winkel.model.credit_type import BY_ID
 from winkel.store import balances, contracts, customers, metrics, products, rate_cards, tenants
 from winkel.store.database import Connection
@@ -156,7 +170,43 @@ def contract_of(each: world.Contract) -> contract.Contract:
             )
             for one in each.charges
         ),
+        usage_filters=tuple(contract.UsageFilter(one.name, one.values, one.starting_at) for one in each.filters),
+        recurring_balances=tuple(map(recurring_of, each.recurring)),
     )
+
+
+def recurring_of(each: world.Recurring) -> recurring.RecurringBalance:
+    """Return a recurring commit or credit."""
+    return recurring.RecurringBalance(
+        id=each.id,
+        type=commit.BalanceType(each.type),
+        product_id=each.product_id,
+        access_amount=_amount(each.currency, each.amount),
+        commit_duration=each.duration,
+        priority=Decimal(each.priority),
+        starting_at=each.starting_at,
+        ending_before=each.ending_before,
+        invoice_amount=each.asked and _amount(each.asked_currency, each.asked),
+        recurrence_frequency=each.frequency and period.RecurrenceFrequency(each.frequency),
+        proration=proration.Proration(each.proration),
+        access_rounding=each.rounding and _rounding(each.rounding),
+        invoice_rounding=each.asked_rounding and _rounding(each.asked_rounding),
+        rate_type=commit.RateSide(each.rate_type),
+        name=each.name,
+        applicable_product_ids=each.product_ids,
+        applicable_product_tags=each.tags,
+        specifiers=tuple(map(specifier_of, each.specifiers)),
+    )
+
+
+def _amount(currency: str, amount: tuple[str, str]) -> recurring.RecurringAmount:
+    quantity, unit_price = map(Decimal, amount)
+    return recurring.RecurringAmount(CURRENCIES[currency], unit_price, quantity)
+
+
+def _rounding(asked: tuple[str, int]) -> proration.AmountRounding:
+    method, places = asked
+    return proration.AmountRounding(places, proration.AmountRoundingMethod(method))
 
 
 def override_of(each: world.Override, prioritization: override.Prioritization) -> override.Override:

@@ -19,12 +19,14 @@ from sim.world import (
     Customer,
     End,
     Entry,
+    Filter,
     Item,
     Metric,
     Override,
     Price,
     Product,
     Rate,
+    Recurring,
     Schedule,
     ScheduledCharge,
     Segment,
@@ -51,12 +53,13 @@ AMOUNTS = ("1", "1", "2", "5", "5", "10", "10", "30", "0.01", "100", "1000", "0.
 SMALL = ("1", "2", "3", "5", "5", "10", "30", "0.01", "0.333333333333333333333333")
 FACTORS = (("DIVIDE", "3"), ("DIVIDE", "1000"), ("DIVIDE", "4"), ("MULTIPLY", "2"), ("MULTIPLY", "0.5"))
 ROUNDINGS = (("ROUND_UP", 0), ("ROUND_DOWN", 0), ("ROUND_HALF_UP", 0), ("ROUND_UP", 1), ("ROUND_HALF_UP", 2))
+SHARE_ROUNDINGS = (None, None, ("HALF_UP", 0), ("FLOOR", 0), ("CEILING", 0), ("HALF_UP", 2), ("FLOOR", -1))
 MULTIPLIERS = ("0.5", "0.5", "0.9", "0", "1", "1.5", "0.8")
 RATE_TYPES = ("LIST_RATE", "LIST_RATE", "LIST_RATE", "COMMIT_RATE")
 PRIORITIES = ("1", "1", "1", "2", "0.5")
 THEMES = (
     "anything", "anything", "balances", "balances", "balances", "overrides", "changes", "changes", "commits", "commits",
-    "promises",
+    "promises", "recurring",
 )  # fmt: skip
 """What a case has most of: where many things of a kind meet, the rules that choose between them show."""
 Choice = TypeVar("Choice")
@@ -271,6 +274,57 @@ class _Maker:
             overrides=tuple(self.override(f"{name}.o{number}", prioritization) for number in overrides),
             prioritization=prioritization,
             charges=tuple(self.charge(f"{name}.s{number}") for number in range(self.pick((0, 0, 0, 1, 2)))),
+            recurring=self.recurring_terms(name, start),
+            filters=tuple(self.filter() for _ in range(self.pick((0,) * 8 + (1, 2, 3)))),
+        )
+
+    def recurring_terms(self, name: str, start: datetime) -> tuple[Recurring, ...]:
+        """Return recurring commits and credits of a contract that begins then; at most one of them daily."""
+        many = range(self.pick(self.themed("recurring", (1, 1, 2, 2, 3), (0,) * 14 + (1,))))
+        found = [self.recurring(f"{name}.r{number}", start) for number in many]
+        daily = [each for each in found if each.frequency == "DAILY"][:1]
+        return tuple(each for each in found if each.frequency != "DAILY" or each in daily)
+
+    def recurring(self, name: str, start: datetime) -> Recurring:
+        """Return a recurring commit or credit."""
+        begin = self.pick((start, start, max(start, self.when())))
+        frequency = self.pick((None, None, None, None, "MONTHLY", "MONTHLY", "QUARTERLY", "ANNUAL", "WEEKLY", "DAILY"))
+        end = self.after(begin) if self.chance(0.4) else None
+        if frequency in {"WEEKLY", "DAILY"}:
+            end = begin + self.pick((24, 60, 72) if frequency == "DAILY" else (24, 336, 400)) * HOUR
+        kind = self.pick(("PREPAID", "CREDIT"))
+        currency = self.pick((*self.tenant.cards.values(), *self.tenant.cards.values(), "USD"))
+        asked = kind == "PREPAID" and self.chance(0.6)
+        found = Recurring(
+            id=name,
+            type=kind,
+            product_id="F",
+            currency=currency,
+            amount=(self.pick(("1", "1", "2", "0.5")), self.pick(AMOUNTS)),
+            priority=self.pick(PRIORITIES),
+            starting_at=begin,
+            ending_before=end,
+            duration=self.pick((1, 1, 1, 2, 3)),
+            asked=(self.pick(("1", "1", "2", "0.5")), self.pick(AMOUNTS)) if asked else None,
+            asked_currency=self.pick((currency, currency, "USD")),
+            frequency=frequency,
+            proration=self.pick(("FIRST_AND_LAST", "FIRST_AND_LAST", "FIRST", "LAST", "NONE")),
+            rounding=self.pick(SHARE_ROUNDINGS),
+            asked_rounding=self.pick(SHARE_ROUNDINGS),
+            name=self.pick((None, name, "Gift")),
+            rate_type=self.pick(RATE_TYPES),
+        )
+        match self.rng.randrange(6):
+            case 0:
+                return replace(found, product_ids=(self.usage_product().id,), tags=self.some(TAGS))
+            case 1:
+                return replace(found, specifiers=self.specifiers())
+        return found
+
+    def filter(self) -> Filter:
+        """Return a usage filter."""
+        return Filter(
+            self.pick(KEYS), self.pick((("x",), ("x", "y"), ("y",), ("",))), self.pick((LONG_AGO, self.when()))
         )
 
     def end(self, contract: Contract, looks: list[datetime]) -> End:

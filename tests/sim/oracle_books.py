@@ -11,6 +11,7 @@ from sim.oracle_end import balances_at, contracts_at
 from sim.oracle_ledger import Told, changes, ledger, remaining, usable
 from sim.oracle_line import lines
 from sim.oracle_period import periods
+from sim.oracle_quantity import counts
 from sim.oracle_scheduled import scheduled
 from sim.oracle_target import Use
 from sim.oracle_trueup import true_ups
@@ -88,12 +89,12 @@ class Books:
                 (balance, segment) for balance, segment in able if is_open(segment, instant) and applies(balance, use)
             ]
 
-        found = charges(self.tenant, contract, start, end, lambda metric_id: self._known(metric_id, at), may_pay)
+        def events(metric_id: str) -> list[Counted]:
+            return [each for each in self.events(metric_id) if each.known_at <= at and counts(contract, each)]
+
+        found = charges(self.tenant, contract, start, end, events, able, may_pay)
         all_lines = tuple(lines(self.tenant, draw(found, able, left)))
         return Bill(contract.id, "USAGE", start, end, self.tenant.cards[contract.card_id], all_lines)
-
-    def _known(self, metric_id: str, at: datetime) -> list[Counted]:
-        return [each for each in self.events(metric_id) if each.known_at <= at]
 
     def _contracts(self, at: datetime) -> list[Contract]:
         return contracts_at(self.tenant, self.customer_id, at)

@@ -88,14 +88,15 @@ def charges(
     start: datetime,
     end: datetime,
     events: Callable[[str], Iterable[Counted]],
+    able: list[Payer],
     may_pay: Callable[[Use, datetime], list[Payer]],
 ) -> list[Charge]:
     """Return the charges of a billing period.
 
-    `events(metric_id)` gives all that was counted; `may_pay` the segments that may pay for a use at an instant.
+    `events(metric_id)` gives all that was counted; `may_pay` who of the `able` may pay for a use at an instant.
     """
     found: list[Charge] = []
-    instants = sorted({each for each in _instants(tenant, contract) if start < each < end} | {start})
+    instants = sorted({each for each in _instants(tenant, contract, able) if start < each < end} | {start})
     for product in tenant.products:
         rates = [each for each in tenant.rates if (each.card_id, each.product_id) == (contract.card_id, product.id)]
         if not rates or product.first.metric_id is None:
@@ -112,11 +113,11 @@ def charges(
     return found
 
 
-def _instants(tenant: Tenant, contract: Contract) -> Iterator[datetime]:
+def _instants(tenant: Tenant, contract: Contract, able: list[Payer]) -> Iterator[datetime]:
     """Yield all at which anything begins or ends."""
     for product in tenant.products:
         yield from (at for at, _ in product.later)
-    for each in (*tenant.rates, *contract.overrides, *(one for balance in tenant.balances for one in balance.segments)):
+    for each in (*tenant.rates, *contract.overrides, *(segment for _, segment in able)):
         yield each.starting_at
         if each.ending_before is not None:
             yield each.ending_before

@@ -150,6 +150,46 @@ class ScheduledCharge:
 
 
 @dataclass(frozen=True)
+class Recurring:
+    """A recurring commit or credit: what each period of a term gives, and asks for."""
+
+    id: str
+    type: str
+    product_id: str
+    currency: str
+    amount: tuple[str, str]
+    """(quantity, unit price) of what a whole period gives."""
+    priority: str
+    starting_at: datetime
+    ending_before: datetime | None = None
+    duration: int = 1
+    """For how many periods a child may be used, its own included."""
+    asked: tuple[str, str] | None = None
+    """The same, of what the customer is asked to pay."""
+    asked_currency: str = "USD"
+    frequency: str | None = None
+    """None: that of usage statements."""
+    proration: str = "FIRST_AND_LAST"
+    rounding: tuple[str, int] | None = None
+    """(method, decimal places) of a share of the amount."""
+    asked_rounding: tuple[str, int] | None = None
+    name: str | None = None
+    product_ids: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    specifiers: tuple[Specifier, ...] = ()
+    rate_type: str = "LIST_RATE"
+
+
+@dataclass(frozen=True)
+class Filter:
+    """From an instant on a contract counts only usage that has one of these values; the next one takes its place."""
+
+    name: str
+    values: tuple[str, ...]
+    starting_at: datetime
+
+
+@dataclass(frozen=True)
 class Contract:
     """A contract: which card, from when to when, how its periods are counted, and what is special about it."""
 
@@ -165,6 +205,9 @@ class Contract:
     """In the order in which they were added."""
     prioritization: str = "LOWEST_MULTIPLIER"
     charges: tuple[ScheduledCharge, ...] = ()
+    filters: tuple[Filter, ...] = ()
+    """In the order in which they were added."""
+    recurring: tuple[Recurring, ...] = ()
 
 
 @dataclass(frozen=True)
