@@ -209,7 +209,7 @@ def override(its_id: str, clauses: list[str], unit: str) -> Override:
 def subscription(name: str, clauses: list[str], contract: Contract) -> Subscription:
     """Return the subscription of `5 monthly in advance`, `product Seat`, `from 2026-01-10`, `+3 on 2026-01-20` …"""
     quantity, frequency, _, collected = clauses[0].split()
-    fields: dict[str, object] = {"starting_at": contract.starting_at}
+    fields: dict[str, object] = {"starting_at": contract.starting_at, "name": name}
     fields["anchor"] = contract.usage_statement_schedule.billing_anchor_date
     proration, changes = {}, []
     for clause in clauses[1:]:
@@ -224,6 +224,8 @@ def subscription(name: str, clauses: list[str], contract: Contract) -> Subscript
                 fields["anchor"] = moment(day)
             case ["of", _]:
                 pass
+            case ["called", *called]:
+                fields["name"] = " ".join(called)
             case ["prorated"]:
                 proration["is_prorated"] = True
             case ["prices", "rounded", how, "to", places, "places"]:
@@ -240,7 +242,6 @@ def subscription(name: str, clauses: list[str], contract: Contract) -> Subscript
                 raise ValueError(f"a subscription doesn't know {clause!r}")
     made = Subscription(
         id=name,
-        name=name,
         billing_frequency=Frequency(frequency),
         collection_schedule=CollectionSchedule(collected),
         created_at=contract.created_at,
