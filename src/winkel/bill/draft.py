@@ -85,7 +85,7 @@ def usage_draft(
     left: Mapping[str, Decimal],
 ) -> Draft:
     """Return the usage statement of one billing period; `left` is what each segment still holds."""
-    paying = purses(account, statement.contract, statement.period)
+    paying = purses(account, statement.contract, statement.period, statement.period.start)
     pricing = Pricing(account, statement, partial(applying, paying))
     paid = _paid_charges(account, statement, pricing, usage, paying, left)
     lines = tuple(usage_lines(paid, account.products))
@@ -102,7 +102,7 @@ def scheduled_draft(account: Account, asked: Scheduled, left: Mapping[str, Decim
     """
     paid: list[Paid] = [(charge, []) for charge in asked.charges]
     if asked.date <= at:
-        paid = _paid_instalments(account, asked.contract, asked.charges, dict(left))
+        paid = _paid_instalments(account, asked.contract, asked.charges, dict(left), asked.date)
     lines = (*asked.lines, *usage_lines(paid, account.products))
     invoice = Invoice(
         id=asked.invoice_id,
@@ -137,21 +137,28 @@ def _paid_charges(
     remaining = dict(left)
     paid = draw(pricing.usage(usage), paying, remaining)
     subscribed = on_statement(account, statement.contract, statement.period)
-    paid += _paid_instalments(account, statement.contract, subscribed, remaining)
+    paid += _paid_instalments(account, statement.contract, subscribed, remaining, statement.period.start)
     for charges in pricing.composites():
         paid += draw(charges([_spend(*each) for each in paid]), paying, remaining)
     return paid
 
 
 def _paid_instalments(
-    account: Account, contract: Contract, charges: Sequence[Charge], remaining: MutableMapping[str, Decimal]
+    account: Account,
+    contract: Contract,
+    charges: Sequence[Charge],
+    remaining: MutableMapping[str, Decimal],
+    counted_at: datetime,
 ) -> list[Paid]:
-    """Return charges of subscriptions with what balances pay of them; `remaining` is what is left before and after."""
+    """Return charges of subscriptions with what balances pay of them; `remaining` is what is left before and after.
+
+    `counted_at` as in `purses`.
+    """
     if not charges:
         return []
     hours = [each.paid_during for each in charges]
     reach = Period(min(each.start for each in hours), max(each.end for each in hours))
-    return draw(charges, purses(account, contract, reach), remaining)
+    return draw(charges, purses(account, contract, reach, counted_at), remaining)
 
 
 def _spend(charge: Charge, payments: Sequence[Payment]) -> Spend:

@@ -30,8 +30,10 @@ class Purse(Struct, frozen=True, gc=False):
         return within and applies(self.balance, use)
 
 
-def purses(account: Account, contract: Contract, period: Period) -> list[Purse]:
+def purses(account: Account, contract: Contract, period: Period, counted_at: datetime) -> list[Purse]:
     """Return the segments that may pay for usage of the contract in the period, in draw-down order.
+
+    `counted_at` is when tags count as products: when the billing period begins, or the date of a scheduled invoice.
 
     The order is that of metronome-api.md §4.7: what pays before what only counts (postpaid); lower priority number;
     free before paid; fewest applicable products; fewest group value specifiers; ends first; begins first; fewest
@@ -39,7 +41,7 @@ def purses(account: Account, contract: Contract, period: Period) -> list[Purse]:
     never depends on chance.
     """
     found = [
-        (_precedence(account, balance, segment, period.start), Purse(balance, segment))
+        (_precedence(account, balance, segment, counted_at), Purse(balance, segment))
         for balance in account.balances
         if reaches(balance, contract)
         for segment in balance.segments
