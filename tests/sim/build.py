@@ -20,6 +20,7 @@ from winkel.model import (
     proration,
     rate_card,
     recurring,
+    subscription,
 )
 from winkel.model.credit_type import BY_ID
 from winkel.store import balances, contracts, customers, metrics, products, rate_cards, tenants
@@ -98,7 +99,7 @@ def product_of(each: world.Product) -> product.Product:
     """Return a product with all of its versions."""
     return product.Product(
         id=each.id,
-        type=product.ProductType.USAGE if each.first.metric_id else product.ProductType.FIXED,
+        type=product.ProductType(each.type or ("USAGE" if each.first.metric_id else "FIXED")),
         initial=product.ProductState(created_at=MADE, created_by="sim", **_terms(each.first)),
         updates=tuple(
             product.ProductUpdate(created_at=MADE, created_by="sim", starting_at=at, **_terms(terms))
@@ -145,6 +146,7 @@ def rate_of(each: world.Rate, currency: str) -> rate_card.Rate:
         credit_type_id=CURRENCIES[currency],
         pricing_group_values=dict(each.values),
         commit_price=each.commit and price_of(each.commit),
+        billing_frequency=each.frequency and period.Frequency(each.frequency),
     )
 
 
@@ -172,7 +174,40 @@ def contract_of(each: world.Contract) -> contract.Contract:
         ),
         usage_filters=tuple(contract.UsageFilter(one.name, one.values, one.starting_at) for one in each.filters),
         recurring_balances=tuple(map(recurring_of, each.recurring)),
+        subscriptions=tuple(map(subscription_of, each.subscriptions)),
     )
+
+
+def subscription_of(each: world.Subscription) -> subscription.Subscription:
+    """Return a subscription."""
+    behavior, placement = subscription.InvoiceBehavior, subscription.InvoicePlacement
+    found = subscription.Subscription(
+        id=each.id,
+        product_id=each.product_id,
+        billing_frequency=period.Frequency(each.frequency),
+        collection_schedule=subscription.CollectionSchedule(each.collection),
+        starting_at=each.starting_at,
+        ending_before=each.ending_before,
+        anchor=each.anchor,
+        created_at=MADE,
+        changes=tuple(
+            subscription.QuantityChange(
+                starting_at=one.starting_at,
+                quantity=None if one.quantity is None else Decimal(one.quantity),
+                quantity_delta=None if one.delta is None else Decimal(one.delta),
+            )
+            for one in each.changes
+        ),
+        proration=subscription.SubscriptionProration(
+            is_prorated=each.prorated,
+            invoice_behavior=behavior.BILL_IMMEDIATELY if each.at_once else behavior.BILL_ON_NEXT_COLLECTION_DATE,
+            rounding=each.rounding and _rounding(each.rounding),
+        ),
+        invoice_placement=placement.ON_SCHEDULED_INVOICE if each.scheduled else placement.ON_USAGE_INVOICE,
+        name=each.name,
+    )
+    found.check()
+    return found
 
 
 def recurring_of(each: world.Recurring) -> recurring.RecurringBalance:
@@ -251,6 +286,7 @@ def override_specifier_of(each: world.Specifier) -> override.OverrideSpecifier:
         dict(each.presentation),
         commit_ids=each.balance_ids[:1],
         any_commit_or_credit_ids=each.balance_ids[1:],
+        billing_frequency=each.frequency and period.Frequency(each.frequency),
     )
 
 

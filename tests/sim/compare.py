@@ -55,9 +55,17 @@ def _line(line: LineItem) -> Line:
         tier=tier and (tier.level, Fraction(tier.starting_at), None if tier.size is None else Fraction(tier.size)),
         balance_id=line.balance_id,
         segment_id=line.segment_id,
-        item_id=line.schedule_item_id,
+        item_id=_item_id(line),
+        prorated=line.is_prorated,
         promised=line.type is LineType.APPLIED and line.balance_type == "POSTPAID",
     )
+
+
+def _item_id(line: LineItem) -> str | None:
+    """Return what was asked for, of a subscription by its id and a time: the real one follows from both."""
+    if line.subscription_id is None:
+        return line.schedule_item_id
+    return f"{line.subscription_id} {line.starting_at:%Y-%m-%dT%H}"
 
 
 def _steps(price: Price) -> Steps:

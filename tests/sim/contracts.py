@@ -6,6 +6,7 @@ balances are used up exactly and many keys of an order are equal.
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from itertools import pairwise
 from random import Random
 from typing import TypeVar
@@ -13,6 +14,7 @@ from typing import TypeVar
 from sim.world import (
     Balance,
     Case,
+    Change,
     Condition,
     Contract,
     Counted,
@@ -31,6 +33,7 @@ from sim.world import (
     ScheduledCharge,
     Segment,
     Specifier,
+    Subscription,
     Tenant,
     Terms,
     Values,
@@ -57,9 +60,11 @@ SHARE_ROUNDINGS = (None, None, ("HALF_UP", 0), ("FLOOR", 0), ("CEILING", 0), ("H
 MULTIPLIERS = ("0.5", "0.5", "0.9", "0", "1", "1.5", "0.8")
 RATE_TYPES = ("LIST_RATE", "LIST_RATE", "LIST_RATE", "COMMIT_RATE")
 PRIORITIES = ("1", "1", "1", "2", "0.5")
+FREQUENCIES = ("MONTHLY", "MONTHLY", "QUARTERLY", "ANNUAL", "WEEKLY")
+SEATS = ("1", "1", "2", "5", "10", "0", "2.5")
 THEMES = (
     "anything", "anything", "balances", "balances", "balances", "overrides", "changes", "changes", "commits", "commits",
-    "promises", "recurring",
+    "promises", "recurring", "subscriptions", "subscriptions",
 )  # fmt: skip
 """What a case has most of: where many things of a kind meet, the rules that choose between them show."""
 Choice = TypeVar("Choice")
@@ -68,6 +73,16 @@ Choice = TypeVar("Choice")
 def make(seed: int) -> Case:
     """Return the case of a seed, always the same one."""
     return _Maker(seed).case()
+
+
+def goes_below_zero(changes: tuple[Change, ...]) -> bool:
+    """Whether a quantity does, after any of its changes."""
+    quantity = Fraction(0)
+    for each in sorted(changes, key=lambda each: each.starting_at):
+        quantity = Fraction(each.quantity) if each.quantity else quantity + Fraction(each.delta or 0)
+        if quantity < 0:
+            return True
+    return False
 
 
 class _Maker:
@@ -93,24 +108,24 @@ class _Maker:
             self.fixed("F"),
             *(self.product(name) for name in "ABC"[: self.pick(self.themed("balances", (2, 2, 3), (1, 1, 2, 3)))]),
         ]
+        if self.theme == "subscriptions" or self.chance(0.1):
+            made.products += [self.subscribed(name) for name in self.pick(("S", "S", "ST"))]
         made.cards = {name: self.pick(("USD", "USD", "USD", "EUR")) for name in self.pick((("one",), ("one", "two")))}
         made.rates = self.rates()
-        made.contracts = [self.contract(f"c{number}") for number in range(self.pick((1, 1, 2, 3)))]
         days = {*self.rng.sample((5, 20, 31, 32, 34), self.pick((0, 1, 2))), self.pick((33, 62, 75))}
-        looks = [self.base + each * DAY for each in sorted(days)]
-        several = self.theme if self.theme in {"commits", "promises"} else "balances"
+        self.looks = [self.base + each * DAY for each in sorted(days)]
+        made.contracts = [self.contract(f"c{number}") for number in range(self.pick((1, 1, 2, 3)))]
+        several = self.theme if self.theme in {"commits", "promises", "subscriptions"} else "balances"
         for number in range(self.pick(self.themed(several, (3, 4, 5), (0, 1, 2)))):
             twin = made.balances and self.chance(0.6)
-            made.balances.append(self.twin(f"b{number}") if twin else self.balance(f"b{number}", looks))
+            made.balances.append(self.twin(f"b{number}") if twin else self.balance(f"b{number}"))
         made.entries = [self.entry(f"e{number}") for number in range(self.pick((0, 0, 0, 1, 2))) if made.balances]
-        made.ends = [
-            self.end(each, looks) for each in made.contracts if each.ending_before is None and self.chance(0.15)
-        ]
+        made.ends = [self.end(each) for each in made.contracts if each.ending_before is None and self.chance(0.15)]
         ended = {each.contract_id for each in made.ends}
         own = {each.id for each in made.balances if each.contract_id in ended}
         made.entries = [each for each in made.entries if each.balance_id not in own]
         counted = tuple(self.counted(f"t{number}") for number in range(self.pick((0, 3, 6, 10, 14))))
-        return Case(self.seed, made, counted, tuple(looks), HOUR * self.pick((24, 24, 1, 72)))
+        return Case(self.seed, made, counted, tuple(self.looks), HOUR * self.pick((24, 24, 1, 72)))
 
     # ── chance ──
 
@@ -179,6 +194,12 @@ class _Maker:
             versions.append((at, terms))
         return Product(name, first, LONG_AGO, tuple(versions))
 
+    def subscribed(self, name: str) -> Product:
+        """Return a SUBSCRIPTION product; sometimes it gets another name or other tags."""
+        first = Terms(self.pick((name, "Seat", "Same")), tags=self.some(TAGS))
+        later = ((self.when(), replace(first, name="Renamed", tags=self.some(TAGS))),) if self.chance(0.2) else ()
+        return Product(name, first, LONG_AGO, later, "SUBSCRIPTION")
+
     def plain_product(self, name: str) -> Product:
         """Return a usage product without groups and versions, so that much is used at one price."""
         return Product(name, Terms(name, self.pick(self.tenant.metrics).id, tags=self.some(TAGS)), LONG_AGO)
@@ -207,6 +228,9 @@ class _Maker:
         commits = 1.0 if self.no_overages else self.pick(self.themed("commits", (0.6, 1.0), (0.0, 0.0, 0.3)))
         for card_id in self.tenant.cards:
             for product in self.tenant.products[1:]:
+                if product.type == "SUBSCRIPTION":
+                    found += self.subscription_rates(card_id, product)
+                    continue
                 for values in self.combinations(product):
                     starts = [LONG_AGO] if self.chance(0.9) else []
                     starts += [self.when() for _ in range(self.pick((0, 0, 1, 2)))]
@@ -225,14 +249,27 @@ class _Maker:
                         )
                         for start in starts
                     ]
+        usage = [each for each in found if each.frequency is None]
         if commits and self.chance(0.4):
-            like = self.pick(found) if found else None
+            like = self.pick(usage) if usage else None
             found += [replace(like, commit=self.price(), starting_at=self.when(), ending_before=None)] if like else []
         if self.no_overages:
             found = [replace(each, entitled=True) for each in found]
         self.rng.shuffle(found)
         found = found or [Rate("", "one", "A", self.price(), LONG_AGO, None, True, (), 0)]
         return [replace(each, id=f"r{number}", number=number) for number, each in enumerate(found)]
+
+    def subscription_rates(self, card_id: str, product: Product) -> list[Rate]:
+        """Return rates of a SUBSCRIPTION product, for one or more frequencies."""
+        frequencies = dict.fromkeys(self.pick(FREQUENCIES) for _ in range(self.pick((1, 2, 3))))
+        found = []
+        for frequency in frequencies:
+            starts = [LONG_AGO, *(self.when() for _ in range(self.pick((0, 0, 1, 2))))]
+            for start in starts if self.chance(0.95) else starts[1:]:
+                end = self.after(start) if self.chance(0.1) else None
+                made = Rate("", card_id, product.id, self.price(), start, end, self.chance(0.92), (), 0)
+                found.append(replace(made, frequency=frequency))
+        return found
 
     def combinations(self, product: Product) -> list[Values]:
         """Return pricing group values that have a rate."""
@@ -262,6 +299,7 @@ class _Maker:
         prioritization = self.pick(("LOWEST_MULTIPLIER", "EXPLICIT"))
         many = "commits" if self.theme == "commits" else "overrides"
         overrides = range(self.pick(self.themed(many, (0, 2, 3, 4, 5), (0, 0, 1, 2))))
+        anchor = self.pick((first, start, *ends, self.when()))
         return Contract(
             id=name,
             customer_id="customer",
@@ -269,14 +307,55 @@ class _Maker:
             starting_at=start,
             ending_before=max(self.after(start), start + DAY) if self.chance(0.25) else None,
             frequency=self.pick(("MONTHLY", "MONTHLY", "MONTHLY", "WEEKLY", "QUARTERLY", "ANNUAL")),
-            anchor=self.pick((first, start, *ends, self.when())),
+            anchor=anchor,
             created_at=LONG_AGO + self.pick((0, 0, 1)) * HOUR,
             overrides=tuple(self.override(f"{name}.o{number}", prioritization) for number in overrides),
             prioritization=prioritization,
             charges=tuple(self.charge(f"{name}.s{number}") for number in range(self.pick((0, 0, 0, 1, 2)))),
             recurring=self.recurring_terms(name, start),
+            subscriptions=self.subscriptions(name, start, anchor),
             filters=tuple(self.filter() for _ in range(self.pick((0,) * 8 + (1, 2, 3)))),
         )
+
+    def subscriptions(self, name: str, start: datetime, anchor: datetime) -> tuple[Subscription, ...]:
+        """Return subscriptions of a contract that begins then, if they are sold."""
+        rates = [each for each in self.tenant.rates if each.frequency is not None]
+        many = range(self.pick(self.themed("subscriptions", (0, 1, 1, 2, 3), (0, 0, 1)))) if rates else ()
+        return tuple(self.subscription(f"{name}.u{number}", start, anchor, self.pick(rates)) for number in many)
+
+    def subscription(self, name: str, start: datetime, anchor: datetime, rate: Rate) -> Subscription:
+        """Return a subscription for which there is most often a rate."""
+        begin = self.pick((start, start, max(start, self.when())))
+        advance = self.chance(0.6)
+        prorated = self.chance(0.65)
+        own = (begin, begin - 5 * DAY, begin - 30 * DAY)
+        changes = (Change(begin, quantity=self.pick(SEATS)),)
+        for _ in range(self.pick((0, 0, 1, 2, 3))):
+            more = (*changes, self.change(begin))
+            changes = changes if goes_below_zero(more) else more
+        return Subscription(
+            id=name,
+            product_id=rate.product_id,
+            frequency=rate.frequency if self.chance(0.95) else self.pick(FREQUENCIES),
+            collection="ADVANCE" if advance else "ARREARS",
+            starting_at=begin,
+            anchor=self.pick(own) if advance and self.chance(0.5) else anchor,
+            changes=changes,
+            ending_before=self.after(begin) if self.chance(0.3) else None,
+            prorated=prorated,
+            at_once=advance and self.chance(0.5),
+            rounding=self.pick(SHARE_ROUNDINGS) if prorated and self.chance(0.4) else None,
+            scheduled=self.chance(0.2),
+            name=self.pick((None, None, name, "Same")),
+            known_at=self.pick(self.looks) if self.chance(0.15) else LONG_AGO,
+        )
+
+    def change(self, start: datetime) -> Change:
+        """Return another quantity, or so many more or less."""
+        at = self.after(start) if self.chance(0.8) else start
+        if self.chance(0.6):
+            return Change(at, quantity=self.pick(SEATS))
+        return Change(at, delta=self.pick(("1", "3", "-1", "0.5", "-2")))
 
     def recurring_terms(self, name: str, start: datetime) -> tuple[Recurring, ...]:
         """Return recurring commits and credits of a contract that begins then; at most one of them daily."""
@@ -316,7 +395,7 @@ class _Maker:
         )
         match self.rng.randrange(6):
             case 0:
-                return replace(found, product_ids=(self.usage_product().id,), tags=self.some(TAGS))
+                return replace(found, product_ids=(self.sold_product().id,), tags=self.some(TAGS))
             case 1:
                 return replace(found, specifiers=self.specifiers())
         return found
@@ -327,9 +406,9 @@ class _Maker:
             self.pick(KEYS), self.pick((("x",), ("x", "y"), ("y",), ("",))), self.pick((LONG_AGO, self.when()))
         )
 
-    def end(self, contract: Contract, looks: list[datetime]) -> End:
+    def end(self, contract: Contract) -> End:
         """Return that a contract ends earlier, said between two looks."""
-        said_at = max(self.pick(looks) - HOUR, contract.starting_at)
+        said_at = max(self.pick(self.looks) - HOUR, contract.starting_at)
         return End(contract.id, said_at, self.after(said_at))
 
     def override(self, name: str, prioritization: str) -> Override:
@@ -357,7 +436,7 @@ class _Maker:
         """Return the override for some product, tags or specifiers, or for everything."""
         match self.rng.randrange(5):
             case 0:
-                return replace(override, product_id=self.usage_product().id)
+                return replace(override, product_id=self.sold_product().id)
             case 1:
                 return replace(override, tags=self.some(TAGS) or TAGS[:1])
             case 2 | 3:
@@ -367,21 +446,25 @@ class _Maker:
         return override
 
     def of_balances(self, override: Override, specifier: Specifier) -> Specifier:
-        """Return the specifier, of an override for commits sometimes for some balances only."""
+        """Return the specifier, of some overrides for some balances only, or for prices of a frequency."""
+        if specifier.product_id in {"S", "T"} and self.chance(0.5):
+            return replace(specifier, frequency=self.pick(FREQUENCIES))
         if not override.for_commits or self.chance(0.3):
             return specifier
         return replace(specifier, balance_ids=tuple(self.rng.sample(("b0", "b1", "b2"), self.pick((1, 1, 2)))))
 
     def overwriting(self, override: Override) -> Override:
         """Return the override for a product and all of its pricing group values."""
-        product = self.usage_product()
+        product = self.sold_product()
         if not product.first.pricing_keys and (not override.for_commits or self.chance(0.3)):
             return replace(override, product_id=product.id)
         values = tuple((name, self.pick(("x", "x", "y"))) for name in product.first.pricing_keys)
         return replace(override, specifiers=(self.of_balances(override, Specifier(product.id, pricing=values)),))
 
-    def usage_product(self) -> Product:
-        """Return one of them."""
+    def sold_product(self) -> Product:
+        """Return one that has rates."""
+        if self.theme == "subscriptions" and self.chance(0.4):
+            return next(each for each in self.tenant.products if each.type == "SUBSCRIPTION")
         return self.pick(self.tenant.products[1:])
 
     def specifiers(self) -> tuple[Specifier, ...]:
@@ -390,7 +473,7 @@ class _Maker:
 
     def specifier(self) -> Specifier:
         """Return one way to be meant."""
-        product = self.usage_product()
+        product = self.sold_product()
         pricing = tuple((name, self.pick(("x", "y"))) for name in product.first.pricing_keys if self.chance(0.5))
         presentation = tuple(
             (name, self.pick(("x", "y"))) for name in product.first.presentation_keys if self.chance(0.6)
@@ -415,7 +498,7 @@ class _Maker:
 
     # ── what was paid before ──
 
-    def balance(self, name: str, looks: list[datetime]) -> Balance:
+    def balance(self, name: str) -> Balance:
         """Return a commit or a credit of a contract or of the customer."""
         own = self.pick((None, *(each.id for each in self.tenant.contracts)))
         kind = self.pick(("PREPAID", "CREDIT"))
@@ -434,7 +517,7 @@ class _Maker:
             contract_id=own,
             priority=self.pick(PRIORITIES),
             segments=self.segments(name),
-            created_at=self.pick(looks) + HOUR if self.chance(0.1) else LONG_AGO + self.pick((0, 0, 1)) * HOUR,
+            created_at=self.pick(self.looks) + HOUR if self.chance(0.1) else LONG_AGO + self.pick((0, 0, 1)) * HOUR,
             name=self.pick((None, name, "Gift")),
             schedule=self.schedule(name, self.pick((currency, currency, "USD"))) if scheduled else None,
             contract_ids=self.some(tuple(each.id for each in self.tenant.contracts)) if own is None else (),
@@ -445,11 +528,11 @@ class _Maker:
             found = self.postpaid(found)
         match self.rng.randrange(7):
             case 0:
-                return replace(found, product_ids=(self.usage_product().id,))
+                return replace(found, product_ids=(self.sold_product().id,))
             case 1:
                 return replace(found, tags=self.some(TAGS))
             case 2:
-                return replace(found, product_ids=(self.usage_product().id,), tags=self.some(TAGS))
+                return replace(found, product_ids=(self.sold_product().id,), tags=self.some(TAGS))
             case 3 | 4:
                 return replace(found, specifiers=self.specifiers())
             case 5 if self.theme == "balances":

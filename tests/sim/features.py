@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from sim.features_commits import of_commits
+from sim.features_subscriptions import SUBSCRIPTIONS, of_subscriptions
 from sim.features_terms import FILTERS, RECURRING, of_filters, of_recurring
 from sim.oracle_bill import Bill, Line
 from sim.oracle_books import Books
@@ -66,6 +67,8 @@ EXPECTED = (
     "contract ends earlier", "dates to come are dropped",
     # 3, usage filters; 9, recurring commits and credits
     *FILTERS, *RECURRING,
+    # 13
+    *SUBSCRIPTIONS,
 )  # fmt: skip
 """Every feature that must occur again and again."""
 
@@ -88,6 +91,7 @@ def features(case: Case, sights: list[Sight]) -> Counter[str]:
     for sight in sights:
         found.update(_of_sight(case, sight))
         for bill in sight.drafts:
+            found.update(of_subscriptions(case, bill, sight.at, {each.id: each for each in sight.balances}))
             found.update(_of_statement(case, sight, bill) if bill.type == "USAGE" else _of_scheduled(case, sight, bill))
     found.update(_of_steps(case, sights))
     return Counter({**dict.fromkeys(found, 1), "contracts": len(case.tenant.contracts)})

@@ -29,6 +29,7 @@ class Line:
     balance_id: str | None = None
     segment_id: str | None = None
     item_id: str | None = None
+    prorated: bool = False
     promised: bool = False
     """Of what a postpaid commit counts: it is still to be paid."""
 

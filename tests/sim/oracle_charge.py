@@ -38,6 +38,12 @@ class Charge:
     """(balance id, unit price, tier) of those who do not pay the usual price."""
     place: int = 0
     """The order of charges of one time and group: that of their units."""
+    type: str = "usage"
+    paid_at: datetime | None = None
+    """When a balance must be usable to pay for it; None: when it begins."""
+    item_id: str | None = None
+    """Of a subscription: what is asked for once."""
+    prorated: bool = False
 
     @property
     def total(self) -> Fraction:

@@ -1,4 +1,4 @@
-"""What the oracle leaves of a contract that ends earlier than it did (docs/pricing.md, section 8)."""
+"""What the oracle knows of contracts at a time, and leaves of one that ends earlier (docs/pricing.md, section 8)."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -9,7 +9,7 @@ from sim.world import Balance, Contract, End, Schedule, Tenant
 
 def contracts_at(tenant: Tenant, customer_id: str, at: datetime) -> list[Contract]:
     """Return the contracts of a customer as they are agreed at an instant."""
-    found = [each for each in tenant.contracts if each.customer_id == customer_id]
+    found = [_known(each, at) for each in tenant.contracts if each.customer_id == customer_id]
     for end in _said(tenant, at):
         found = [_ended(each, end) if each.id == end.contract_id else each for each in found]
     return found
@@ -38,6 +38,10 @@ def balances_at(tenant: Tenant, customer_id: str, at: datetime) -> list[Balance]
 
 def _said(tenant: Tenant, at: datetime) -> list[End]:
     return [each for each in tenant.ends if each.said_at <= at]
+
+
+def _known(contract: Contract, at: datetime) -> Contract:
+    return replace(contract, subscriptions=tuple(each for each in contract.subscriptions if each.known_at <= at))
 
 
 def _ended(contract: Contract, end: End) -> Contract:

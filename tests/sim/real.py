@@ -95,7 +95,7 @@ class Real:
 
     def _agreed(self, at: datetime) -> tuple[tuple[Contract, ...], tuple[Balance, ...]]:
         """Return contracts and balances as `api/contract_ends.py` leaves them when some end earlier, with children."""
-        contracts = {each.id: each for each in self.contracts}
+        contracts = {each.id: self._known(each, at) for each in self.contracts}
         balances = {each.id: each for each in self.balances if each.created_at <= at}
         for end in self.case.tenant.ends:
             if end.said_at <= at:
@@ -107,6 +107,11 @@ class Real:
                 balances |= {each.id: each for each in cut}
         found = [*balances.values(), *recurring.children(contracts.values(), balances, at)]
         return tuple(contracts.values()), tuple(map(_named, found))
+
+    def _known(self, contract: Contract, at: datetime) -> Contract:
+        made = next(each for each in self.case.tenant.contracts if each.id == contract.id)
+        known = {each.id for each in made.subscriptions if each.known_at <= at}
+        return replace(contract, subscriptions=tuple(each for each in contract.subscriptions if each.id in known))
 
     def _rows(self, need: Need, at: datetime) -> list[HourUsage]:
         """Return what `store/usage.py` would read: here each event is a row of its own."""

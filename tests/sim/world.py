@@ -58,6 +58,8 @@ class Product:
     first: Terms
     made_at: datetime
     later: tuple[tuple[datetime, Terms], ...] = ()
+    type: str | None = None
+    """None: USAGE with a metric, and FIXED without."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ class Rate:
     """The order in which rates were added."""
     commit: Price | None = None
     """What units cost that a balance at commit rates pays for."""
+    frequency: str | None = None
+    """Of a SUBSCRIPTION product: for how long the price is."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,8 @@ class Specifier:
     presentation: Values = ()
     balance_ids: tuple[str, ...] = ()
     """Of an override for commits: the balances that pay; none: any."""
+    frequency: str | None = None
+    """Of an override: the subscriptions with a price for so long."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +187,41 @@ class Recurring:
 
 
 @dataclass(frozen=True)
+class Change:
+    """From an instant on a quantity is another one, or so much more or less."""
+
+    starting_at: datetime
+    quantity: str | None = None
+    delta: str | None = None
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """So many of a SUBSCRIPTION product for so long, charged once a period."""
+
+    id: str
+    product_id: str
+    frequency: str
+    collection: str
+    """ADVANCE or ARREARS."""
+    starting_at: datetime
+    anchor: datetime
+    changes: tuple[Change, ...]
+    """In the order in which they were asked for; the first is the quantity at the start."""
+    ending_before: datetime | None = None
+    prorated: bool = False
+    at_once: bool = False
+    """Whether an increase is charged at once, or when the period ends."""
+    rounding: tuple[str, int] | None = None
+    """(method, decimal places) of the unit price of a part."""
+    scheduled: bool = False
+    """Whether it is on scheduled invoices only."""
+    name: str | None = None
+    known_at: datetime = datetime(2020, 1, 1, tzinfo=UTC)
+    """When it was agreed."""
+
+
+@dataclass(frozen=True)
 class Filter:
     """From an instant on a contract counts only usage that has one of these values; the next one takes its place."""
 
@@ -208,6 +249,7 @@ class Contract:
     filters: tuple[Filter, ...] = ()
     """In the order in which they were added."""
     recurring: tuple[Recurring, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
 
 
 @dataclass(frozen=True)
