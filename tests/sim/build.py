@@ -100,15 +100,24 @@ def product_of(each: world.Product) -> product.Product:
     return product.Product(
         id=each.id,
         type=product.ProductType(each.type or ("USAGE" if each.first.metric_id else "FIXED")),
-        initial=product.ProductState(created_at=MADE, created_by="sim", **_terms(each.first)),
+        initial=product.ProductState(created_at=MADE, created_by="sim", **_terms(each, each.first)),
         updates=tuple(
-            product.ProductUpdate(created_at=MADE, created_by="sim", starting_at=at, **_terms(terms))
+            product.ProductUpdate(created_at=MADE, created_by="sim", starting_at=at, **_terms(each, terms))
             for at, terms in each.later
         ),
     )
 
 
-def _terms(terms: world.Terms) -> dict[str, object]:
+def _terms(each: world.Product, terms: world.Terms) -> dict[str, object]:
+    if each.type == "COMPOSITE":
+        return {
+            "name": terms.name,
+            "tags": terms.tags,
+            "composite_product_ids": terms.shared_products or None,
+            "composite_tags": terms.shared_tags or None,
+            "exclude_free_usage": terms.without_free,
+            "include_composite_spend": terms.with_composites,
+        }
     conversion = terms.conversion and product.QuantityConversion(
         Decimal(terms.conversion[1]), product.Operation(terms.conversion[0])
     )
@@ -127,7 +136,13 @@ def _terms(terms: world.Terms) -> dict[str, object]:
 def price_of(each: world.Price) -> price.Price:
     """Return a price."""
     tiers = tuple(price.Tier(Decimal(unit), None if size is None else Decimal(size)) for size, unit in each.tiers)
-    made = price.Flat(tiers[0].price) if each.kind == "FLAT" else price.Tiered(tiers)
+    kinds = {
+        "FLAT": price.Flat(tiers[0].price),
+        "TIERED": price.Tiered(tiers),
+        "PERCENTAGE": price.Percentage(tiers[0].price),
+        "TIERED_PERCENTAGE": price.TieredPercentage(tiers),
+    }
+    made = kinds[each.kind]
     price.check_price(made)
     return made
 

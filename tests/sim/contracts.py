@@ -61,10 +61,11 @@ MULTIPLIERS = ("0.5", "0.5", "0.9", "0", "1", "1.5", "0.8")
 RATE_TYPES = ("LIST_RATE", "LIST_RATE", "LIST_RATE", "COMMIT_RATE")
 PRIORITIES = ("1", "1", "1", "2", "0.5")
 FREQUENCIES = ("MONTHLY", "MONTHLY", "QUARTERLY", "ANNUAL", "WEEKLY")
+SHARES = ("0.1", "0.1", "0.05", "0.5", "1", "0")
 SEATS = ("1", "1", "2", "5", "10", "0", "2.5")
 THEMES = (
     "anything", "anything", "balances", "balances", "balances", "overrides", "changes", "changes", "commits", "commits",
-    "promises", "recurring", "subscriptions", "subscriptions",
+    "promises", "recurring", "subscriptions", "subscriptions", "composites", "composites",
 )  # fmt: skip
 """What a case has most of: where many things of a kind meet, the rules that choose between them show."""
 Choice = TypeVar("Choice")
@@ -110,12 +111,14 @@ class _Maker:
         ]
         if self.theme == "subscriptions" or self.chance(0.1):
             made.products += [self.subscribed(name) for name in self.pick(("S", "S", "ST"))]
+        if self.theme == "composites" or self.chance(0.08):
+            made.products += [self.composite(name) for name in self.pick(("X", "X", "XY"))]
         made.cards = {name: self.pick(("USD", "USD", "USD", "EUR")) for name in self.pick((("one",), ("one", "two")))}
         made.rates = self.rates()
         days = {*self.rng.sample((5, 20, 31, 32, 34), self.pick((0, 1, 2))), self.pick((33, 62, 75))}
         self.looks = [self.base + each * DAY for each in sorted(days)]
         made.contracts = [self.contract(f"c{number}") for number in range(self.pick((1, 1, 2, 3)))]
-        several = self.theme if self.theme in {"commits", "promises", "subscriptions"} else "balances"
+        several = self.theme if self.theme in {"commits", "promises", "subscriptions", "composites"} else "balances"
         for number in range(self.pick(self.themed(several, (3, 4, 5), (0, 1, 2)))):
             twin = made.balances and self.chance(0.6)
             made.balances.append(self.twin(f"b{number}") if twin else self.balance(f"b{number}"))
@@ -200,6 +203,27 @@ class _Maker:
         later = ((self.when(), replace(first, name="Renamed", tags=self.some(TAGS))),) if self.chance(0.2) else ()
         return Product(name, first, LONG_AGO, later, "SUBSCRIPTION")
 
+    def composite(self, name: str) -> Product:
+        """Return a COMPOSITE product; what it asks for, and of what, may change."""
+        first = replace(self.shared(Terms(self.pick((name, "Same")))), tags=self.some(TAGS))
+        later = []
+        for at in sorted({self.when() for _ in range(self.pick((0, 0, 1, 2)))}):
+            terms = self.shared(later[-1][1] if later else first)
+            later.append((at, replace(terms, name=self.pick((name, "Other")), tags=self.some(TAGS))))
+        return Product(name, first, LONG_AGO, tuple(later), "COMPOSITE")
+
+    def shared(self, terms: Terms) -> Terms:
+        """Return the terms of a COMPOSITE product for a share of some products, tags or both."""
+        names = (*(each.id for each in self.tenant.products[1:]), "X")
+        products = tuple(each for each in names if self.chance(0.5))
+        return replace(
+            terms,
+            shared_products=products,
+            shared_tags=self.some(TAGS) if products and self.chance(0.6) else TAGS[: self.pick((1, 2))],
+            without_free=self.chance(0.5),
+            with_composites=self.chance(0.4),
+        )
+
     def plain_product(self, name: str) -> Product:
         """Return a usage product without groups and versions, so that much is used at one price."""
         return Product(name, Terms(name, self.pick(self.tenant.metrics).id, tags=self.some(TAGS)), LONG_AGO)
@@ -228,6 +252,9 @@ class _Maker:
         commits = 1.0 if self.no_overages else self.pick(self.themed("commits", (0.6, 1.0), (0.0, 0.0, 0.3)))
         for card_id in self.tenant.cards:
             for product in self.tenant.products[1:]:
+                if product.type == "COMPOSITE":
+                    found += self.composite_rates(card_id, product)
+                    continue
                 if product.type == "SUBSCRIPTION":
                     found += self.subscription_rates(card_id, product)
                     continue
@@ -249,7 +276,7 @@ class _Maker:
                         )
                         for start in starts
                     ]
-        usage = [each for each in found if each.frequency is None]
+        usage = [each for each in found if each.product_id in {"A", "B", "C"}]
         if commits and self.chance(0.4):
             like = self.pick(usage) if usage else None
             found += [replace(like, commit=self.price(), starting_at=self.when(), ending_before=None)] if like else []
@@ -258,6 +285,21 @@ class _Maker:
         self.rng.shuffle(found)
         found = found or [Rate("", "one", "A", self.price(), LONG_AGO, None, True, (), 0)]
         return [replace(each, id=f"r{number}", number=number) for number, each in enumerate(found)]
+
+    def composite_rates(self, card_id: str, product: Product) -> list[Rate]:
+        """Return rates of a COMPOSITE product: shares."""
+        return [
+            Rate("", card_id, product.id, self.percentage(), start, end, self.chance(0.92), (), 0)
+            for start in (LONG_AGO, *(self.when() for _ in range(self.pick((0, 0, 1, 2)))))
+            for end in ((self.after(start) if self.chance(0.1) else None),)
+        ]
+
+    def percentage(self) -> Price:
+        """Return a share of spend, or one for each tier of it."""
+        if self.chance(0.5):
+            return Price("PERCENTAGE", ((None, self.pick(SHARES)),))
+        sizes = [self.pick(SIZES) for _ in range(self.pick((0, 1, 1, 2)))]
+        return Price("TIERED_PERCENTAGE", tuple((size, self.pick(SHARES)) for size in (*sizes, None)))
 
     def subscription_rates(self, card_id: str, product: Product) -> list[Rate]:
         """Return rates of a SUBSCRIPTION product, for one or more frequencies."""
@@ -426,7 +468,7 @@ class _Maker:
             target = self.pick(("LIST_RATE", "COMMIT_RATE"))
             found = replace(found, entitled=None, for_commits=True, target=target)
         if kind == "OVERWRITE":
-            return self.overwriting(replace(found, price=self.price()))
+            return self.overwriting(found)
         sizes = [self.pick(SIZES) for _ in range(self.pick((0, 1, 2)))] if kind == "TIERED" else []
         multipliers = tuple((size, self.pick(MULTIPLIERS)) for size in (*sizes, None))
         priority = self.pick(PRIORITIES) if prioritization == "EXPLICIT" else None
@@ -456,6 +498,7 @@ class _Maker:
     def overwriting(self, override: Override) -> Override:
         """Return the override for a product and all of its pricing group values."""
         product = self.sold_product()
+        override = replace(override, price=self.percentage() if product.type == "COMPOSITE" else self.price())
         if not product.first.pricing_keys and (not override.for_commits or self.chance(0.3)):
             return replace(override, product_id=product.id)
         values = tuple((name, self.pick(("x", "x", "y"))) for name in product.first.pricing_keys)
@@ -465,6 +508,8 @@ class _Maker:
         """Return one that has rates."""
         if self.theme == "subscriptions" and self.chance(0.4):
             return next(each for each in self.tenant.products if each.type == "SUBSCRIPTION")
+        if self.theme == "composites" and self.chance(0.3):
+            return next(each for each in self.tenant.products if each.type == "COMPOSITE")
         return self.pick(self.tenant.products[1:])
 
     def specifiers(self) -> tuple[Specifier, ...]:

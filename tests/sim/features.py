@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from sim.features_commits import of_commits
+from sim.features_composites import COMPOSITES, of_composites
 from sim.features_subscriptions import SUBSCRIPTIONS, of_subscriptions
 from sim.features_terms import FILTERS, RECURRING, of_filters, of_recurring
 from sim.oracle_bill import Bill, Line
@@ -67,8 +68,8 @@ EXPECTED = (
     "contract ends earlier", "dates to come are dropped",
     # 3, usage filters; 9, recurring commits and credits
     *FILTERS, *RECURRING,
-    # 13
-    *SUBSCRIPTIONS,
+    # 13; 5, composite products
+    *SUBSCRIPTIONS, *COMPOSITES,
 )  # fmt: skip
 """Every feature that must occur again and again."""
 
@@ -190,7 +191,9 @@ def _charged(case: Case) -> Iterator[Any]:
 def _of_statement(case: Case, sight: Sight, bill: Bill) -> Iterator[str]:
     """Yield what a usage statement shows."""
     contract = next(each for each in case.tenant.contracts if each.id == bill.contract_id)
-    usage = [line for line in bill.lines if line.type == "usage"]
+    metered = {each.id for each in case.tenant.products if each.first.metric_id}
+    usage = [line for line in bill.lines if line.type == "usage" and line.product_id in metered]
+    yield from of_composites(case, contract, bill, {each.id: each for each in sight.balances})
     if not usage or bill.end is None:
         return
     yield f"currency {bill.currency}"

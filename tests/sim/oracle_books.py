@@ -8,6 +8,7 @@ from typing import Any
 
 from sim.oracle_bill import Bill
 from sim.oracle_charge import Payer, charges
+from sim.oracle_composite import composites, share_of, shared_by
 from sim.oracle_draw import applies, draw, is_open, payers
 from sim.oracle_end import balances_at, contracts_at
 from sim.oracle_ledger import Told, changes, ledger, remaining, usable
@@ -98,9 +99,13 @@ class Books:
         def events(metric_id: str) -> list[Counted]:
             return [each for each in self.events(metric_id) if each.known_at <= at and counts(contract, each)]
 
-        found = charges(self.tenant, contract, start, end, events, able, may_pay)
+        shares = composites(self.tenant, contract, start, end, able, may_pay)
+        found = charges(self.tenant, contract, start, end, events, able, may_pay, partial(shared_by, shares))
         found += on_statement(self.tenant, contract, end, invoiced)
-        all_lines = tuple(lines(self.tenant, draw(found, able, left)))
+        paid = draw(found, able, left)
+        for share in shares:
+            paid += draw(list(share_of(share, paid, end)), able, left)
+        all_lines = tuple(lines(self.tenant, paid))
         return Bill(contract.id, "USAGE", start, end, self.tenant.cards[contract.card_id], all_lines)
 
     def _scheduled(self, asked: Asked, balances: list[Balance], left: dict[str, Fraction], at: datetime) -> Bill:

@@ -21,7 +21,7 @@ ORDER = (
 """What decides which balance pays first, in the order of `precedence`."""
 
 
-TYPES = ("usage", "subscription")
+TYPES = ("usage", "subscription", "composite")
 """What is paid first."""
 
 
@@ -40,11 +40,10 @@ def reaches(balance: Balance, contract: Contract) -> bool:
 
 def precedence(tenant: Tenant, balance: Balance, segment: Segment, at: datetime) -> tuple[Any, ...]:
     """Return what the order of payers goes by: the smallest pays first. `ORDER` has the names of its parts."""
-    items = balance.schedule.items if balance.schedule else ()
     return (
         balance.type == "POSTPAID",
         exact(balance.priority),
-        any(exact(each.quantity) * exact(each.unit_price) > 0 for each in items),
+        is_paid(balance),
         product_count(tenant, balance, at),
         len([each for each in balance.specifiers if each.pricing or each.presentation]),
         segment.ending_before,
@@ -54,6 +53,12 @@ def precedence(tenant: Tenant, balance: Balance, segment: Segment, at: datetime)
         balance.id,
         segment.id,
     )
+
+
+def is_paid(balance: Balance) -> bool:
+    """Whether the customer is asked to pay for it."""
+    items = balance.schedule.items if balance.schedule else ()
+    return any(exact(each.quantity) * exact(each.unit_price) > 0 for each in items)
 
 
 def product_count(tenant: Tenant, balance: Balance, at: datetime) -> float:

@@ -74,7 +74,7 @@ def _paid_lines(tenant: Tenant, line: Line, payer: Payer) -> Iterator[Line]:
 def usage_line(charge: Charge) -> Line:
     """Return a charge as one line."""
     return Line(
-        charge.type,
+        "usage" if charge.type == "composite" else charge.type,
         charge.name,
         charge.use.product_id,
         charge.total,

@@ -48,6 +48,12 @@ class Terms:
     rounding: tuple[str, int] | None = None
     """(method, decimal places)."""
     tags: tuple[str, ...] = ()
+    shared_products: tuple[str, ...] = ()
+    """Of a COMPOSITE product: those of whose spend it asks for a share."""
+    shared_tags: tuple[str, ...] = ()
+    """The same, of products with any of these tags."""
+    without_free: bool = False
+    with_composites: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,10 @@ class Product:
 
 @dataclass(frozen=True)
 class Price:
-    """A price: FLAT or TIERED. `tiers` are (size, unit price); a flat price is one tier without a size."""
+    """A price: FLAT or TIERED, of a COMPOSITE product PERCENTAGE or TIERED_PERCENTAGE.
+
+    `tiers` are (size, unit price); a flat price is one tier without a size.
+    """
 
     kind: str
     tiers: tuple[tuple[str | None, str], ...]
