@@ -86,6 +86,11 @@ def goes_below_zero(changes: tuple[Change, ...]) -> bool:
     return False
 
 
+def theme_of(seed: int) -> str:
+    """Return what the case of a seed has most of."""
+    return _Maker(seed).theme
+
+
 class _Maker:
     """Makes one case, part by part."""
 
