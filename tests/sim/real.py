@@ -15,8 +15,9 @@ from sim.world import Case, Counted
 from winkel.api import contract_ends
 from winkel.bill import recurring
 from winkel.bill.balance import balance_of, ledger
-from winkel.bill.draft import Draft, Need, drafts, needs
+from winkel.bill.draft import Draft, drafts
 from winkel.bill.due import due_at
+from winkel.bill.statement import Need, needs
 from winkel.model.account import Account
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract
