@@ -56,7 +56,16 @@ AMOUNTS = ("1", "1", "2", "5", "5", "10", "10", "30", "0.01", "100", "1000", "0.
 SMALL = ("1", "2", "3", "5", "5", "10", "30", "0.01", "0.333333333333333333333333")
 FACTORS = (("DIVIDE", "3"), ("DIVIDE", "1000"), ("DIVIDE", "4"), ("MULTIPLY", "2"), ("MULTIPLY", "0.5"))
 ROUNDINGS = (("ROUND_UP", 0), ("ROUND_DOWN", 0), ("ROUND_HALF_UP", 0), ("ROUND_UP", 1), ("ROUND_HALF_UP", 2))
-SHARE_ROUNDINGS = (None, None, ("HALF_UP", 0), ("FLOOR", 0), ("CEILING", 0), ("HALF_UP", 2), ("FLOOR", -1))
+SHARE_ROUNDINGS = (
+    None,
+    None,
+    ("HALF_UP", 0),
+    ("FLOOR", 0),
+    ("CEILING", 0),
+    ("HALF_UP", 2),
+    ("FLOOR", 2),
+    ("FLOOR", -1),
+)
 MULTIPLIERS = ("0.5", "0.5", "0.9", "0", "1", "1.5", "0.8")
 RATE_TYPES = ("LIST_RATE", "LIST_RATE", "LIST_RATE", "COMMIT_RATE")
 PRIORITIES = ("1", "1", "1", "2", "0.5")
@@ -225,7 +234,7 @@ class _Maker:
             terms,
             shared_products=products,
             shared_tags=self.some(TAGS) if products and self.chance(0.6) else TAGS[: self.pick((1, 2))],
-            without_free=self.chance(0.5),
+            without_free=self.chance(0.6),
             with_composites=self.chance(0.4),
         )
 
@@ -391,7 +400,7 @@ class _Maker:
             ending_before=self.after(begin) if self.chance(0.3) else None,
             prorated=prorated,
             at_once=advance and self.chance(0.5),
-            rounding=self.pick(SHARE_ROUNDINGS) if prorated and self.chance(0.4) else None,
+            rounding=self.pick(SHARE_ROUNDINGS) if prorated and self.chance(0.6) else None,
             scheduled=self.chance(0.2),
             name=self.pick((None, None, name, "Same")),
             known_at=self.pick(self.looks) if self.chance(0.15) else LONG_AGO,
@@ -414,7 +423,9 @@ class _Maker:
     def recurring(self, name: str, start: datetime) -> Recurring:
         """Return a recurring commit or credit."""
         begin = self.pick((start, start, max(start, self.when())))
-        frequency = self.pick((None, None, None, None, "MONTHLY", "MONTHLY", "QUARTERLY", "ANNUAL", "WEEKLY", "DAILY"))
+        frequency = self.pick(
+            (None, None, None, None, "MONTHLY", "MONTHLY", "QUARTERLY", "ANNUAL", "WEEKLY", "DAILY", "DAILY")
+        )
         end = self.after(begin) if self.chance(0.4) else None
         if frequency in {"WEEKLY", "DAILY"}:
             end = begin + self.pick((24, 60, 72) if frequency == "DAILY" else (24, 336, 400)) * HOUR
@@ -574,7 +585,7 @@ class _Maker:
             invoice_contract_id=self.pick(self.tenant.contracts).id if own is None and scheduled else None,
             rate_type=self.pick(self.themed("commits", ("COMMIT_RATE", "COMMIT_RATE", "LIST_RATE"), RATE_TYPES)),
         )
-        if self.chance(0.4 if self.theme == "promises" else 0.1):
+        if self.chance(0.4 if self.theme == "promises" else 0.25 if self.theme == "composites" else 0.1):
             found = self.postpaid(found)
         match self.rng.randrange(7):
             case 0:
