@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -85,6 +86,11 @@ class Sight:
     balances: list[Balance]
     """Those that were known then."""
 
+    @cached_property
+    def by_id(self) -> dict[str, Balance]:
+        """The same by their ids."""
+        return {each.id: each for each in self.balances}
+
 
 def features(case: Case, sights: list[Sight]) -> Counter[str]:
     """Return the features of a case, and the number of its contracts."""
@@ -92,7 +98,7 @@ def features(case: Case, sights: list[Sight]) -> Counter[str]:
     for sight in sights:
         found.update(_of_sight(case, sight))
         for bill in sight.drafts:
-            found.update(of_subscriptions(case, bill, sight.at, {each.id: each for each in sight.balances}))
+            found.update(of_subscriptions(case, bill, sight.at, sight.by_id))
             found.update(_of_statement(case, sight, bill) if bill.type == "USAGE" else _of_scheduled(case, sight, bill))
     found.update(_of_steps(case, sights))
     return Counter({**dict.fromkeys(found, 1), "contracts": len(case.tenant.contracts)})
@@ -160,7 +166,7 @@ def _of_sight(case: Case, sight: Sight) -> Iterator[str]:
 def _of_scheduled(case: Case, sight: Sight, bill: Bill) -> Iterator[str]:
     """Yield what a scheduled invoice shows."""
     yield f"currency {bill.currency}"
-    balances = {each.id: each for each in sight.balances}
+    balances = sight.by_id
     if bill.usage_until is not None:
         yield "true-up" if bill.total else "true-up of nothing"
     for line in bill.lines:
@@ -193,7 +199,7 @@ def _of_statement(case: Case, sight: Sight, bill: Bill) -> Iterator[str]:
     contract = next(each for each in case.tenant.contracts if each.id == bill.contract_id)
     metered = {each.id for each in case.tenant.products if each.first.metric_id}
     usage = [line for line in bill.lines if line.type == "usage" and line.product_id in metered]
-    yield from of_composites(case, contract, bill, {each.id: each for each in sight.balances})
+    yield from of_composites(case, contract, bill, sight.by_id)
     if not usage or bill.end is None:
         return
     yield f"currency {bill.currency}"
@@ -205,7 +211,7 @@ def _of_statement(case: Case, sight: Sight, bill: Bill) -> Iterator[str]:
         yield from _of_overrides(contract, line)
     yield from _of_lines(usage)
     yield from of_filters(case, contract, bill)
-    yield from of_commits(case, contract, usage, {each.id: each for each in sight.balances})
+    yield from of_commits(case, contract, usage, sight.by_id)
     yield from _of_payers(case, sight, contract, bill, usage)
 
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from functools import cached_property
 
 from sim.oracle_quantity import Group
 from sim.oracle_rate import Steps
@@ -52,7 +53,7 @@ class Bill:
         """What is to be paid."""
         return sum((line.total for line in self.lines if not line.promised), Fraction(0))
 
-    @property
+    @cached_property
     def paid(self) -> dict[str, Fraction]:
         """Segment id → amount taken from it."""
         found: dict[str, Fraction] = defaultdict(Fraction)

@@ -47,9 +47,10 @@ def composites(
     may_pay: Callable[[Use, datetime], list[Payer]],
 ) -> list[Composite]:
     """Return the composite products of a contract in the order of its rate card: a later one may count earlier ones."""
-    instants = instants_of(tenant, contract, start, end, able)
     found: list[Composite] = []
-    for product in reversed(_on_card(tenant, contract)):
+    products = _on_card(tenant, contract)
+    instants = instants_of(tenant, contract, start, end, able) if products else []
+    for product in reversed(products):
         rates = [each for each in tenant.rates if (each.card_id, each.product_id) == (contract.card_id, product.id)]
         shared = partial(shared_by, found, composite=True)
         spans = []
@@ -64,8 +65,8 @@ def composites(
 
 def _on_card(tenant: Tenant, contract: Contract) -> list[Product]:
     """Return the composite products that have rates on the card, the one that was added first first."""
-    rates = sorted((each for each in tenant.rates if each.card_id == contract.card_id), key=lambda each: each.number)
     by_id = {each.id: each for each in tenant.products if each.type == "COMPOSITE"}
+    rates = sorted((each for each in tenant.rates if each.card_id == contract.card_id), key=lambda each: each.number)
     return [by_id[each] for each in dict.fromkeys(rate.product_id for rate in rates) if each in by_id]
 
 

@@ -2,6 +2,7 @@
 
 import calendar
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from sim.world import Contract
 
@@ -26,6 +27,7 @@ def last_cycle(anchor: datetime, frequency: str, until: datetime) -> datetime:
     return max(each for each in cycles_around(anchor, frequency, until) if each <= until)
 
 
+@lru_cache(maxsize=1 << 12)
 def cycles_around(anchor: datetime, frequency: str, at: datetime) -> list[datetime]:
     """Return a few cycles of the anchor before and after an instant."""
     if frequency in DAYS:
