@@ -74,7 +74,7 @@ SHARES = ("0.1", "0.1", "0.05", "0.5", "1", "0")
 SEATS = ("1", "1", "2", "5", "10", "0", "2.5")
 THEMES = (
     "anything", "anything", "balances", "balances", "balances", "overrides", "changes", "changes", "commits", "commits",
-    "promises", "recurring", "subscriptions", "subscriptions", "composites", "composites",
+    "commits", "promises", "recurring", "subscriptions", "subscriptions", "composites", "composites",
 )  # fmt: skip
 """What a case has most of: where many things of a kind meet, the rules that choose between them show."""
 Choice = TypeVar("Choice")
@@ -403,7 +403,7 @@ class _Maker:
             rounding=self.pick(SHARE_ROUNDINGS) if prorated and self.chance(0.6) else None,
             scheduled=self.chance(0.2),
             name=self.pick((None, None, name, "Same")),
-            known_at=self.pick(self.looks) if self.chance(0.15) else LONG_AGO,
+            known_at=self.pick(self.looks) if self.chance(0.3) else LONG_AGO,
         )
 
     def change(self, start: datetime) -> Change:
