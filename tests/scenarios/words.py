@@ -249,7 +249,7 @@ def subscription(name: str, clauses: list[str], contract: Contract) -> Subscript
     Or, with seats, of `seats monthly in advance`, `by user`, `with ann bob`, `ann goes on 2026-01-20` …
     """
     quantity, frequency, _, collected = clauses[0].split()
-    fields: dict[str, object] = {"starting_at": contract.starting_at}
+    fields: dict[str, object] = {"starting_at": contract.starting_at, "name": name}
     fields["anchor"] = contract.usage_statement_schedule.billing_anchor_date
     proration, changes, with_, seats = {}, [], [], []
     for clause in clauses[1:]:
@@ -264,6 +264,8 @@ def subscription(name: str, clauses: list[str], contract: Contract) -> Subscript
                 fields["anchor"] = moment(day)
             case ["of", _]:
                 pass
+            case ["called", *called]:
+                fields["name"] = " ".join(called)
             case ["prorated"]:
                 proration["is_prorated"] = True
             case ["prices", "rounded", how, "to", places, "places"]:
@@ -291,7 +293,6 @@ def subscription(name: str, clauses: list[str], contract: Contract) -> Subscript
     first = [SeatChange(starting_at=fields["starting_at"], **_who(who, "added")) for who in with_]
     made = Subscription(
         id=name,
-        name=name,
         billing_frequency=Frequency(frequency),
         collection_schedule=CollectionSchedule(collected),
         created_at=contract.created_at,

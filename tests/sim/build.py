@@ -6,7 +6,22 @@ from decimal import Decimal
 
 from sim import world
 from sim.world import Tenant
-from winkel.model import commit, contract, customer, ledger, metric, money, override, period, price, product, rate_card
+from winkel.model import (
+    commit,
+    contract,
+    customer,
+    ledger,
+    metric,
+    money,
+    override,
+    period,
+    price,
+    product,
+    proration,
+    rate_card,
+    recurring,
+    subscription,
+)
 from winkel.model.credit_type import BY_ID
 from winkel.store import balances, contracts, customers, metrics, products, rate_cards, tenants
 from winkel.store.database import Connection
@@ -88,16 +103,25 @@ def product_of(each: world.Product) -> product.Product:
     """Return a product with all of its versions."""
     return product.Product(
         id=each.id,
-        type=product.ProductType.USAGE if each.first.metric_id else product.ProductType.FIXED,
-        initial=product.ProductState(created_at=MADE, created_by="sim", **_terms(each.first)),
+        type=product.ProductType(each.type or ("USAGE" if each.first.metric_id else "FIXED")),
+        initial=product.ProductState(created_at=MADE, created_by="sim", **_terms(each, each.first)),
         updates=tuple(
-            product.ProductUpdate(created_at=MADE, created_by="sim", starting_at=at, **_terms(terms))
+            product.ProductUpdate(created_at=MADE, created_by="sim", starting_at=at, **_terms(each, terms))
             for at, terms in each.later
         ),
     )
 
 
-def _terms(terms: world.Terms) -> dict[str, object]:
+def _terms(each: world.Product, terms: world.Terms) -> dict[str, object]:
+    if each.type == "COMPOSITE":
+        return {
+            "name": terms.name,
+            "tags": terms.tags,
+            "composite_product_ids": terms.shared_products or None,
+            "composite_tags": terms.shared_tags or None,
+            "exclude_free_usage": terms.without_free,
+            "include_composite_spend": terms.with_composites,
+        }
     conversion = terms.conversion and product.QuantityConversion(
         Decimal(terms.conversion[1]), product.Operation(terms.conversion[0])
     )
@@ -116,7 +140,13 @@ def _terms(terms: world.Terms) -> dict[str, object]:
 def price_of(each: world.Price) -> price.Price:
     """Return a price."""
     tiers = tuple(price.Tier(Decimal(unit), None if size is None else Decimal(size)) for size, unit in each.tiers)
-    made = price.Flat(tiers[0].price) if each.kind == "FLAT" else price.Tiered(tiers)
+    kinds = {
+        "FLAT": price.Flat(tiers[0].price),
+        "TIERED": price.Tiered(tiers),
+        "PERCENTAGE": price.Percentage(tiers[0].price),
+        "TIERED_PERCENTAGE": price.TieredPercentage(tiers),
+    }
+    made = kinds[each.kind]
     price.check_price(made)
     return made
 
@@ -135,6 +165,7 @@ def rate_of(each: world.Rate, currency: str) -> rate_card.Rate:
         credit_type_id=CURRENCIES[currency],
         pricing_group_values=dict(each.values),
         commit_price=each.commit and price_of(each.commit),
+        billing_frequency=each.frequency and period.Frequency(each.frequency),
     )
 
 
@@ -160,7 +191,76 @@ def contract_of(each: world.Contract) -> contract.Contract:
             )
             for one in each.charges
         ),
+        usage_filters=tuple(contract.UsageFilter(one.name, one.values, one.starting_at) for one in each.filters),
+        recurring_balances=tuple(map(recurring_of, each.recurring)),
+        subscriptions=tuple(map(subscription_of, each.subscriptions)),
     )
+
+
+def subscription_of(each: world.Subscription) -> subscription.Subscription:
+    """Return a subscription."""
+    behavior, placement = subscription.InvoiceBehavior, subscription.InvoicePlacement
+    found = subscription.Subscription(
+        id=each.id,
+        product_id=each.product_id,
+        billing_frequency=period.Frequency(each.frequency),
+        collection_schedule=subscription.CollectionSchedule(each.collection),
+        starting_at=each.starting_at,
+        ending_before=each.ending_before,
+        anchor=each.anchor,
+        created_at=MADE,
+        changes=tuple(
+            subscription.QuantityChange(
+                starting_at=one.starting_at,
+                quantity=None if one.quantity is None else Decimal(one.quantity),
+                quantity_delta=None if one.delta is None else Decimal(one.delta),
+            )
+            for one in each.changes
+        ),
+        proration=subscription.SubscriptionProration(
+            is_prorated=each.prorated,
+            invoice_behavior=behavior.BILL_IMMEDIATELY if each.at_once else behavior.BILL_ON_NEXT_COLLECTION_DATE,
+            rounding=each.rounding and _rounding(each.rounding),
+        ),
+        invoice_placement=placement.ON_SCHEDULED_INVOICE if each.scheduled else placement.ON_USAGE_INVOICE,
+        name=each.name,
+    )
+    found.check()
+    return found
+
+
+def recurring_of(each: world.Recurring) -> recurring.RecurringBalance:
+    """Return a recurring commit or credit."""
+    return recurring.RecurringBalance(
+        id=each.id,
+        type=commit.BalanceType(each.type),
+        product_id=each.product_id,
+        access_amount=_amount(each.currency, each.amount),
+        commit_duration=each.duration,
+        priority=Decimal(each.priority),
+        starting_at=each.starting_at,
+        ending_before=each.ending_before,
+        invoice_amount=each.asked and _amount(each.asked_currency, each.asked),
+        recurrence_frequency=each.frequency and period.RecurrenceFrequency(each.frequency),
+        proration=proration.Proration(each.proration),
+        access_rounding=each.rounding and _rounding(each.rounding),
+        invoice_rounding=each.asked_rounding and _rounding(each.asked_rounding),
+        rate_type=commit.RateSide(each.rate_type),
+        name=each.name,
+        applicable_product_ids=each.product_ids,
+        applicable_product_tags=each.tags,
+        specifiers=tuple(map(specifier_of, each.specifiers)),
+    )
+
+
+def _amount(currency: str, amount: tuple[str, str]) -> recurring.RecurringAmount:
+    quantity, unit_price = map(Decimal, amount)
+    return recurring.RecurringAmount(CURRENCIES[currency], unit_price, quantity)
+
+
+def _rounding(asked: tuple[str, int]) -> proration.AmountRounding:
+    method, places = asked
+    return proration.AmountRounding(places, proration.AmountRoundingMethod(method))
 
 
 def override_of(each: world.Override, prioritization: override.Prioritization) -> override.Override:
@@ -205,6 +305,7 @@ def override_specifier_of(each: world.Specifier) -> override.OverrideSpecifier:
         dict(each.presentation),
         commit_ids=each.balance_ids[:1],
         any_commit_or_credit_ids=each.balance_ids[1:],
+        billing_frequency=each.frequency and period.Frequency(each.frequency),
     )
 
 

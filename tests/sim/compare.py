@@ -16,7 +16,7 @@ from winkel.model.invoice import Invoice, InvoiceType, LineItem, LineType
 from winkel.model.ledger import LedgerEntry
 from winkel.model.metric import Aggregation
 from winkel.model.period import hour_start
-from winkel.model.price import Flat, Price
+from winkel.model.price import Flat, Percentage, Price, Tiered
 from winkel.model.usage import HourUsage
 
 
@@ -55,22 +55,30 @@ def _line(line: LineItem) -> Line:
         tier=tier and (tier.level, Fraction(tier.starting_at), None if tier.size is None else Fraction(tier.size)),
         balance_id=line.balance_id,
         segment_id=line.segment_id,
-        item_id=line.schedule_item_id,
+        item_id=_item_id(line),
+        prorated=line.is_prorated,
         promised=line.type is LineType.APPLIED and line.balance_type == "POSTPAID",
     )
 
 
+def _item_id(line: LineItem) -> str | None:
+    """Return what was asked for, of a subscription by its id and a time: the real one follows from both."""
+    if line.subscription_id is None:
+        return line.schedule_item_id
+    return f"{line.subscription_id} {line.starting_at:%Y-%m-%dT%H}"
+
+
 def _steps(price: Price) -> Steps:
     """Return a price as tiers with bounds."""
-    if isinstance(price, Flat):
-        return "FLAT", (Step(Fraction(0), None, Fraction(price.price)),)
+    if isinstance(price, Flat | Percentage):
+        return type(price).__name__.upper(), (Step(Fraction(0), None, Fraction(price.price)),)
     found = []
     low = Fraction(0)
     for tier in price.tiers:
         high = None if tier.size is None else low + Fraction(tier.size)
         found.append(Step(low, high, Fraction(tier.price)))
         low = high or low
-    return "TIERED", tuple(found)
+    return "TIERED" if isinstance(price, Tiered) else "TIERED_PERCENTAGE", tuple(found)
 
 
 def told(entries: Iterable[LedgerEntry]) -> list[Told]:

@@ -6,6 +6,7 @@ balances are used up exactly and many keys of an order are equal.
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from itertools import pairwise
 from random import Random
 from typing import TypeVar
@@ -13,22 +14,26 @@ from typing import TypeVar
 from sim.world import (
     Balance,
     Case,
+    Change,
     Condition,
     Contract,
     Counted,
     Customer,
     End,
     Entry,
+    Filter,
     Item,
     Metric,
     Override,
     Price,
     Product,
     Rate,
+    Recurring,
     Schedule,
     ScheduledCharge,
     Segment,
     Specifier,
+    Subscription,
     Tenant,
     Terms,
     Values,
@@ -51,12 +56,25 @@ AMOUNTS = ("1", "1", "2", "5", "5", "10", "10", "30", "0.01", "100", "1000", "0.
 SMALL = ("1", "2", "3", "5", "5", "10", "30", "0.01", "0.333333333333333333333333")
 FACTORS = (("DIVIDE", "3"), ("DIVIDE", "1000"), ("DIVIDE", "4"), ("MULTIPLY", "2"), ("MULTIPLY", "0.5"))
 ROUNDINGS = (("ROUND_UP", 0), ("ROUND_DOWN", 0), ("ROUND_HALF_UP", 0), ("ROUND_UP", 1), ("ROUND_HALF_UP", 2))
+SHARE_ROUNDINGS = (
+    None,
+    None,
+    ("HALF_UP", 0),
+    ("FLOOR", 0),
+    ("CEILING", 0),
+    ("HALF_UP", 2),
+    ("FLOOR", 2),
+    ("FLOOR", -1),
+)
 MULTIPLIERS = ("0.5", "0.5", "0.9", "0", "1", "1.5", "0.8")
 RATE_TYPES = ("LIST_RATE", "LIST_RATE", "LIST_RATE", "COMMIT_RATE")
 PRIORITIES = ("1", "1", "1", "2", "0.5")
+FREQUENCIES = ("MONTHLY", "MONTHLY", "QUARTERLY", "ANNUAL", "WEEKLY")
+SHARES = ("0.1", "0.1", "0.05", "0.5", "1", "0")
+SEATS = ("1", "1", "2", "5", "10", "0", "2.5")
 THEMES = (
     "anything", "anything", "balances", "balances", "balances", "overrides", "changes", "changes", "commits", "commits",
-    "promises",
+    "commits", "promises", "recurring", "subscriptions", "subscriptions", "composites", "composites",
 )  # fmt: skip
 """What a case has most of: where many things of a kind meet, the rules that choose between them show."""
 Choice = TypeVar("Choice")
@@ -65,6 +83,21 @@ Choice = TypeVar("Choice")
 def make(seed: int) -> Case:
     """Return the case of a seed, always the same one."""
     return _Maker(seed).case()
+
+
+def goes_below_zero(changes: tuple[Change, ...]) -> bool:
+    """Whether a quantity does, after any of its changes."""
+    quantity = Fraction(0)
+    for each in sorted(changes, key=lambda each: each.starting_at):
+        quantity = Fraction(each.quantity) if each.quantity else quantity + Fraction(each.delta or 0)
+        if quantity < 0:
+            return True
+    return False
+
+
+def theme_of(seed: int) -> str:
+    """Return what the case of a seed has most of."""
+    return _Maker(seed).theme
 
 
 class _Maker:
@@ -90,24 +123,26 @@ class _Maker:
             self.fixed("F"),
             *(self.product(name) for name in "ABC"[: self.pick(self.themed("balances", (2, 2, 3), (1, 1, 2, 3)))]),
         ]
+        if self.theme == "subscriptions" or self.chance(0.1):
+            made.products += [self.subscribed(name) for name in self.pick(("S", "S", "ST"))]
+        if self.theme == "composites" or self.chance(0.08):
+            made.products += [self.composite(name) for name in self.pick(("X", "X", "XY"))]
         made.cards = {name: self.pick(("USD", "USD", "USD", "EUR")) for name in self.pick((("one",), ("one", "two")))}
         made.rates = self.rates()
-        made.contracts = [self.contract(f"c{number}") for number in range(self.pick((1, 1, 2, 3)))]
         days = {*self.rng.sample((5, 20, 31, 32, 34), self.pick((0, 1, 2))), self.pick((33, 62, 75))}
-        looks = [self.base + each * DAY for each in sorted(days)]
-        several = self.theme if self.theme in {"commits", "promises"} else "balances"
+        self.looks = [self.base + each * DAY for each in sorted(days)]
+        made.contracts = [self.contract(f"c{number}") for number in range(self.pick((1, 1, 2, 3)))]
+        several = self.theme if self.theme in {"commits", "promises", "subscriptions", "composites"} else "balances"
         for number in range(self.pick(self.themed(several, (3, 4, 5), (0, 1, 2)))):
             twin = made.balances and self.chance(0.6)
-            made.balances.append(self.twin(f"b{number}") if twin else self.balance(f"b{number}", looks))
+            made.balances.append(self.twin(f"b{number}") if twin else self.balance(f"b{number}"))
         made.entries = [self.entry(f"e{number}") for number in range(self.pick((0, 0, 0, 1, 2))) if made.balances]
-        made.ends = [
-            self.end(each, looks) for each in made.contracts if each.ending_before is None and self.chance(0.15)
-        ]
+        made.ends = [self.end(each) for each in made.contracts if each.ending_before is None and self.chance(0.15)]
         ended = {each.contract_id for each in made.ends}
         own = {each.id for each in made.balances if each.contract_id in ended}
         made.entries = [each for each in made.entries if each.balance_id not in own]
         counted = tuple(self.counted(f"t{number}") for number in range(self.pick((0, 3, 6, 10, 14))))
-        return Case(self.seed, made, counted, tuple(looks), HOUR * self.pick((24, 24, 1, 72)))
+        return Case(self.seed, made, counted, tuple(self.looks), HOUR * self.pick((24, 24, 1, 72)))
 
     # ── chance ──
 
@@ -176,6 +211,33 @@ class _Maker:
             versions.append((at, terms))
         return Product(name, first, LONG_AGO, tuple(versions))
 
+    def subscribed(self, name: str) -> Product:
+        """Return a SUBSCRIPTION product; sometimes it gets another name or other tags."""
+        first = Terms(self.pick((name, "Seat", "Same")), tags=self.some(TAGS))
+        later = ((self.when(), replace(first, name="Renamed", tags=self.some(TAGS))),) if self.chance(0.2) else ()
+        return Product(name, first, LONG_AGO, later, "SUBSCRIPTION")
+
+    def composite(self, name: str) -> Product:
+        """Return a COMPOSITE product; what it asks for, and of what, may change."""
+        first = replace(self.shared(Terms(self.pick((name, "Same")))), tags=self.some(TAGS))
+        later = []
+        for at in sorted({self.when() for _ in range(self.pick((0, 0, 1, 2)))}):
+            terms = self.shared(later[-1][1] if later else first)
+            later.append((at, replace(terms, name=self.pick((name, "Other")), tags=self.some(TAGS))))
+        return Product(name, first, LONG_AGO, tuple(later), "COMPOSITE")
+
+    def shared(self, terms: Terms) -> Terms:
+        """Return the terms of a COMPOSITE product for a share of some products, tags or both."""
+        names = (*(each.id for each in self.tenant.products[1:]), "X")
+        products = tuple(each for each in names if self.chance(0.5))
+        return replace(
+            terms,
+            shared_products=products,
+            shared_tags=self.some(TAGS) if products and self.chance(0.6) else TAGS[: self.pick((1, 2))],
+            without_free=self.chance(0.6),
+            with_composites=self.chance(0.4),
+        )
+
     def plain_product(self, name: str) -> Product:
         """Return a usage product without groups and versions, so that much is used at one price."""
         return Product(name, Terms(name, self.pick(self.tenant.metrics).id, tags=self.some(TAGS)), LONG_AGO)
@@ -204,6 +266,12 @@ class _Maker:
         commits = 1.0 if self.no_overages else self.pick(self.themed("commits", (0.6, 1.0), (0.0, 0.0, 0.3)))
         for card_id in self.tenant.cards:
             for product in self.tenant.products[1:]:
+                if product.type == "COMPOSITE":
+                    found += self.composite_rates(card_id, product)
+                    continue
+                if product.type == "SUBSCRIPTION":
+                    found += self.subscription_rates(card_id, product)
+                    continue
                 for values in self.combinations(product):
                     starts = [LONG_AGO] if self.chance(0.9) else []
                     starts += [self.when() for _ in range(self.pick((0, 0, 1, 2)))]
@@ -222,14 +290,42 @@ class _Maker:
                         )
                         for start in starts
                     ]
+        usage = [each for each in found if each.product_id in {"A", "B", "C"}]
         if commits and self.chance(0.4):
-            like = self.pick(found) if found else None
+            like = self.pick(usage) if usage else None
             found += [replace(like, commit=self.price(), starting_at=self.when(), ending_before=None)] if like else []
         if self.no_overages:
             found = [replace(each, entitled=True) for each in found]
         self.rng.shuffle(found)
         found = found or [Rate("", "one", "A", self.price(), LONG_AGO, None, True, (), 0)]
         return [replace(each, id=f"r{number}", number=number) for number, each in enumerate(found)]
+
+    def composite_rates(self, card_id: str, product: Product) -> list[Rate]:
+        """Return rates of a COMPOSITE product: shares."""
+        return [
+            Rate("", card_id, product.id, self.percentage(), start, end, self.chance(0.92), (), 0)
+            for start in (LONG_AGO, *(self.when() for _ in range(self.pick((0, 0, 1, 2)))))
+            for end in ((self.after(start) if self.chance(0.1) else None),)
+        ]
+
+    def percentage(self) -> Price:
+        """Return a share of spend, or one for each tier of it."""
+        if self.chance(0.5):
+            return Price("PERCENTAGE", ((None, self.pick(SHARES)),))
+        sizes = [self.pick(SIZES) for _ in range(self.pick((0, 1, 1, 2)))]
+        return Price("TIERED_PERCENTAGE", tuple((size, self.pick(SHARES)) for size in (*sizes, None)))
+
+    def subscription_rates(self, card_id: str, product: Product) -> list[Rate]:
+        """Return rates of a SUBSCRIPTION product, for one or more frequencies."""
+        frequencies = dict.fromkeys(self.pick(FREQUENCIES) for _ in range(self.pick((1, 2, 3))))
+        found = []
+        for frequency in frequencies:
+            starts = [LONG_AGO, *(self.when() for _ in range(self.pick((0, 0, 1, 2))))]
+            for start in starts if self.chance(0.95) else starts[1:]:
+                end = self.after(start) if self.chance(0.1) else None
+                made = Rate("", card_id, product.id, self.price(), start, end, self.chance(0.92), (), 0)
+                found.append(replace(made, frequency=frequency))
+        return found
 
     def combinations(self, product: Product) -> list[Values]:
         """Return pricing group values that have a rate."""
@@ -259,6 +355,7 @@ class _Maker:
         prioritization = self.pick(("LOWEST_MULTIPLIER", "EXPLICIT"))
         many = "commits" if self.theme == "commits" else "overrides"
         overrides = range(self.pick(self.themed(many, (0, 2, 3, 4, 5), (0, 0, 1, 2))))
+        anchor = self.pick((first, start, *ends, self.when()))
         return Contract(
             id=name,
             customer_id="customer",
@@ -266,16 +363,110 @@ class _Maker:
             starting_at=start,
             ending_before=max(self.after(start), start + DAY) if self.chance(0.25) else None,
             frequency=self.pick(("MONTHLY", "MONTHLY", "MONTHLY", "WEEKLY", "QUARTERLY", "ANNUAL")),
-            anchor=self.pick((first, start, *ends, self.when())),
+            anchor=anchor,
             created_at=LONG_AGO + self.pick((0, 0, 1)) * HOUR,
             overrides=tuple(self.override(f"{name}.o{number}", prioritization) for number in overrides),
             prioritization=prioritization,
             charges=tuple(self.charge(f"{name}.s{number}") for number in range(self.pick((0, 0, 0, 1, 2)))),
+            recurring=self.recurring_terms(name, start),
+            subscriptions=self.subscriptions(name, start, anchor),
+            filters=tuple(self.filter() for _ in range(self.pick((0,) * 8 + (1, 2, 3)))),
         )
 
-    def end(self, contract: Contract, looks: list[datetime]) -> End:
+    def subscriptions(self, name: str, start: datetime, anchor: datetime) -> tuple[Subscription, ...]:
+        """Return subscriptions of a contract that begins then, if they are sold."""
+        rates = [each for each in self.tenant.rates if each.frequency is not None]
+        many = range(self.pick(self.themed("subscriptions", (0, 1, 1, 2, 3), (0, 0, 1)))) if rates else ()
+        return tuple(self.subscription(f"{name}.u{number}", start, anchor, self.pick(rates)) for number in many)
+
+    def subscription(self, name: str, start: datetime, anchor: datetime, rate: Rate) -> Subscription:
+        """Return a subscription for which there is most often a rate."""
+        begin = self.pick((start, start, max(start, self.when())))
+        advance = self.chance(0.6)
+        prorated = self.chance(0.65)
+        own = (begin, begin - 5 * DAY, begin - 30 * DAY)
+        changes = (Change(begin, quantity=self.pick(SEATS)),)
+        for _ in range(self.pick((0, 0, 1, 2, 3))):
+            more = (*changes, self.change(begin))
+            changes = changes if goes_below_zero(more) else more
+        return Subscription(
+            id=name,
+            product_id=rate.product_id,
+            frequency=rate.frequency if self.chance(0.95) else self.pick(FREQUENCIES),
+            collection="ADVANCE" if advance else "ARREARS",
+            starting_at=begin,
+            anchor=self.pick(own) if advance and self.chance(0.5) else anchor,
+            changes=changes,
+            ending_before=self.after(begin) if self.chance(0.3) else None,
+            prorated=prorated,
+            at_once=advance and self.chance(0.5),
+            rounding=self.pick(SHARE_ROUNDINGS) if prorated and self.chance(0.6) else None,
+            scheduled=self.chance(0.2),
+            name=self.pick((None, None, name, "Same")),
+            known_at=self.pick(self.looks) if self.chance(0.3) else LONG_AGO,
+        )
+
+    def change(self, start: datetime) -> Change:
+        """Return another quantity, or so many more or less."""
+        at = self.after(start) if self.chance(0.8) else start
+        if self.chance(0.6):
+            return Change(at, quantity=self.pick(SEATS))
+        return Change(at, delta=self.pick(("1", "3", "-1", "0.5", "-2")))
+
+    def recurring_terms(self, name: str, start: datetime) -> tuple[Recurring, ...]:
+        """Return recurring commits and credits of a contract that begins then; at most one of them daily."""
+        many = range(self.pick(self.themed("recurring", (1, 1, 2, 2, 3), (0,) * 14 + (1,))))
+        found = [self.recurring(f"{name}.r{number}", start) for number in many]
+        daily = [each for each in found if each.frequency == "DAILY"][:1]
+        return tuple(each for each in found if each.frequency != "DAILY" or each in daily)
+
+    def recurring(self, name: str, start: datetime) -> Recurring:
+        """Return a recurring commit or credit."""
+        begin = self.pick((start, start, max(start, self.when())))
+        frequency = self.pick(
+            (None, None, None, None, "MONTHLY", "MONTHLY", "QUARTERLY", "ANNUAL", "WEEKLY", "DAILY", "DAILY")
+        )
+        end = self.after(begin) if self.chance(0.4) else None
+        if frequency in {"WEEKLY", "DAILY"}:
+            end = begin + self.pick((24, 60, 72) if frequency == "DAILY" else (24, 336, 400)) * HOUR
+        kind = self.pick(("PREPAID", "CREDIT"))
+        currency = self.pick((*self.tenant.cards.values(), *self.tenant.cards.values(), "USD"))
+        asked = kind == "PREPAID" and self.chance(0.6)
+        found = Recurring(
+            id=name,
+            type=kind,
+            product_id="F",
+            currency=currency,
+            amount=(self.pick(("1", "1", "2", "0.5")), self.pick(AMOUNTS)),
+            priority=self.pick(PRIORITIES),
+            starting_at=begin,
+            ending_before=end,
+            duration=self.pick((1, 1, 1, 2, 3)),
+            asked=(self.pick(("1", "1", "2", "0.5")), self.pick(AMOUNTS)) if asked else None,
+            asked_currency=self.pick((currency, currency, "USD")),
+            frequency=frequency,
+            proration=self.pick(("FIRST_AND_LAST", "FIRST_AND_LAST", "FIRST", "LAST", "NONE")),
+            rounding=self.pick(SHARE_ROUNDINGS),
+            asked_rounding=self.pick(SHARE_ROUNDINGS),
+            name=self.pick((None, name, "Gift")),
+            rate_type=self.pick(RATE_TYPES),
+        )
+        match self.rng.randrange(6):
+            case 0:
+                return replace(found, product_ids=(self.sold_product().id,), tags=self.some(TAGS))
+            case 1:
+                return replace(found, specifiers=self.specifiers())
+        return found
+
+    def filter(self) -> Filter:
+        """Return a usage filter."""
+        return Filter(
+            self.pick(KEYS), self.pick((("x",), ("x", "y"), ("y",), ("",))), self.pick((LONG_AGO, self.when()))
+        )
+
+    def end(self, contract: Contract) -> End:
         """Return that a contract ends earlier, said between two looks."""
-        said_at = max(self.pick(looks) - HOUR, contract.starting_at)
+        said_at = max(self.pick(self.looks) - HOUR, contract.starting_at)
         return End(contract.id, said_at, self.after(said_at))
 
     def override(self, name: str, prioritization: str) -> Override:
@@ -293,7 +484,7 @@ class _Maker:
             target = self.pick(("LIST_RATE", "COMMIT_RATE"))
             found = replace(found, entitled=None, for_commits=True, target=target)
         if kind == "OVERWRITE":
-            return self.overwriting(replace(found, price=self.price()))
+            return self.overwriting(found)
         sizes = [self.pick(SIZES) for _ in range(self.pick((0, 1, 2)))] if kind == "TIERED" else []
         multipliers = tuple((size, self.pick(MULTIPLIERS)) for size in (*sizes, None))
         priority = self.pick(PRIORITIES) if prioritization == "EXPLICIT" else None
@@ -303,7 +494,7 @@ class _Maker:
         """Return the override for some product, tags or specifiers, or for everything."""
         match self.rng.randrange(5):
             case 0:
-                return replace(override, product_id=self.usage_product().id)
+                return replace(override, product_id=self.sold_product().id)
             case 1:
                 return replace(override, tags=self.some(TAGS) or TAGS[:1])
             case 2 | 3:
@@ -313,21 +504,28 @@ class _Maker:
         return override
 
     def of_balances(self, override: Override, specifier: Specifier) -> Specifier:
-        """Return the specifier, of an override for commits sometimes for some balances only."""
+        """Return the specifier, of some overrides for some balances only, or for prices of a frequency."""
+        if specifier.product_id in {"S", "T"} and self.chance(0.5):
+            return replace(specifier, frequency=self.pick(FREQUENCIES))
         if not override.for_commits or self.chance(0.3):
             return specifier
         return replace(specifier, balance_ids=tuple(self.rng.sample(("b0", "b1", "b2"), self.pick((1, 1, 2)))))
 
     def overwriting(self, override: Override) -> Override:
         """Return the override for a product and all of its pricing group values."""
-        product = self.usage_product()
+        product = self.sold_product()
+        override = replace(override, price=self.percentage() if product.type == "COMPOSITE" else self.price())
         if not product.first.pricing_keys and (not override.for_commits or self.chance(0.3)):
             return replace(override, product_id=product.id)
         values = tuple((name, self.pick(("x", "x", "y"))) for name in product.first.pricing_keys)
         return replace(override, specifiers=(self.of_balances(override, Specifier(product.id, pricing=values)),))
 
-    def usage_product(self) -> Product:
-        """Return one of them."""
+    def sold_product(self) -> Product:
+        """Return one that has rates."""
+        if self.theme == "subscriptions" and self.chance(0.4):
+            return next(each for each in self.tenant.products if each.type == "SUBSCRIPTION")
+        if self.theme == "composites" and self.chance(0.3):
+            return next(each for each in self.tenant.products if each.type == "COMPOSITE")
         return self.pick(self.tenant.products[1:])
 
     def specifiers(self) -> tuple[Specifier, ...]:
@@ -336,7 +534,7 @@ class _Maker:
 
     def specifier(self) -> Specifier:
         """Return one way to be meant."""
-        product = self.usage_product()
+        product = self.sold_product()
         pricing = tuple((name, self.pick(("x", "y"))) for name in product.first.pricing_keys if self.chance(0.5))
         presentation = tuple(
             (name, self.pick(("x", "y"))) for name in product.first.presentation_keys if self.chance(0.6)
@@ -361,7 +559,7 @@ class _Maker:
 
     # ── what was paid before ──
 
-    def balance(self, name: str, looks: list[datetime]) -> Balance:
+    def balance(self, name: str) -> Balance:
         """Return a commit or a credit of a contract or of the customer."""
         own = self.pick((None, *(each.id for each in self.tenant.contracts)))
         kind = self.pick(("PREPAID", "CREDIT"))
@@ -380,22 +578,22 @@ class _Maker:
             contract_id=own,
             priority=self.pick(PRIORITIES),
             segments=self.segments(name),
-            created_at=self.pick(looks) + HOUR if self.chance(0.1) else LONG_AGO + self.pick((0, 0, 1)) * HOUR,
+            created_at=self.pick(self.looks) + HOUR if self.chance(0.1) else LONG_AGO + self.pick((0, 0, 1)) * HOUR,
             name=self.pick((None, name, "Gift")),
             schedule=self.schedule(name, self.pick((currency, currency, "USD"))) if scheduled else None,
             contract_ids=self.some(tuple(each.id for each in self.tenant.contracts)) if own is None else (),
             invoice_contract_id=self.pick(self.tenant.contracts).id if own is None and scheduled else None,
             rate_type=self.pick(self.themed("commits", ("COMMIT_RATE", "COMMIT_RATE", "LIST_RATE"), RATE_TYPES)),
         )
-        if self.chance(0.4 if self.theme == "promises" else 0.1):
+        if self.chance(0.4 if self.theme == "promises" else 0.25 if self.theme == "composites" else 0.1):
             found = self.postpaid(found)
         match self.rng.randrange(7):
             case 0:
-                return replace(found, product_ids=(self.usage_product().id,))
+                return replace(found, product_ids=(self.sold_product().id,))
             case 1:
                 return replace(found, tags=self.some(TAGS))
             case 2:
-                return replace(found, product_ids=(self.usage_product().id,), tags=self.some(TAGS))
+                return replace(found, product_ids=(self.sold_product().id,), tags=self.some(TAGS))
             case 3 | 4:
                 return replace(found, specifiers=self.specifiers())
             case 5 if self.theme == "balances":

@@ -4,10 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 from sim.features_commits import of_commits
+from sim.features_composites import COMPOSITES, of_composites
+from sim.features_subscriptions import SUBSCRIPTIONS, of_subscriptions
+from sim.features_terms import FILTERS, RECURRING, of_filters, of_recurring
 from sim.oracle_bill import Bill, Line
 from sim.oracle_books import Books
 from sim.oracle_charge import Payer
@@ -17,7 +21,7 @@ from sim.oracle_period import periods
 from sim.oracle_rate import rate_at, terms_at
 from sim.oracle_target import Use
 from sim.oracle_trueup import true_up_of
-from sim.world import Case, Contract, Override, Specifier, Terms
+from sim.world import Balance, Case, Contract, Override, Specifier, Terms
 
 EXPECTED = (
     # 1, amounts
@@ -63,6 +67,10 @@ EXPECTED = (
     "commit invoiced", "charge invoiced", "not invoiced", "several items of a date", "two currencies of a date",
     "another invoice for a date", "customer's commit invoiced", "charge with a name", "renamed product",
     "contract ends earlier", "dates to come are dropped",
+    # 3, usage filters; 9, recurring commits and credits
+    *FILTERS, *RECURRING,
+    # 13; 5, composite products
+    *SUBSCRIPTIONS, *COMPOSITES,
 )  # fmt: skip
 """Every feature that must occur again and again."""
 
@@ -75,6 +83,13 @@ class Sight:
     drafts: list[Bill]
     final: list[Bill]
     books: Books
+    balances: list[Balance]
+    """Those that were known then."""
+
+    @cached_property
+    def by_id(self) -> dict[str, Balance]:
+        """The same by their ids."""
+        return {each.id: each for each in self.balances}
 
 
 def features(case: Case, sights: list[Sight]) -> Counter[str]:
@@ -83,7 +98,8 @@ def features(case: Case, sights: list[Sight]) -> Counter[str]:
     for sight in sights:
         found.update(_of_sight(case, sight))
         for bill in sight.drafts:
-            found.update(_of_statement(case, sight, bill) if bill.type == "USAGE" else _of_scheduled(case, bill))
+            found.update(of_subscriptions(case, bill, sight.at, sight.by_id))
+            found.update(_of_statement(case, sight, bill) if bill.type == "USAGE" else _of_scheduled(case, sight, bill))
     found.update(_of_steps(case, sights))
     return Counter({**dict.fromkeys(found, 1), "contracts": len(case.tenant.contracts)})
 
@@ -129,7 +145,8 @@ def _of_sight(case: Case, sight: Sight) -> Iterator[str]:
     dates = Counter((bill.contract_id, bill.start) for bill in sight.drafts if bill.type == "SCHEDULED")
     if any(count > 1 for count in dates.values()):
         yield "two currencies of a date"
-    for balance in sight.books.balances(sight.at):
+    yield from of_recurring(case, sight.balances, sight.drafts)
+    for balance in sight.balances:
         told = sight.books.ledger(balance, sight.at, sight.drafts)
         left = {each.id: sum(amount for _, _, one, amount in told if one == each.id) for each in balance.segments}
         kinds = {kind for _, kind, _, _ in told}
@@ -146,10 +163,10 @@ def _of_sight(case: Case, sight: Sight) -> Iterator[str]:
 # ── Scheduled invoices ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _of_scheduled(case: Case, bill: Bill) -> Iterator[str]:
+def _of_scheduled(case: Case, sight: Sight, bill: Bill) -> Iterator[str]:
     """Yield what a scheduled invoice shows."""
     yield f"currency {bill.currency}"
-    balances = {each.id: each for each in case.tenant.balances}
+    balances = sight.by_id
     if bill.usage_until is not None:
         yield "true-up" if bill.total else "true-up of nothing"
     for line in bill.lines:
@@ -180,7 +197,9 @@ def _charged(case: Case) -> Iterator[Any]:
 def _of_statement(case: Case, sight: Sight, bill: Bill) -> Iterator[str]:
     """Yield what a usage statement shows."""
     contract = next(each for each in case.tenant.contracts if each.id == bill.contract_id)
-    usage = [line for line in bill.lines if line.type == "usage"]
+    metered = {each.id for each in case.tenant.products if each.first.metric_id}
+    usage = [line for line in bill.lines if line.type == "usage" and line.product_id in metered]
+    yield from of_composites(case, contract, bill, sight.by_id)
     if not usage or bill.end is None:
         return
     yield f"currency {bill.currency}"
@@ -191,7 +210,8 @@ def _of_statement(case: Case, sight: Sight, bill: Bill) -> Iterator[str]:
         yield from _of_rates(case, contract, line)
         yield from _of_overrides(contract, line)
     yield from _of_lines(usage)
-    yield from of_commits(case, contract, usage)
+    yield from of_filters(case, contract, bill)
+    yield from of_commits(case, contract, usage, sight.by_id)
     yield from _of_payers(case, sight, contract, bill, usage)
 
 
@@ -371,10 +391,9 @@ def _named(what: str, product_id: str | None, tags: Iterable[str], specifiers: I
 def _of_payers(case: Case, sight: Sight, contract: Contract, bill: Bill, usage: list[Line]) -> Iterator[str]:
     """Yield who pays, in which order, and what decided it."""
     assert bill.end is not None
-    balances = sight.books.balances(sight.at)
     able = [
         (balance, segment)
-        for balance, segment in payers(case.tenant, balances, contract, bill.start)
+        for balance, segment in payers(case.tenant, sight.balances, contract, bill.start)
         if segment.starting_at < bill.end and bill.start < segment.ending_before
     ]
     paying = [(balance, segment) for balance, segment in able if segment.id in bill.paid]

@@ -11,9 +11,8 @@ from sim.oracle_target import Use
 from sim.world import Balance, Case, Contract, Rate
 
 
-def of_commits(case: Case, contract: Contract, usage: list[Line]) -> Iterator[str]:
+def of_commits(case: Case, contract: Contract, usage: list[Line], balances: dict[str, Balance]) -> Iterator[str]:
     """Yield what happens where units cost what a balance makes of them."""
-    balances = {each.id: each for each in case.tenant.balances}
     runs: dict[Any, list[Line]] = defaultdict(list)
     for line in usage:
         rate = _rate(case, contract, line)

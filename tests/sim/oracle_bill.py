@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from functools import cached_property
 
 from sim.oracle_quantity import Group
 from sim.oracle_rate import Steps
@@ -29,6 +30,7 @@ class Line:
     balance_id: str | None = None
     segment_id: str | None = None
     item_id: str | None = None
+    prorated: bool = False
     promised: bool = False
     """Of what a postpaid commit counts: it is still to be paid."""
 
@@ -51,7 +53,7 @@ class Bill:
         """What is to be paid."""
         return sum((line.total for line in self.lines if not line.promised), Fraction(0))
 
-    @property
+    @cached_property
     def paid(self) -> dict[str, Fraction]:
         """Segment id → amount taken from it."""
         found: dict[str, Fraction] = defaultdict(Fraction)

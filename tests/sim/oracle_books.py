@@ -3,15 +3,20 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from fractions import Fraction
+from functools import partial
+from typing import Any
 
 from sim.oracle_bill import Bill
 from sim.oracle_charge import Payer, charges
+from sim.oracle_composite import composites, share_of, shared_by
 from sim.oracle_draw import applies, draw, is_open, payers
 from sim.oracle_end import balances_at, contracts_at
 from sim.oracle_ledger import Told, changes, ledger, remaining, usable
 from sim.oracle_line import lines
 from sim.oracle_period import periods
-from sim.oracle_scheduled import scheduled
+from sim.oracle_quantity import counts
+from sim.oracle_scheduled import Asked, scheduled
+from sim.oracle_subscription import on_statement
 from sim.oracle_target import Use
 from sim.oracle_trueup import true_ups
 from sim.world import Balance, Contract, Counted, Entry, Tenant
@@ -30,21 +35,23 @@ class Books:
         self.final: list[Bill] = []
 
     def drafts(self, at: datetime) -> list[Bill]:
-        """Return all open invoices: usage statements in the order in which they draw down, then scheduled ones."""
+        """Return all open invoices, in the order in which they draw down: by date, usage statements first."""
         balances, contracts = self.balances(at), self._contracts(at)
         left: dict[str, Fraction] = {}
         for balance in balances:
             left |= remaining(balance, changes(balance, self._entries(at), self.final))
         over = {(bill.contract_id, bill.start) for bill in self.final if bill.type == "USAGE"}
-        found = [
-            self._statement(contract, start, end, balances, left, at)
-            for contract, start, end in sorted(
-                ((contract, *period) for contract in contracts for period in periods(contract, at)),
-                key=lambda each: (each[2], each[0].created_at, each[0].id),
-            )
-            if (contract.id, start) not in over
-        ]
-        found += scheduled(self.tenant, contracts, balances, self.final)
+        invoiced = {line.item_id for bill in self.final for line in bill.lines}
+        turns: list[tuple[Any, Callable[[], Bill]]] = []
+        for contract in contracts:
+            for start, end in periods(contract, at):
+                if (contract.id, start) not in over:
+                    make = partial(self._statement, contract, start, end, balances, left, at, invoiced)
+                    turns.append(((end, False, contract.created_at, contract.id), make))
+        for asked in scheduled(self.tenant, contracts, balances, self.final, at):
+            by = asked.date, True, asked.contract.created_at, asked.contract.id
+            turns.append((by, partial(self._scheduled, asked, balances, left, at)))
+        found = [make() for _, make in sorted(turns, key=lambda each: each[0])]
         return [*found, *true_ups(self.tenant, contracts, balances, self.final, left)]
 
     def finalize(self, drafts: Iterable[Bill], until: datetime, grace: timedelta) -> list[Bill]:
@@ -79,6 +86,7 @@ class Books:
         balances: list[Balance],
         left: dict[str, Fraction],
         at: datetime,
+        invoiced: set[str | None],
     ) -> Bill:
         """Return the usage statement of a period, and take from `left` what it draws."""
         able = payers(self.tenant, balances, contract, start)
@@ -88,12 +96,23 @@ class Books:
                 (balance, segment) for balance, segment in able if is_open(segment, instant) and applies(balance, use)
             ]
 
-        found = charges(self.tenant, contract, start, end, lambda metric_id: self._known(metric_id, at), may_pay)
-        all_lines = tuple(lines(self.tenant, draw(found, able, left)))
+        def events(metric_id: str) -> list[Counted]:
+            return [each for each in self.events(metric_id) if each.known_at <= at and counts(contract, each)]
+
+        shares = composites(self.tenant, contract, start, end, able, may_pay)
+        found = charges(self.tenant, contract, start, end, events, able, may_pay, partial(shared_by, shares))
+        found += on_statement(self.tenant, contract, end, invoiced)
+        paid = draw(found, able, left)
+        for share in shares:
+            paid += draw(list(share_of(share, paid, end)), able, left)
+        all_lines = tuple(lines(self.tenant, paid))
         return Bill(contract.id, "USAGE", start, end, self.tenant.cards[contract.card_id], all_lines)
 
-    def _known(self, metric_id: str, at: datetime) -> list[Counted]:
-        return [each for each in self.events(metric_id) if each.known_at <= at]
+    def _scheduled(self, asked: Asked, balances: list[Balance], left: dict[str, Fraction], at: datetime) -> Bill:
+        """Return the scheduled invoice of a date; once that has come, balances pay for subscriptions on it."""
+        able = payers(self.tenant, balances, asked.contract, asked.date) if asked.date <= at else []
+        paid = lines(self.tenant, draw(asked.charges, able, left))
+        return Bill(asked.contract.id, "SCHEDULED", asked.date, None, asked.currency, (*asked.lines, *paid))
 
     def _contracts(self, at: datetime) -> list[Contract]:
         return contracts_at(self.tenant, self.customer_id, at)

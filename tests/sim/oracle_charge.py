@@ -20,6 +20,8 @@ Hours = dict[datetime, Fraction]
 Tier = tuple[int, Fraction, Fraction | None]
 """(level, where it begins, its size)."""
 Payer = tuple[Balance, Segment]
+Share = tuple[str, datetime]
+"""A composite product, and since when it asks for the share that it does."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,12 @@ class Charge:
     """(balance id, unit price, tier) of those who do not pay the usual price."""
     place: int = 0
     """The order of charges of one time and group: that of their units."""
+    type: str = "usage"
+    paid_at: datetime | None = None
+    """When a balance must be usable to pay for it; None: when it begins."""
+    item_id: str | None = None
+    """Of a subscription: what is asked for once."""
+    prorated: bool = False
 
     @property
     def total(self) -> Fraction:
@@ -61,6 +69,8 @@ class Held:
     """The commit rate as the card has it."""
     special: tuple[tuple[str, Steps], ...]
     """(balance id, price) of those who may pay, but not the usual price."""
+    shared: frozenset[Share] = frozenset()
+    """Who asks for a share of what it costs."""
 
     @property
     def cut(self) -> Steps:
@@ -88,14 +98,17 @@ def charges(
     start: datetime,
     end: datetime,
     events: Callable[[str], Iterable[Counted]],
+    able: list[Payer],
     may_pay: Callable[[Use, datetime], list[Payer]],
+    shared_by: Callable[[Use, datetime], frozenset[Share]],
 ) -> list[Charge]:
-    """Return the charges of a billing period.
+    """Return the charges of a billing period for usage.
 
-    `events(metric_id)` gives all that was counted; `may_pay` the segments that may pay for a use at an instant.
+    `events(metric_id)` gives all that was counted; `may_pay` who of the `able` may pay for a use at an instant, and
+    `shared_by` who asks for a share of it.
     """
     found: list[Charge] = []
-    instants = sorted({each for each in _instants(tenant, contract) if start < each < end} | {start})
+    instants = instants_of(tenant, contract, start, end, able)
     for product in tenant.products:
         rates = [each for each in tenant.rates if (each.card_id, each.product_id) == (contract.card_id, product.id)]
         if not rates or product.first.metric_id is None:
@@ -104,19 +117,26 @@ def charges(
         hours = {each: _hours(tenant, each, start, end, events) for each in set(versions)}
         for group in dict.fromkeys(group for some in hours.values() for group in some):
             spans = [
-                Span(at, until, terms, _held(tenant, contract, terms, group, product, rates, at, may_pay),
+                Span(at, until, terms, held(tenant, contract, terms, group, product, rates, at, may_pay, shared_by),
                      _between(hours[terms].get(group, {}), at, until))
                 for at, until, terms in zip(instants, [*instants[1:], end], versions, strict=True)
             ]  # fmt: skip
-            found += _of_group(spans)
+            found += of_group(spans)
     return found
 
 
-def _instants(tenant: Tenant, contract: Contract) -> Iterator[datetime]:
+def instants_of(
+    tenant: Tenant, contract: Contract, start: datetime, end: datetime, able: list[Payer]
+) -> list[datetime]:
+    """Return the start of a period, and all instants within it at which anything begins or ends."""
+    return sorted({each for each in _instants(tenant, contract, able) if start < each < end} | {start})
+
+
+def _instants(tenant: Tenant, contract: Contract, able: list[Payer]) -> Iterator[datetime]:
     """Yield all at which anything begins or ends."""
     for product in tenant.products:
         yield from (at for at, _ in product.later)
-    for each in (*tenant.rates, *contract.overrides, *(one for balance in tenant.balances for one in balance.segments)):
+    for each in (*tenant.rates, *contract.overrides, *(segment for _, segment in able)):
         yield each.starting_at
         if each.ending_before is not None:
             yield each.ending_before
@@ -137,7 +157,7 @@ def _hours(
     return found if _keys(terms) else {(): {}, **found}
 
 
-def _held(
+def held(
     tenant: Tenant,
     contract: Contract,
     terms: Terms,
@@ -146,6 +166,7 @@ def _held(
     rates: list[Rate],
     at: datetime,
     may_pay: Callable[[Use, datetime], list[Payer]],
+    shared_by: Callable[[Use, datetime], frozenset[Share]],
 ) -> Held | None:
     """Return what holds for a group at an instant; None: it is not billed then."""
     if {name for name, _ in group} != _keys(terms):
@@ -170,6 +191,7 @@ def _held(
         frozenset(segment.id for _, segment in payers),
         rate.commit and steps(rate.commit),
         tuple((balance_id, its) for balance_id, its in sorted(special.items()) if its is not None),
+        shared_by(use, at),
     )
 
 
@@ -178,7 +200,7 @@ def _between(hours: Hours, start: datetime, end: datetime) -> list[Fraction]:
     return [hours[hour] for hour in sorted(hours) if start <= hour < end]
 
 
-def _of_group(spans: list[Span]) -> Iterator[Charge]:
+def of_group(spans: list[Span]) -> Iterator[Charge]:
     """Yield the charges of one group: each hour moves a position, which lies in tiers."""
     position = Position()
     run: list[Span] = []
@@ -230,4 +252,4 @@ def _priced(price: Steps, position: Fraction) -> tuple[Fraction, Tier | None]:
     index = next_tier(price, position)
     step = tiers[index]
     size = None if step.high is None else step.high - step.low
-    return step.unit_price, None if kind == "FLAT" else (index + 1, step.low, size)
+    return step.unit_price, None if kind in {"FLAT", "PERCENTAGE"} else (index + 1, step.low, size)

@@ -21,6 +21,10 @@ ORDER = (
 """What decides which balance pays first, in the order of `precedence`."""
 
 
+TYPES = ("usage", "subscription", "composite")
+"""What is paid first."""
+
+
 def payers(tenant: Tenant, balances: Iterable[Balance], contract: Contract, at: datetime) -> list[Payer]:
     """Return the segments that may pay for usage of a contract in a period that begins at `at`, the first first."""
     found = [(balance, each) for balance in balances if reaches(balance, contract) for each in balance.segments]
@@ -36,11 +40,10 @@ def reaches(balance: Balance, contract: Contract) -> bool:
 
 def precedence(tenant: Tenant, balance: Balance, segment: Segment, at: datetime) -> tuple[Any, ...]:
     """Return what the order of payers goes by: the smallest pays first. `ORDER` has the names of its parts."""
-    items = balance.schedule.items if balance.schedule else ()
     return (
         balance.type == "POSTPAID",
         exact(balance.priority),
-        any(exact(each.quantity) * exact(each.unit_price) > 0 for each in items),
+        is_paid(balance),
         product_count(tenant, balance, at),
         len([each for each in balance.specifiers if each.pricing or each.presentation]),
         segment.ending_before,
@@ -50,6 +53,12 @@ def precedence(tenant: Tenant, balance: Balance, segment: Segment, at: datetime)
         balance.id,
         segment.id,
     )
+
+
+def is_paid(balance: Balance) -> bool:
+    """Whether the customer is asked to pay for it."""
+    items = balance.schedule.items if balance.schedule else ()
+    return any(exact(each.quantity) * exact(each.unit_price) > 0 for each in items)
 
 
 def product_count(tenant: Tenant, balance: Balance, at: datetime) -> float:
@@ -68,10 +77,10 @@ def product_count(tenant: Tenant, balance: Balance, at: datetime) -> float:
 
 
 def on_cards(tenant: Tenant, customer_id: str) -> list[Product]:
-    """Return the usage products that have a rate on a card of the customer's contracts."""
+    """Return the products that have a rate on a card of the customer's contracts."""
     cards = {each.card_id for each in tenant.contracts if each.customer_id == customer_id}
     priced = {each.product_id for each in tenant.rates if each.card_id in cards}
-    return [each for each in tenant.products if each.id in priced and each.first.metric_id is not None]
+    return [each for each in tenant.products if each.id in priced]
 
 
 def applies(balance: Balance, use: Use) -> bool:
@@ -91,10 +100,13 @@ def is_open(segment: Segment, at: datetime) -> bool:
 
 
 def turn(charge: Charge) -> tuple[Any, ...]:
-    """Return which line is paid first: earlier start, higher unit price, name; then whatever tells lines apart."""
+    """Return which line is paid first: usage, earlier start, higher unit price, name; then what tells lines apart.
+
+    Of subscriptions that are alike in all of that, the one is paid first that was agreed first.
+    """
     use = charge.use
     shown = tuple((name, value is not None, value or "") for name, value in use.presentation)  # absent ones first
-    by = charge.start, -charge.unit_price, charge.name
+    by = TYPES.index(charge.type), charge.start, -charge.unit_price, charge.name
     return *by, use.product_id, use.pricing, shown, charge.tier or (0,), charge.place
 
 
@@ -160,7 +172,7 @@ def payable(charges: list[Charge]) -> list[Paid]:
         if charge.quantity < 0:
             back[_whose(charge)] -= charge.total or charge.quantity
     found = []
-    for charge in sorted(charges, key=turn, reverse=True):
+    for _, charge in sorted(enumerate(charges), key=lambda each: (turn(each[1]), each[0]), reverse=True):
         taken = Fraction(0)
         if charge.quantity > 0:
             taken = min(charge.total or charge.quantity, back[_whose(charge)])
@@ -189,6 +201,7 @@ def draw(charges: list[Charge], payers: list[Payer], left: dict[str, Fraction]) 
     found = payable(charges)
     for balance, segment in payers:
         for each in found:
-            if left[segment.id] > 0 and is_open(segment, each.charge.start) and applies(balance, each.charge.use):
+            at = each.charge.paid_at or each.charge.start
+            if left[segment.id] > 0 and is_open(segment, at) and applies(balance, each.charge.use):
                 left[segment.id] -= each.pay((balance, segment), left[segment.id])
     return found

@@ -15,7 +15,7 @@ Told = tuple[datetime, str, str, Fraction]
 
 
 def changes(balance: Balance, entries: Iterable[Entry], bills: Iterable[Bill]) -> list[Told]:
-    """Return the deductions of these invoices, dated at the end of their periods, and the manual entries."""
+    """Return the deductions of these invoices, dated at the end of their periods or as they, and manual entries."""
     own = {each.id for each in balance.segments}
     found = [
         (each.at, "MANUAL", each.segment_id, exact(each.amount)) for each in entries if each.balance_id == balance.id
@@ -23,8 +23,7 @@ def changes(balance: Balance, entries: Iterable[Entry], bills: Iterable[Bill]) -
     for bill in bills:
         for segment_id, amount in bill.paid.items():
             if segment_id in own:
-                assert bill.end is not None
-                found.append((bill.end, "AUTOMATED_INVOICE_DEDUCTION", segment_id, -amount))
+                found.append((bill.end or bill.start, "AUTOMATED_INVOICE_DEDUCTION", segment_id, -amount))
         for line in bill.lines:
             for item, segment in true_up_of(balance):
                 if line.item_id == item.id and line.total:

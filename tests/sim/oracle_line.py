@@ -32,7 +32,7 @@ def lines(tenant: Tenant, paid: Iterable[Paid]) -> Iterator[Line]:
     """
     runs: dict[Any, list[Paid]] = defaultdict(list)
     for each in paid:
-        runs[each.charge.use, each.charge.start, each.charge.end].append(each)
+        runs[each.charge.use, each.charge.start, each.charge.end, each.charge.item_id].append(each)
     for some in runs.values():
         alike: dict[Any, list[Part]] = defaultdict(list)
         for each in some:
@@ -74,7 +74,7 @@ def _paid_lines(tenant: Tenant, line: Line, payer: Payer) -> Iterator[Line]:
 def usage_line(charge: Charge) -> Line:
     """Return a charge as one line."""
     return Line(
-        "usage",
+        "usage" if charge.type == "composite" else charge.type,
         charge.name,
         charge.use.product_id,
         charge.total,
@@ -87,6 +87,8 @@ def usage_line(charge: Charge) -> Line:
         charge.use.presentation,
         charge.use.tags,
         charge.tier,
+        item_id=charge.item_id,
+        prorated=charge.prorated,
     )
 
 

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from functools import lru_cache
+from math import ceil, floor
 
 
 @lru_cache(maxsize=1 << 14)
@@ -22,3 +23,13 @@ def rounded(number: Fraction, method: str, places: int) -> Fraction:
     if (method == "ROUND_UP" and rest) or (method == "ROUND_HALF_UP" and rest >= Fraction(1, 2)):
         whole += 1
     return Fraction(-whole if number < 0 else whole, 10**places)
+
+
+def share(amount: Fraction, part: Fraction, rounding: tuple[str, int] | None) -> Fraction:
+    """Return a part of an amount (section 9): rounded once, or exact, or with 20 decimal places where it has no end."""
+    if rounding is None:
+        return divided(amount * part, Fraction(1))
+    method, places = rounding
+    scaled = amount * part * Fraction(10) ** places
+    whole = {"FLOOR": floor(scaled), "CEILING": ceil(scaled), "HALF_UP": floor(scaled + Fraction(1, 2))}[method]
+    return whole / Fraction(10) ** places

@@ -2,10 +2,12 @@
 
 import calendar
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from sim.world import Contract
 
 MONTHS = {"MONTHLY": 1, "QUARTERLY": 3, "ANNUAL": 12}
+DAYS = {"WEEKLY": 7, "DAILY": 1}
 
 
 def months_after(anchor: datetime, months: int) -> datetime:
@@ -17,16 +19,23 @@ def months_after(anchor: datetime, months: int) -> datetime:
 
 def next_cycle(anchor: datetime, frequency: str, after: datetime) -> datetime:
     """Return the first cycle of the anchor after an instant. Cycles are counted from the anchor, there and back."""
-    if frequency == "WEEKLY":
-        return min(
-            anchor + timedelta(weeks=number)
-            for number in around((after - anchor).days // 7)
-            if anchor + timedelta(weeks=number) > after
-        )
-    step = MONTHS[frequency]
-    number = ((after.year - anchor.year) * 12 + after.month - anchor.month) // step
-    cycles = [months_after(anchor, step * each) for each in around(number)]
-    return min(each for each in cycles if each > after)
+    return min(each for each in cycles_around(anchor, frequency, after) if each > after)
+
+
+def last_cycle(anchor: datetime, frequency: str, until: datetime) -> datetime:
+    """Return the last cycle of the anchor at or before an instant."""
+    return max(each for each in cycles_around(anchor, frequency, until) if each <= until)
+
+
+@lru_cache(maxsize=1 << 12)
+def cycles_around(anchor: datetime, frequency: str, at: datetime) -> list[datetime]:
+    """Return a few cycles of the anchor before and after an instant."""
+    if frequency in DAYS:
+        step = timedelta(days=DAYS[frequency])
+        return [anchor + number * step for number in around((at - anchor) // step)]
+    months = MONTHS[frequency]
+    number = ((at.year - anchor.year) * 12 + at.month - anchor.month) // months
+    return [months_after(anchor, months * each) for each in around(number)]
 
 
 def around(number: int) -> range:

@@ -6,7 +6,7 @@ from datetime import datetime
 from fractions import Fraction
 
 from sim.oracle_number import divided, exact, rounded
-from sim.world import Counted, Terms
+from sim.world import Contract, Counted, Filter, Terms
 
 Group = tuple[tuple[str, str | None], ...]
 """(property, value) pairs, sorted by property."""
@@ -16,6 +16,18 @@ def group_of(event: Counted, names: Iterable[str]) -> Group:
     """Return the values of these properties."""
     values = dict(event.values)
     return tuple((name, values.get(name)) for name in sorted(names))
+
+
+def filter_at(contract: Contract, at: datetime) -> Filter | None:
+    """Return the usage filter that holds: the one that started last, then the one added last; None: all counts."""
+    begun = [(each.starting_at, number) for number, each in enumerate(contract.filters) if each.starting_at <= at]
+    return contract.filters[max(begun)[1]] if begun else None
+
+
+def counts(contract: Contract, event: Counted) -> bool:
+    """Whether a contract counts an event, by the usage filter that holds when it happens."""
+    holding = filter_at(contract, event.at)
+    return holding is None or dict(event.values).get(holding.name) in holding.values
 
 
 def quantities(

@@ -19,7 +19,7 @@ class Step:
 
 
 Steps = tuple[str, tuple[Step, ...]]
-"""FLAT or TIERED, and the tiers."""
+"""FLAT or TIERED, PERCENTAGE or TIERED_PERCENTAGE, and the tiers."""
 
 
 def steps(price: Price) -> Steps:

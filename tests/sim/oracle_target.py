@@ -16,12 +16,15 @@ class Use:
     pricing: Group
     presentation: Group
     currency: str
+    frequency: str | None = None
+    """Of a subscription: for how long its price is."""
 
 
 def any_of(specifiers: Iterable[Specifier], use: Use) -> bool:
     """Whether one of these means the use: each with all of its parts."""
     return any(
         each.product_id in {None, use.product_id}
+        and each.frequency in {None, use.frequency}
         and set(each.tags) <= set(use.tags)
         and set(each.pricing) <= set(use.pricing)
         and set(each.presentation) <= set(use.presentation)

@@ -12,7 +12,8 @@ from sim.compare import bill_of, told
 from sim.oracle_bill import Bill
 from sim.oracle_ledger import Told
 from sim.world import Case, Counted
-from winkel.api import scheduled_charges, schedules
+from winkel.api import contract_ends
+from winkel.bill import recurring
 from winkel.bill.balance import balance_of, ledger
 from winkel.bill.draft import Draft, drafts
 from winkel.bill.due import due_at
@@ -81,7 +82,7 @@ class Real:
         contracts, balances = self._agreed(at)
         named = {rate.product_id for card in self.rates.values() for rate in card}
         named |= {each.product_id for each in balances}
-        named |= {each.product_id for contract in contracts for each in contract.scheduled_charges}
+        named |= {each for contract in contracts for each in contract.product_ids if each in self.products}
         return Account(
             customer=self.customer,
             contracts=contracts,
@@ -96,17 +97,24 @@ class Real:
         )
 
     def _agreed(self, at: datetime) -> tuple[tuple[Contract, ...], tuple[Balance, ...]]:
-        """Return contracts and balances as `api/contracts.py` leaves them when some end earlier."""
-        contracts = list(self.contracts)
-        balances = [each for each in self.balances if each.created_at <= at]
+        """Return contracts and balances as `api/contract_ends.py` leaves them when some end earlier, with children."""
+        contracts = {each.id: self._known(each, at) for each in self.contracts}
+        balances = {each.id: each for each in self.balances if each.created_at <= at}
         for end in self.case.tenant.ends:
             if end.said_at <= at:
-                until, now = end.ending_before, end.said_at
-                contracts = [_ended(each, until, now) if each.id == end.contract_id else each for each in contracts]
-                balances = [
-                    _cut(each, until, now) if each.contract_id == end.contract_id else each for each in balances
-                ]
-        return tuple(contracts), tuple(balances)
+                contract = contracts[end.contract_id]
+                begun = recurring.begun(recurring.children([contract], (), end.said_at), end.said_at)
+                balances |= {each.id: each for each in begun}
+                own = [each for each in balances.values() if each.contract_id == contract.id]
+                contracts[contract.id], cut = contract_ends.ended(contract, own, end.ending_before, end.said_at, ())
+                balances |= {each.id: each for each in cut}
+        found = [*balances.values(), *recurring.children(contracts.values(), balances, at)]
+        return tuple(contracts.values()), tuple(map(_named, found))
+
+    def _known(self, contract: Contract, at: datetime) -> Contract:
+        made = next(each for each in self.case.tenant.contracts if each.id == contract.id)
+        known = {each.id for each in made.subscriptions if each.known_at <= at}
+        return replace(contract, subscriptions=tuple(each for each in contract.subscriptions if each.id in known))
 
     def _rows(self, need: Need, at: datetime) -> list[HourUsage]:
         """Return what `store/usage.py` would read: here each event is a row of its own."""
@@ -121,13 +129,16 @@ class Real:
         ]
 
 
-def _ended(contract: Contract, until: datetime, now: datetime) -> Contract:
-    return replace(contract, ending_before=until, scheduled_charges=scheduled_charges.until(contract, until, now, ()))
-
-
-def _cut(balance: Balance, until: datetime, now: datetime) -> Balance:
-    schedule = balance.invoice_schedule and schedules.items_until(balance.invoice_schedule, until, now, ())
-    return replace(balance, segments=schedules.segments_until(balance.segments, until), invoice_schedule=schedule)
+def _named(balance: Balance) -> Balance:
+    """Return a child of a recurring term under the ids that the oracle gives it: they decide last who pays first."""
+    if balance.recurring_id is None:
+        return balance
+    name = f"{balance.recurring_id} {balance.segments[0].starting_at:%Y-%m-%dT%H}"
+    asked = balance.invoice_schedule
+    if asked is not None:
+        asked = replace(asked, schedule_items=tuple(replace(each, id=name) for each in asked.schedule_items))
+    segments = tuple(replace(each, id=name) for each in balance.segments)
+    return replace(balance, id=name, segments=segments, invoice_schedule=asked)
 
 
 def _row(metric: BillableMetric, group_key: int, each: Counted) -> HourUsage:

@@ -48,6 +48,12 @@ class Terms:
     rounding: tuple[str, int] | None = None
     """(method, decimal places)."""
     tags: tuple[str, ...] = ()
+    shared_products: tuple[str, ...] = ()
+    """Of a COMPOSITE product: those of whose spend it asks for a share."""
+    shared_tags: tuple[str, ...] = ()
+    """The same, of products with any of these tags."""
+    without_free: bool = False
+    with_composites: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,11 +64,16 @@ class Product:
     first: Terms
     made_at: datetime
     later: tuple[tuple[datetime, Terms], ...] = ()
+    type: str | None = None
+    """None: USAGE with a metric, and FIXED without."""
 
 
 @dataclass(frozen=True)
 class Price:
-    """A price: FLAT or TIERED. `tiers` are (size, unit price); a flat price is one tier without a size."""
+    """A price: FLAT or TIERED, of a COMPOSITE product PERCENTAGE or TIERED_PERCENTAGE.
+
+    `tiers` are (size, unit price); a flat price is one tier without a size.
+    """
 
     kind: str
     tiers: tuple[tuple[str | None, str], ...]
@@ -84,6 +95,8 @@ class Rate:
     """The order in which rates were added."""
     commit: Price | None = None
     """What units cost that a balance at commit rates pays for."""
+    frequency: str | None = None
+    """Of a SUBSCRIPTION product: for how long the price is."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +109,8 @@ class Specifier:
     presentation: Values = ()
     balance_ids: tuple[str, ...] = ()
     """Of an override for commits: the balances that pay; none: any."""
+    frequency: str | None = None
+    """Of an override: the subscriptions with a price for so long."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +165,81 @@ class ScheduledCharge:
 
 
 @dataclass(frozen=True)
+class Recurring:
+    """A recurring commit or credit: what each period of a term gives, and asks for."""
+
+    id: str
+    type: str
+    product_id: str
+    currency: str
+    amount: tuple[str, str]
+    """(quantity, unit price) of what a whole period gives."""
+    priority: str
+    starting_at: datetime
+    ending_before: datetime | None = None
+    duration: int = 1
+    """For how many periods a child may be used, its own included."""
+    asked: tuple[str, str] | None = None
+    """The same, of what the customer is asked to pay."""
+    asked_currency: str = "USD"
+    frequency: str | None = None
+    """None: that of usage statements."""
+    proration: str = "FIRST_AND_LAST"
+    rounding: tuple[str, int] | None = None
+    """(method, decimal places) of a share of the amount."""
+    asked_rounding: tuple[str, int] | None = None
+    name: str | None = None
+    product_ids: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    specifiers: tuple[Specifier, ...] = ()
+    rate_type: str = "LIST_RATE"
+
+
+@dataclass(frozen=True)
+class Change:
+    """From an instant on a quantity is another one, or so much more or less."""
+
+    starting_at: datetime
+    quantity: str | None = None
+    delta: str | None = None
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """So many of a SUBSCRIPTION product for so long, charged once a period."""
+
+    id: str
+    product_id: str
+    frequency: str
+    collection: str
+    """ADVANCE or ARREARS."""
+    starting_at: datetime
+    anchor: datetime
+    changes: tuple[Change, ...]
+    """In the order in which they were asked for; the first is the quantity at the start."""
+    ending_before: datetime | None = None
+    prorated: bool = False
+    at_once: bool = False
+    """Whether an increase is charged at once, or when the period ends."""
+    rounding: tuple[str, int] | None = None
+    """(method, decimal places) of the unit price of a part."""
+    scheduled: bool = False
+    """Whether it is on scheduled invoices only."""
+    name: str | None = None
+    known_at: datetime = datetime(2020, 1, 1, tzinfo=UTC)
+    """When it was agreed."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """From an instant on a contract counts only usage that has one of these values; the next one takes its place."""
+
+    name: str
+    values: tuple[str, ...]
+    starting_at: datetime
+
+
+@dataclass(frozen=True)
 class Contract:
     """A contract: which card, from when to when, how its periods are counted, and what is special about it."""
 
@@ -165,6 +255,10 @@ class Contract:
     """In the order in which they were added."""
     prioritization: str = "LOWEST_MULTIPLIER"
     charges: tuple[ScheduledCharge, ...] = ()
+    filters: tuple[Filter, ...] = ()
+    """In the order in which they were added."""
+    recurring: tuple[Recurring, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Custom pricing units: what is left to be paid in them, turned into money (metronome-api.md §4.9; docs/pricing.md)."""
 
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 
 from msgspec import Struct, structs
@@ -37,18 +38,19 @@ def charged_lines(
     hour: Period,
     during: Period | None,
     remaining: MutableMapping[str, Decimal] | None,
+    counted_at: datetime,
 ) -> Lines:
     """Return the lines of charges, and of what is left of them in custom pricing units, in money.
 
     Balances in the currency that name no products pay for conversions, after all else: those that are usable in the
     `hour`. `remaining` is what segments hold when the charges are paid, before and after; None: nothing is drawn down.
-    `during` is the time for which conversions are shown.
+    `during` is the time for which conversions are shown, `counted_at` as in `purses`.
     """
     lines = tuple(usage_lines(paid, account.products))
     charges = list(_conversions(account, contract, lines, hour))
     if not charges:
         return Lines(lines, list(paid))
-    paying = [] if remaining is None else purses(account, contract, hour)
+    paying = [] if remaining is None else purses(account, contract, hour, counted_at)
     converted = draw(charges, paying, remaining or {})
     shown = (_shown(each, during) for each in usage_lines(converted, account.products))
     return Lines((*lines, *shown), [*paid, *converted])

@@ -106,11 +106,13 @@ def usage_draft(
     left: Mapping[str, Decimal],
 ) -> Draft:
     """Return the usage statement of one billing period; `left` is what each segment still holds."""
-    paying = purses(account, statement.contract, statement.period)
+    paying = purses(account, statement.contract, statement.period, statement.period.start)
     pricing = Pricing(account, statement, partial(applying, paying))
     remaining, end = dict(left), statement.period.end
     paid = _paid_charges(account, statement, pricing, usage, paying, remaining)
-    made = charged_lines(account, statement.contract, paid, Period(end - HOUR, end), statement.period, remaining)
+    last = Period(end - HOUR, end)
+    counted_at = statement.period.start
+    made = charged_lines(account, statement.contract, paid, last, statement.period, remaining, counted_at)
     invoice = _invoice(account, statement, (*made.lines, *placed(account, statement)))
     draft = Draft(invoice, _deductions(invoice, made.paid), end)
     _check(draft)
@@ -125,9 +127,9 @@ def scheduled_draft(account: Account, asked: Scheduled, left: Mapping[str, Decim
     paid: list[Paid] = [(charge, []) for charge in asked.charges]
     remaining = dict(left) if asked.date <= at else None
     if remaining is not None:
-        paid = _paid_instalments(account, asked.contract, asked.charges, remaining)
+        paid = _paid_instalments(account, asked.contract, asked.charges, remaining, asked.date)
     hour = max((each.paid_during for each in asked.charges), default=Period(asked.date - HOUR, asked.date))
-    made = charged_lines(account, asked.contract, paid, hour, None, remaining)
+    made = charged_lines(account, asked.contract, paid, hour, None, remaining, asked.date)
     lines = (*asked.lines, *made.lines)
     invoice = Invoice(
         id=asked.invoice_id,
@@ -161,21 +163,28 @@ def _paid_charges(
     """
     paid = draw(pricing.usage(usage), paying, remaining)
     subscribed = on_statement(account, statement.contract, statement.period)
-    paid += _paid_instalments(account, statement.contract, subscribed, remaining)
+    paid += _paid_instalments(account, statement.contract, subscribed, remaining, statement.period.start)
     for charges in pricing.composites():
         paid += draw(charges([_spend(*each) for each in paid]), paying, remaining)
     return paid
 
 
 def _paid_instalments(
-    account: Account, contract: Contract, charges: Sequence[Charge], remaining: MutableMapping[str, Decimal]
+    account: Account,
+    contract: Contract,
+    charges: Sequence[Charge],
+    remaining: MutableMapping[str, Decimal],
+    counted_at: datetime,
 ) -> list[Paid]:
-    """Return charges of subscriptions with what balances pay of them; `remaining` is what is left before and after."""
+    """Return charges of subscriptions with what balances pay of them; `remaining` is what is left before and after.
+
+    `counted_at` as in `purses`.
+    """
     if not charges:
         return []
     hours = [each.paid_during for each in charges]
     reach = Period(min(each.start for each in hours), max(each.end for each in hours))
-    return draw(charges, purses(account, contract, reach), remaining)
+    return draw(charges, purses(account, contract, reach, counted_at), remaining)
 
 
 def _spend(charge: Charge, payments: Sequence[Payment]) -> Spend:

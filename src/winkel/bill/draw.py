@@ -112,7 +112,7 @@ def payable(charges: Sequence[Charge]) -> dict[int, Open]:
         if each.total > ZERO or (each.quantity > ZERO and (each.special or back_free))
     )
     found: list[tuple[int, Open]] = []
-    for index in sorted(wanted, key=lambda index: _turn(charges[index]), reverse=True):
+    for index in sorted(wanted, key=lambda index: (*_turn(charges[index]), index), reverse=True):
         charge = charges[index]
         left, taking = (charge.total, back) if charge.total else (charge.quantity, back_free)
         if taking:
@@ -132,7 +132,8 @@ def _quantity(charge: Charge, amount: Decimal) -> Decimal:
 def _turn(charge: Charge) -> tuple[object, ...]:
     """Return the sort key of a charge: which line is covered first (metronome-api.md §4.7).
 
-    Earlier start, higher unit price, name from A to Z; then product, groups and tier: nothing is left to chance.
+    Earlier start, higher unit price, name from A to Z; then product, groups and tier. Subscriptions may be alike in all
+    of that: then the one is covered first that was agreed first, so nothing is left to chance.
     """
     return (
         charge.period.start,

@@ -36,8 +36,10 @@ class Purse(Struct, frozen=True, gc=False):
         return self.segment.id if seat is None else part_id(self.segment.id, seat)
 
 
-def purses(account: Account, contract: Contract, period: Period) -> list[Purse]:
+def purses(account: Account, contract: Contract, period: Period, counted_at: datetime) -> list[Purse]:
     """Return the segments that may pay for usage of the contract in the period, in draw-down order.
+
+    `counted_at` is when tags count as products: when the billing period begins, or the date of a scheduled invoice.
 
     The order is that of metronome-api.md §4.7: what rolled over, of it first what only counts (postpaid); what pays,
     before what only counts; lower priority number; free before paid, unless it rolled over; fewest applicable products;
@@ -45,7 +47,7 @@ def purses(account: Account, contract: Contract, period: Period) -> list[Purse]:
     customer's. Ids decide what is still equal, so that the order never depends on chance.
     """
     found = [
-        (_precedence(account, balance, segment, period.start), Purse(balance, segment))
+        (_precedence(account, balance, segment, counted_at), Purse(balance, segment))
         for balance in account.balances
         if reaches(balance, contract)
         for segment in balance.segments

@@ -24,7 +24,7 @@ from winkel.model.product import Product, ProductState, ProductType
 from winkel.model.rate_card import Rate, in_order
 from winkel.model.same import Same
 from winkel.model.usage import HourUsage, Quantity
-from winkel.rate.composite import Spend, composite, names
+from winkel.rate.composite import Spend, composite, counts
 from winkel.rate.override import Agreed, may_entitle, overridden
 from winkel.rate.rate import Charge, Combination, kept, rate, schedules
 from winkel.rate.schedule import Spans, cut, terms
@@ -162,6 +162,10 @@ def _billed_rates(statement: Statement, product: Product, rates: Rates) -> dict[
     return found if entitled or may_entitle(statement.contract, product, statement.period) else {}
 
 
+Share: TypeAlias = tuple[Product, Mapping[Combination, Spans[Rate]], list[Charge]]
+"""A composite product, when which rate of it holds, and its charges."""
+
+
 class Pricing:
     """Makes the charges of one billing period.
 
@@ -172,11 +176,11 @@ class Pricing:
         self._account = account
         self._statement = statement
         self._payers = payers
-        self._shares: list[tuple[Product, Mapping[Combination, Spans[Rate]], list[Charge]]] = []
-        """Composite products, when which rate of them holds, and their charges without any spend: where they begin."""
+        self._shares: list[Share] = []
+        """In the order of the rate card, with charges without any spend: where they begin."""
         # The last first: an earlier one is cut where a later one begins that counts it.
         for product, when in reversed(list(self._billed(ProductType.COMPOSITE))):
-            self._shares.insert(0, (product, when, self._share(product, when, [])))
+            self._shares.insert(0, (product, when, self._share(product, when, self._shares, [])))
 
     def usage(self, usage: Mapping[str, Sequence[HourUsage]], instants: Collection[datetime] = ()) -> list[Charge]:
         """Return the charges for usage, products in the order of the rate card; cut at these instants, too."""
@@ -189,19 +193,25 @@ class Pricing:
                 self._statement.period,
                 metered,
                 self._agreed,
-                lambda use: chain(self._cuts(use), instants),
+                lambda use: chain(self._cuts(use, self._shares), instants),
             )
         return found
 
     def composites(self) -> Iterator[Callable[[Sequence[Spend]], list[Charge]]]:
         """Yield for each composite product, in the order of the rate card, what gives its charges for some spend."""
-        for product, when, _ in self._shares:
-            yield partial(self._share, product, when)
+        for number, (product, when, _) in enumerate(self._shares, 1):
+            yield partial(self._share, product, when, self._shares[number:])
 
     def _share(
-        self, product: Product, when: Mapping[Combination, Spans[Rate]], spends: Sequence[Spend]
+        self,
+        product: Product,
+        when: Mapping[Combination, Spans[Rate]],
+        later: Sequence[Share],
+        spends: Sequence[Spend],
     ) -> list[Charge]:
-        return composite(product, when, self._statement.period, spends, self._agreed, self._cuts)
+        """Return the charges of a composite product; `later` are those behind it on the card, which may count it."""
+        cuts = partial(self._cuts, shares=later, of_composite=True)
+        return composite(product, when, self._statement.period, spends, self._agreed, cuts)
 
     def _billed(self, kind: ProductType) -> Iterator[tuple[Product, dict[Combination, Spans[Rate]]]]:
         for product, rates in on_card(self._account, self._statement.contract, kind):
@@ -216,12 +226,12 @@ class Pricing:
             found += overridden(self._statement.contract, rate, use, piece, list(among.values()))
         return found
 
-    def _cuts(self, use: Use) -> Iterator[datetime]:
+    def _cuts(self, use: Use, shares: Sequence[Share], *, of_composite: bool = False) -> Iterator[datetime]:
         """Yield where charges for a use begin: with balances, and with the charges of composites that ask a share."""
         yield from edges(self._payers(use))
-        for product, _, charged in self._shares:
+        for product, _, charged in shares:
             for each in charged:
-                if names(product.at(each.period.start), use):
+                if counts(product.at(each.period.start), use, composite=of_composite):
                     yield each.period.start
                     yield each.period.end
 

@@ -57,8 +57,10 @@ def composite(
     return found
 
 
-def names(state: ProductState, use: Use) -> bool:
-    """Whether a composite product asks for a share of what this use costs."""
+def counts(state: ProductState, use: Use, *, composite: bool) -> bool:
+    """Whether a composite product asks for a share of what this use costs; `composite`: another one's charge."""
+    if composite and not state.include_composite_spend:
+        return False
     if use.product_id in (state.composite_product_ids or ()):
         return True
     return any(tag in use.tags for tag in state.composite_tags or ())
@@ -68,9 +70,7 @@ def _spent(state: ProductState, own: Use, piece: Period, spends: Sequence[Spend]
     """Return the spend of which a share is asked for, in one piece of time and in the pricing unit of the rate."""
     found = []
     for each in spends:
-        if each.composite and not state.include_composite_spend:
-            continue
-        if each.use.credit_type_id != own.credit_type_id or not names(state, each.use):
+        if each.use.credit_type_id != own.credit_type_id or not counts(state, each.use, composite=each.composite):
             continue
         if not (piece.start <= each.period.start and each.period.end <= piece.end):
             assert not piece.meet(each.period.start, each.period.end), "a spend lies within one piece"

@@ -1,0 +1,47 @@
+"""Proof that the oracle notices: each of these wrong rules makes some random contract differ."""
+
+from collections.abc import Callable
+from itertools import count, islice
+from typing import Any
+
+import pytest
+
+from sim.contracts import make, theme_of
+from sim.pricing import compare
+
+CASES = 250
+"""Random cases of a theme among which one must show that a rule is wrong."""
+WRONG: dict[str, tuple[str, str, Callable[..., Any]]] = {
+    "usage filters are ignored": ("changes", "winkel.model.contract.Contract.filters", lambda _: []),
+    "a partial period gives all": ("recurring", "winkel.bill.recurring.prorated", lambda amount, *_: amount),
+    "the last period is always prorated": (
+        "recurring",
+        "winkel.model.proration.Proration.of_last",
+        property(lambda _: True),
+    ),
+    "a part of a period costs all of it": (
+        "subscriptions",
+        "winkel.bill.subscription.prorated",
+        lambda price, *_: price,
+    ),
+    "all is charged afterwards": (
+        "subscriptions",
+        "winkel.bill.subscription._date",
+        lambda _, term, __: term.billed.end,
+    ),
+    "what balances pay for is free, whatever they cost": ("composites", "winkel.bill.draft.is_free", lambda _: True),
+    "composite products ask for all tags": (
+        "composites",
+        "winkel.rate.composite.counts",
+        lambda state, use, **_: set(state.composite_tags or ()) <= set(use.tags),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_rule_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some case of the theme differs; or else the oracle, or the generator, knows nothing of the rule."""
+    theme, place, wrong = WRONG[name]
+    monkeypatch.setattr(place, wrong)
+    seeds = islice((seed for seed in count() if theme_of(seed) == theme), CASES)
+    assert any(compare(make(seed))[0] for seed in seeds)
