@@ -34,7 +34,7 @@ from winkel.rate.rate import Charge
 __all__ = ["Draft", "Need", "drafts", "group_key_index", "needs", "usage_draft"]
 
 
-class Draft(Struct, frozen=True):
+class Draft(Struct, frozen=True, gc=False):
     """An open invoice, and the deductions that finalizing it would post."""
 
     invoice: Invoice

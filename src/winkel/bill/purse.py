@@ -24,10 +24,9 @@ class Purse(Struct, frozen=True, gc=False):
     balance: Balance
     segment: Segment
 
-    def may_pay(self, use: Use, period: Period) -> bool:
-        """Whether it may pay for this use at all times of the period."""
-        within = self.segment.starting_at <= period.start and period.end <= self.segment.ending_before
-        return within and applies(self.balance, use)
+    def is_open(self, period: Period) -> bool:
+        """Whether it may be used at all times of the period."""
+        return self.segment.starting_at <= period.start and period.end <= self.segment.ending_before
 
 
 def purses(account: Account, contract: Contract, period: Period) -> list[Purse]:

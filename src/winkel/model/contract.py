@@ -12,7 +12,7 @@ from winkel.model.recurring import RecurringBalance
 from winkel.model.subscription import Subscription
 
 
-class StatementSchedule(Struct, frozen=True):
+class StatementSchedule(Struct, frozen=True, gc=False):
     """When usage statements are made: every `frequency`, counted from `billing_anchor_date`."""
 
     frequency: Frequency
@@ -44,7 +44,7 @@ class UsageFilter(Struct, frozen=True):
     starting_at: datetime
 
 
-class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The rates, the term and the statement schedule of one customer (metronome-api.md §4.7).
 
     Its commits and credits are kept beside it (`model/commit.py`): they have a life and a ledger of their own.

@@ -37,7 +37,7 @@ class LineType(StrEnum):
     APPLIED = "applied_commit_or_credit"
 
 
-class TierPart(Struct, frozen=True, omit_defaults=True):
+class TierPart(Struct, frozen=True, omit_defaults=True, gc=False):
     """Which tier a line belongs to: `level` from 1, the quantity at which it begins, and its size (None: open)."""
 
     level: int
@@ -45,7 +45,7 @@ class TierPart(Struct, frozen=True, omit_defaults=True):
     size: Decimal | None = None
 
 
-class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One line: quantity × unit price = total, exactly.
 
     One exception: where a balance pays for part of a charge and the amount is not a multiple of the unit price, the
@@ -89,7 +89,7 @@ def asked_for(lines: Iterable[LineItem]) -> Decimal:
     return total([line.total for line in lines if line.type is not LineType.APPLIED or line.balance_type != "POSTPAID"])
 
 
-class Invoice(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Invoice(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The line items of one customer for one period (USAGE) or one date (SCHEDULED)."""
 
     id: str
