@@ -1,7 +1,7 @@
 """What a balance may pay for, and which balance pays first."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec import Struct
@@ -53,11 +53,9 @@ def applying(among: Iterable[Purse], use: Use) -> list[Purse]:
     return [purse for purse in among if applies(purse.balance, use)]
 
 
-def edges(among: Iterable[Purse]) -> Iterator[datetime]:
-    """Yield the instants at which segments begin or end."""
-    for purse in among:
-        yield purse.segment.starting_at
-        yield purse.segment.ending_before
+def edges(among: Iterable[Purse]) -> list[datetime]:
+    """Return the instants at which segments begin or end."""
+    return [instant for purse in among for instant in (purse.segment.starting_at, purse.segment.ending_before)]
 
 
 def applies(balance: Balance, use: Use) -> bool:

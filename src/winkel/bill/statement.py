@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
-from itertools import chain
 
 from msgspec import Struct
 
@@ -204,17 +203,19 @@ class Pricing:
         Those are where balances that may pay for it begin and end, and where charges of composites do that ask a share.
         """
         able = self._payers(use)
-        for piece in cut(period, chain(edges(able), self._asked(use), instants)):
+        for piece in cut(period, [*edges(able), *self._asked(use), *instants]):
             among = {each.balance.id: each.balance for each in able if each.is_open(piece)}
             yield from overridden(self._statement.contract, rate, use, piece, list(among.values()))
 
-    def _asked(self, use: Use) -> Iterator[datetime]:
-        """Yield where charges of composites that ask for a share of the use begin and end."""
-        for of, charged in self._shares:
-            for each in charged:
-                if names(of.product.at(each.period.start), use):
-                    yield each.period.start
-                    yield each.period.end
+    def _asked(self, use: Use) -> list[datetime]:
+        """Return where charges of composites that ask for a share of the use begin and end."""
+        return [
+            instant
+            for of, charged in self._shares
+            for each in charged
+            if names(of.product.at(each.period.start), use)
+            for instant in (each.period.start, each.period.end)
+        ]
 
 
 class _Metered:

@@ -20,8 +20,8 @@ def quantities(
     `keep` those of its names that matter: groups that differ in others are merged, as are the customer's keys.
     COUNT and SUM give sums; MAX, LATEST and UNIQUE what each hour adds to the period (metronome-api.md §4.2).
     """
-    rows: dict[Group, list[HourUsage]] = defaultdict(list)
     places = [(index, name) for index, name in enumerate(names) if name in keep]
+    rows: dict[Group, list[HourUsage]] = defaultdict(list)
     for row in usage:
         rows[tuple((name, row.group_values[index]) for index, name in places)].append(row)
     ordered = sorted(rows, key=lambda group: tuple((value is not None, value or "") for _, value in group))

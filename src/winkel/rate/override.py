@@ -39,6 +39,8 @@ def overridden(
     neighbours cost the same they are one span.
     """
     near = [each for each in contract.overrides if _reaches(each, period) and concerns(each, use)]
+    if not near and rate.commit_price is None:
+        return [(period, Agreed(rate.price))] if rate.entitled else []
     edges = [instant for each in near for instant in (each.starting_at, each.ending_before) if instant is not None]
     pieces = ((piece, _agreed(contract, rate, use, near, payers, piece.start)) for piece in cut(period, edges))
     return joined(pieces, operator.eq)

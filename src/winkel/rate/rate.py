@@ -2,9 +2,10 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from itertools import pairwise
 from operator import itemgetter
 from typing import TypeAlias
@@ -90,7 +91,7 @@ def rate(offer: Offer, metered: Callable[[Term], Mapping[Group, Hours]], prices:
     for term in offer.terms:
         for known in counters.values():
             known.advance(term.state, ZERO)  # also where nothing is used under these terms
-        for group, hours in _hours(term, metered(term)):
+        for group, hours in _used(term, metered(term)):
             combination = _combination(term.state, group)
             if combination is None:
                 continue
@@ -103,8 +104,7 @@ def rate(offer: Offer, metered: Callable[[Term], Mapping[Group, Hours]], prices:
                             ProductType.USAGE, term.state.name, use, agreed, current.price, piece,
                             before=before, after=after,
                         )  # fmt: skip
-    found.sort(key=_place)
-    return found
+    return sorted(found, key=_place) if len(found) > 1 else found
 
 
 def charges(
@@ -117,10 +117,10 @@ def charges(
     *,
     before: Decimal,
     after: Decimal,
-) -> Iterator[Charge]:
-    """Yield the charges for the units between two positions, counted from the start of the billing period."""
-    for position, part, special in _parts(agreed, before, after):
-        yield Charge(
+) -> list[Charge]:
+    """Return the charges for the units between two positions, counted from the start of the billing period."""
+    return [
+        Charge(
             kind=kind,
             use=use,
             name=name,
@@ -133,26 +133,27 @@ def charges(
             special=special,
             position=position,
         )
+        for position, part, special in _parts(agreed, before, after)
+    ]
 
 
-def _parts(
-    agreed: Agreed, before: Decimal, after: Decimal
-) -> Iterator[tuple[Decimal, Part, tuple[tuple[str, Part], ...]]]:
-    """Yield the units between two positions at their price, each part with where it begins and what it costs whom.
+def _parts(agreed: Agreed, before: Decimal, after: Decimal) -> list[tuple[Decimal, Part, tuple[tuple[str, Part], ...]]]:
+    """Return the units between two positions at their price, each part with where it begins and what it costs whom.
 
     Tiers of all prices are cut into one another: a part has one unit price whoever pays for it. All prices count units
     from the same position (metronome-api.md §4.6: the counter is shared).
     """
     if not agreed.by_balance:
-        yield from ((before, part, ()) for part in priced(agreed.price, before, after))
-        return
+        return [(before, part, ()) for part in priced(agreed.price, before, after)]
     low, high = min(before, after), max(before, after)
     bounds = {step for price in (agreed.price, *(each for _, each in agreed.by_balance)) for step in steps(price)}
     edges = [low, *sorted(each for each in bounds if low < each < high), high]
+    found = []
     for one, other in pairwise(edges):
         start, end = (one, other) if before <= after else (other, one)
         special = tuple((balance_id, _only(price, start, end)) for balance_id, price in agreed.by_balance)
-        yield start, _only(agreed.price, start, end), special
+        found.append((start, _only(agreed.price, start, end), special))
+    return found
 
 
 def _only(price: Price, start: Decimal, end: Decimal) -> Part:
@@ -163,8 +164,12 @@ def _only(price: Price, start: Decimal, end: Decimal) -> Part:
 
 def _within(hours: Hours, period: Period) -> Decimal:
     """Return the sum of the quantities whose hour lies in the period."""
-    within = _between(hours, hour_number(period.start), hour_number(period.end))
+    within = _between(hours, _hour(period.start), _hour(period.end))
     return total([quantity for _, quantity in within])
+
+
+_hour = lru_cache(maxsize=1024)(hour_number)
+"""Customers of one card are charged for the same times."""
 
 
 def _between(hours: Hours, low: int, high: int) -> Hours:
@@ -172,14 +177,11 @@ def _between(hours: Hours, low: int, high: int) -> Hours:
     return hours[bisect_left(hours, low, key=_HOUR) : bisect_left(hours, high, key=_HOUR)]
 
 
-def _hours(term: Term, metered: Mapping[Group, Hours]) -> Iterator[tuple[Group, Hours]]:
-    """Yield the quantities within the terms by group; a product without group keys always has its one group."""
+def _used(term: Term, metered: Mapping[Group, Hours]) -> Iterable[tuple[Group, Hours]]:
+    """Return the groups that used something within the terms; a product without group keys always has its one group."""
     if not term.kept:
-        yield (), _between(metered.get((), []), term.first_hour, term.end_hour)
-        return
-    for group, hours in metered.items():
-        if within := _between(hours, term.first_hour, term.end_hour):
-            yield group, within
+        return [((), metered.get((), []))]
+    return [each for each in metered.items() if _between(each[1], term.first_hour, term.end_hour)]
 
 
 def _combination(state: ProductState, group: Group) -> Combination | None:
