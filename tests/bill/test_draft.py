@@ -12,7 +12,8 @@ from msgspec import structs
 
 from bill.worlds import AT, START, World, day, worlds
 from winkel.bill.balance import remaining
-from winkel.bill.draft import drafts, needs
+from winkel.bill.draft import drafts
+from winkel.bill.statement import needs
 from winkel.model import money
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineType
 from winkel.model.metric import Aggregation

@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from winkel.bill.draft import group_key_index
-from winkel.bill.statement import Need, usage_key
+from winkel.bill.statement import Need, group_key_index, usage_key
 from winkel.model.errors import InvalidError
 from winkel.model.metric import Aggregation, BillableMetric
 from winkel.model.product import ProductState

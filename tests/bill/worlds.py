@@ -9,7 +9,8 @@ from decimal import Decimal
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from winkel.bill.draft import Draft, drafts, needs
+from winkel.bill.draft import Draft, drafts
+from winkel.bill.statement import needs
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, ScheduleItem, Segment, Specifier
 from winkel.model.contract import Contract, StatementSchedule

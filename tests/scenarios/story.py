@@ -20,11 +20,11 @@ from scenarios import printed, words
 from winkel.bill.balance import balance_of, ledger
 from winkel.bill.breakdown import breakdown
 from winkel.bill.correct import credited, needs_again, regenerated
-from winkel.bill.draft import Draft, Need, drafts, needs
+from winkel.bill.draft import Draft, drafts
 from winkel.bill.due import due_at
 from winkel.bill.preview import preview
 from winkel.bill.recurring import with_children
-from winkel.bill.statement import needs_of, statement_of, statements, usage_key
+from winkel.bill.statement import Need, needs, needs_of, statement_of, statements, usage_key
 from winkel.meter.windows import WindowSize, spans
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, RateSide, ScheduleItem, Segment

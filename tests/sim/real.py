@@ -14,8 +14,9 @@ from sim.oracle_ledger import Told
 from sim.world import Case, Counted
 from winkel.api import scheduled_charges, schedules
 from winkel.bill.balance import balance_of, ledger
-from winkel.bill.draft import Draft, Need, drafts, needs
+from winkel.bill.draft import Draft, drafts
 from winkel.bill.due import due_at
+from winkel.bill.statement import Need, needs
 from winkel.model.account import Account
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract

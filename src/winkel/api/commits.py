@@ -18,6 +18,7 @@ from winkel.api.wire import Data, Id, Page
 from winkel.bill.actions import kept, standing, unkept_children
 from winkel.bill.balance import balance_of, ledger
 from winkel.model.commit import Balance, BalanceType
+from winkel.model.contract import Contract
 from winkel.model.errors import NotFoundError
 from winkel.model.ledger import LedgerEntry
 from winkel.model.tenant import Caller
@@ -273,6 +274,14 @@ async def _list(api: Api, caller: Caller, asked: ListBalances, wanted: Filter) -
             tx, api.further, caller.tenant_id, shown, at=api.clock(), include_ledgers=ledgers, include_balance=amounts
         )
     return Page(seen, fields.next_page(shown, more))
+
+
+async def open_contract(tx: Connection, tenant_id: int, customer_id: str, contract_id: str) -> Contract:
+    """Return a contract whose terms are to change. Raises `NotFoundError`, and `InvalidError` for an archived one."""
+    contract = await contracts.get(tx, tenant_id, customer_id, contract_id)
+    if contract.archived_at is not None:
+        fields.refuse("this contract is archived", "$.contract_id")
+    return contract
 
 
 async def open_balance(

@@ -32,8 +32,8 @@ def ended(
     """Return the contract with another end, and those of its balances that change with it.
 
     An earlier end cuts access and subscriptions, drops invoices to come and stops what recurs; a later one extends
-    subscriptions in arrears, and brings nothing else back. `freed`
-    as in `schedules.items_until`. Children that have begun must be kept by now, and be among `held`.
+    subscriptions in arrears, and brings nothing else back. `freed` is that of `schedules.items_until`. Children that
+    have begun must be kept by now, and be among `held`.
     """
     subscribed = subscriptions.after_change_of_end(contract, end)
     made = structs.replace(contract, ending_before=end, subscriptions=subscribed)

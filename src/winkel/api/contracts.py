@@ -147,9 +147,7 @@ async def update_end_date(request: Request[Any, Any, Any], api: Api, caller: Cal
     at, tenant_id, customer_id = api.clock(), caller.tenant_id, str(asked.customer_id)
     async with api.database.transaction(tenant_id) as tx:
         await commits.open_customer(tx, tenant_id, customer_id)
-        contract = await contracts.get(tx, tenant_id, customer_id, str(asked.contract_id))
-        if contract.archived_at is not None:
-            fields.refuse("this contract is archived", "$.contract_id")
+        contract = await commits.open_contract(tx, tenant_id, customer_id, str(asked.contract_id))
         allowed = asked.allow_ending_before_finalized_invoice
         await contract_ends.check(tx, tenant_id, contract, end, allowed, "$.ending_before")
         await actions.keep_begun(tx, tenant_id, customer_id, at)
@@ -195,8 +193,7 @@ async def _subscriptions(
     """Return the subscriptions of a new contract. Raises `InvalidError`."""
     if not asked.subscriptions:
         return ()
-    cards = [contract.rate_card_id] if contract.rate_card_id else []
-    rates = [each for card in (await rate_cards.rates(tx, tenant_id, cards)).values() for each in card]
+    rates = await rate_cards.rates_of(tx, tenant_id, contract.rate_card_id)
     return tuple(
         subscriptions.subscription(each, contract, known, rates, f"$.subscriptions[{index}]")
         for index, each in enumerate(asked.subscriptions)

@@ -1,6 +1,5 @@
 """POST /v2/contracts/{edit,getEditHistory} and /v2/contracts/{commits,credits}/edit (metronome-api.md §4.7, Edit)."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from litestar import Request, post
@@ -17,7 +16,6 @@ from winkel.api.wire import Data, Id
 from winkel.bill import actions
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.contract import Contract
-from winkel.model.rate_card import Rate
 from winkel.model.tenant import Caller
 from winkel.store import balances, contracts, edits, invoices, ledger, products, rate_cards, uniqueness_keys
 from winkel.store.database import Connection
@@ -39,11 +37,11 @@ async def edit(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Dat
     at, tenant_id, customer_id = api.clock(), caller.tenant_id, str(asked.customer_id)
     async with api.database.transaction(tenant_id) as tx:
         await commits.open_customer(tx, tenant_id, customer_id)
-        before = await open_contract(tx, tenant_id, customer_id, str(asked.contract_id))
+        before = await commits.open_contract(tx, tenant_id, customer_id, str(asked.contract_id))
         held = await _held(tx, api, tenant_id, before, asked.balance_ids)
         named = asked.product_ids.union(before.product_ids, *(each.product_ids for each in held.values()))
         known = await products.by_ids(tx, tenant_id, sorted(named))
-        rates = await _rates(tx, tenant_id, before) if asked.add_subscriptions else ()
+        rates = await rate_cards.rates_of(tx, tenant_id, before.rate_card_id) if asked.add_subscriptions else ()
         ground = Ground(known, await settled(tx, tenant_id, customer_id), rates, at, caller.name)
         allowed = asked.allow_contract_ending_before_finalized_invoice
         end = asked.end(None)
@@ -52,8 +50,7 @@ async def edit(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Dat
         record = edit_records.contract_record(asked, before, held, made, known, at)
         await uniqueness_keys.claim(tx, tenant_id, "edit", asked.uniqueness_key, record.id)
         await _keep(tx, tenant_id, made, held)
-        kept = edit_records.edit_of(record, before, caller.name)
-        await edits.insert(tx, tenant_id, kept)
+        kept = await history.note(tx, caller, before, record)
     return Data(Edited(kept.id, kept.record))
 
 
@@ -83,14 +80,6 @@ async def edit_credit(request: Request[Any, Any, Any], api: Api, caller: Caller)
     return await _edit_balance(api, caller, asked, str(asked.credit_id), CREDITS)
 
 
-async def open_contract(tx: Connection, tenant_id: int, customer_id: str, contract_id: str) -> Contract:
-    """Return a contract whose terms are to change. Raises `NotFoundError`, and `InvalidError` for an archived one."""
-    contract = await contracts.get(tx, tenant_id, customer_id, contract_id)
-    if contract.archived_at is not None:
-        fields.refuse("this contract is archived", "$.contract_id")
-    return contract
-
-
 async def settled(tx: Connection, tenant_id: int, customer_id: str) -> Settled:
     """Return what is final of a customer's balances and charges."""
     subscribed = [each.id for each in await contracts.of_customer(tx, tenant_id, customer_id) if each.subscriptions]
@@ -101,12 +90,6 @@ async def settled(tx: Connection, tenant_id: int, customer_id: str) -> Settled:
         every.get(customer_id, frozenset()) - freed,
         freed,
     )
-
-
-async def _rates(tx: Connection, tenant_id: int, contract: Contract) -> Sequence[Rate]:
-    """Return the rates of the contract's card."""
-    cards = [contract.rate_card_id] if contract.rate_card_id else []
-    return [each for card in (await rate_cards.rates(tx, tenant_id, cards)).values() for each in card]
 
 
 async def _held(tx: Connection, api: Api, tenant_id: int, contract: Contract, named: set[str]) -> dict[str, Balance]:

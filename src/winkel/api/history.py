@@ -8,21 +8,29 @@ from winkel.api.edit_records import EditRecord, Fields
 from winkel.api.filters import UsageFilterView
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.contract import Contract
+from winkel.model.edit import ContractEdit
 from winkel.model.tenant import Caller
 from winkel.store import contracts, edits
 from winkel.store.database import Connection
 
 
+async def note(tx: Connection, caller: Caller, contract: Contract, record: EditRecord) -> ContractEdit:
+    """Write down a change of a contract, as it was until now; return what is kept of it."""
+    made = edit_records.edit_of(record, contract, caller.name)
+    await edits.insert(tx, caller.tenant_id, made)
+    return made
+
+
 async def note_end(tx: Connection, caller: Caller, contract: Contract, end: datetime | None, at: datetime) -> None:
     """Write down that a contract, as it was until now, ends then."""
     record = EditRecord(id=str(uuid.uuid4()), timestamp=at, update_contract_end_date=end)
-    await edits.insert(tx, caller.tenant_id, edit_records.edit_of(record, contract, caller.name))
+    await note(tx, caller, contract, record)
 
 
 async def note_filter(tx: Connection, caller: Caller, contract: Contract, added: UsageFilterView, at: datetime) -> None:
     """Write down a usage filter that is added to a contract, as it was until now."""
     record = EditRecord(id=str(uuid.uuid4()), timestamp=at, add_usage_filters=[added])
-    await edits.insert(tx, caller.tenant_id, edit_records.edit_of(record, contract, caller.name))
+    await note(tx, caller, contract, record)
 
 
 async def note_balance(tx: Connection, caller: Caller, balance: Balance, change: Fields, at: datetime) -> None:
@@ -35,4 +43,4 @@ async def note_balance(tx: Connection, caller: Caller, balance: Balance, change:
         record.update_credits = [change]
     else:
         record.update_commits = [change]
-    await edits.insert(tx, caller.tenant_id, edit_records.edit_of(record, contract, caller.name))
+    await note(tx, caller, contract, record)

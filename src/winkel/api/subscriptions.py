@@ -54,20 +54,12 @@ class BillingCycleIn(Struct, forbid_unknown_fields=True, kw_only=True):
     invoice_placement: InvoicePlacement = InvoicePlacement.ON_USAGE_INVOICE
 
 
-class ProrationIn(Struct, forbid_unknown_fields=True, kw_only=True):
-    """What a part of a period costs."""
-
-    is_prorated: bool = False
-    invoice_behavior: InvoiceBehavior = InvoiceBehavior.BILL_ON_NEXT_COLLECTION_DATE
-    rounding: AmountRounding | None = None
-
-
 class SubscriptionIn(Struct, forbid_unknown_fields=True, kw_only=True):
     """One subscription of a contract."""
 
     subscription_rate: SubscriptionRateIn
     collection_schedule: CollectionSchedule
-    proration: ProrationIn
+    proration: SubscriptionProration
     initial_quantity: Decimal | None = None
     quantity_management_mode: QuantityManagement = QuantityManagement.QUANTITY_ONLY
     billing_cycle_config: BillingCycleIn | None = None
@@ -169,7 +161,7 @@ def subscription(
         anchor=_anchor(asked, cycle, start, contract, f"{place}.billing_cycle_config.anchor_date"),
         created_at=contract.created_at,
         changes=(QuantityChange(starting_at=start, quantity=_quantity(asked, place)),),
-        proration=SubscriptionProration(**structs.asdict(asked.proration)),
+        proration=asked.proration,
         invoice_placement=cycle.invoice_placement,
         name=asked.name,
         description=asked.description,

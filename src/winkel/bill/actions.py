@@ -12,11 +12,11 @@ from msgspec import Struct
 from winkel.bill import books, correct
 from winkel.bill.apart import apart
 from winkel.bill.breakdown import Window, breakdown
-from winkel.bill.draft import Draft, Need, drafts, needs
+from winkel.bill.draft import Draft, drafts
 from winkel.bill.due import RETRY, due_at, next_look
 from winkel.bill.preview import preview
 from winkel.bill.recurring import begun, children, with_children
-from winkel.bill.statement import needs_of, statement_of, statements
+from winkel.bill.statement import Need, needs, needs_of, statement_of, statements
 from winkel.meter.preview import usage_of
 from winkel.meter.runs import oldest_day
 from winkel.model.account import Account

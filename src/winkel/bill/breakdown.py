@@ -53,9 +53,7 @@ def split(invoice: Invoice, pieces: Iterable[LineItem], windows: Sequence[Period
 
     `pieces` are the period's usage at list prices, cut where windows and lines begin and end.
     """
-    assert invoice.start is not None, "a usage statement has a period"
-    assert invoice.end is not None, "a usage statement has a period"
-    period = Period(invoice.start, invoice.end)
+    period = invoice.period
     counted, collected = _collected_apart(invoice.line_items)
     stacks = _stacks(counted, pieces, period)
     found = []

@@ -10,11 +10,11 @@ from datetime import datetime
 from msgspec import structs
 
 from winkel.bill.balance import all_remaining
-from winkel.bill.draft import Draft, Need, scheduled_draft, usage_draft
+from winkel.bill.draft import Draft, scheduled_draft, usage_draft
 from winkel.bill.identity import derived, regenerated_id
 from winkel.bill.purse import reaches
 from winkel.bill.scheduled import asked_again
-from winkel.bill.statement import Statement, needs_of, statements
+from winkel.bill.statement import Need, Statement, needs_of, statements
 from winkel.bill.trueup import TrueUp, true_ups
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType
@@ -97,11 +97,11 @@ def _contract(account: Account, void: Invoice) -> Contract:
 
 def _statement(contract: Contract, void: Invoice, at: datetime) -> Statement:
     """Return the billing period of a void usage statement, as the contract has it today."""
-    assert void.start is not None, "a usage statement has a period"
-    period = contract.period_at(void.start)
+    start = void.period.start
+    period = contract.period_at(start)
     if period is None:
         raise InvalidError("the contract of this invoice ends before its period now: nothing is left to ask for")
-    assert period.start == void.start, "neither the start nor the anchor of a contract moves"
+    assert period.start == start, "neither the start nor the anchor of a contract moves"
     if period.end > at:
         raise InvalidError(f"the period of this invoice lasts until {period.end.isoformat()} now: regenerate it then")
     return Statement(contract, period, regenerated_id(void.id))

@@ -16,7 +16,7 @@ from winkel.bill.identity import derived
 from winkel.bill.line import usage_lines
 from winkel.bill.purse import Purse, applying, is_free, purses
 from winkel.bill.scheduled import Scheduled, scheduled
-from winkel.bill.statement import Need, Pricing, Statement, group_key_index, needs, statements
+from winkel.bill.statement import Pricing, Statement, statements
 from winkel.bill.subscription import on_statement
 from winkel.bill.trueup import true_ups
 from winkel.model.account import Account
@@ -30,8 +30,6 @@ from winkel.model.product import ProductType
 from winkel.model.usage import HourUsage
 from winkel.rate.composite import Spend
 from winkel.rate.rate import Charge
-
-__all__ = ["Draft", "Need", "drafts", "group_key_index", "needs", "usage_draft"]
 
 
 class Draft(Struct, frozen=True, gc=False):

@@ -43,9 +43,8 @@ def draw(charges: Sequence[Charge], purses: Sequence[Purse], left: MutableMappin
     """Return every charge, in the given order, with what balances pay of it.
 
     `purses` come in the order in which they pay; `left` is what remains in each segment, by its id, before and after.
-    Charges are covered
-    in the order of `_turn`. A balance never pays more than it has, nor more than a charge's part that is not set off
-    (`payable`), and no part of a charge is paid twice.
+    Charges are covered in the order of `_turn`. A balance never pays more than it has, nor more than a charge's part
+    that is not set off (`payable`), and no part of a charge is paid twice.
     """
     payments: dict[int, list[Payment]] = defaultdict(list)
     if purses:

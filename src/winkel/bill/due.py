@@ -28,9 +28,7 @@ def due_at(draft: Draft, grace: timedelta) -> datetime:
 def next_look(account: Account, drafts: Iterable[Draft], grace: timedelta, at: datetime) -> datetime | None:
     """Return when the first of these drafts becomes final, or the next contract or period of a term begins.
 
-    A term is a recurring commit or credit, or a subscription.
-
-    None: nothing will happen.
+    A term is a recurring commit or credit, or a subscription. None: nothing will happen.
     """
     moments = [due_at(draft, grace) for draft in drafts]
     moments += [contract.starting_at for contract in account.contracts if contract.starting_at > at]

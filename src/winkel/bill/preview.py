@@ -30,6 +30,4 @@ def preview(
 
 def _covers(invoice: Invoice, at: datetime) -> bool:
     """Whether an instant lies in the billing period of a usage statement."""
-    assert invoice.start is not None, "a usage statement has a period"
-    assert invoice.end is not None, "a usage statement has a period"
-    return invoice.start <= at < invoice.end
+    return invoice.period.start <= at < invoice.period.end

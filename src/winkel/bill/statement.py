@@ -137,10 +137,8 @@ def offered(account: Account, statement: Statement, kind: ProductType) -> list[O
 
 def statement_of(account: Account, invoice: Invoice) -> Statement:
     """Return the billing period of a usage invoice, kept or not, to be rated once more; its contract must be there."""
-    assert invoice.start is not None, "a usage statement has a period"
-    assert invoice.end is not None, "a usage statement has a period"
     contract = next(each for each in account.contracts if each.id == invoice.contract_id)
-    return Statement(contract, Period(invoice.start, invoice.end), invoice.id)
+    return Statement(contract, invoice.period, invoice.id)
 
 
 def needs(account: Account, at: datetime) -> list[Need]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from winkel.model.money import total
+from winkel.model.period import Period
 from winkel.model.price import Price
 from winkel.model.word import Word
 
@@ -107,6 +108,13 @@ class Invoice(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     net_payment_terms_days: Decimal | None = None
     regenerated_from_invoice_id: str | None = None
     """The void invoice whose place this one takes."""
+
+    @property
+    def period(self) -> Period:
+        """The billing period; only a usage statement has one."""
+        assert self.start is not None, "a usage statement has a period"
+        assert self.end is not None, "a usage statement has a period"
+        return Period(self.start, self.end)
 
     def __post_init__(self) -> None:
         assert self.total == asked_for(self.line_items), "lines sum to the total"

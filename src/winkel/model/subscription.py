@@ -39,7 +39,7 @@ PLACES_MAX = 5
 """Prices of parts are rounded to at most so many decimal places, or to tens, hundreds … with −1, −2 … −5."""
 
 
-class SubscriptionProration(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class SubscriptionProration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """What a part of a period costs."""
 
     is_prorated: bool = False

@@ -106,6 +106,11 @@ async def rates(tx: Connection, tenant_id: int, rate_card_ids: Iterable[str]) ->
     return {each: tuple(found) for each, found in result.items()}
 
 
+async def rates_of(tx: Connection, tenant_id: int, rate_card_id: str | None) -> tuple[Rate, ...]:
+    """Return the rates of one card, in the order in which they were added; none without a card."""
+    return () if rate_card_id is None else (await rates(tx, tenant_id, [rate_card_id]))[rate_card_id]
+
+
 def _row(tenant_id: int, rate: NewRate) -> dict[str, object]:
     nested = {
         "price": Jsonb(rate.price),
