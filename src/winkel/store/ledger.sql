@@ -15,7 +15,9 @@ WHERE tenant_id = %(tenant_id)s AND invoice_id = %(invoice_id)s
 ORDER BY timestamp, id
 
 -- name: post
--- Write one entry. There is no other way to change a balance.
+-- Write entries. There is no other way to change a balance.
 INSERT INTO ledger_entry (tenant_id, id, balance_id, segment_id, kind, amount, timestamp, invoice_id, contract_id, reason)
-VALUES (%(tenant_id)s, %(id)s, %(balance_id)s, %(segment_id)s, %(kind)s, %(amount)s, %(timestamp)s, %(invoice_id)s,
-        %(contract_id)s, %(reason)s)
+SELECT %(tenant_id)s, id, balance_id, segment_id, kind, amount, timestamp, invoice_id, contract_id, reason
+FROM json_to_recordset(%(entries)s)
+     AS entry (id uuid, balance_id uuid, segment_id uuid, kind text, amount numeric, timestamp timestamptz,
+               invoice_id uuid, contract_id uuid, reason text)
