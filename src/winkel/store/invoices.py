@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 from msgspec import Struct
-from psycopg.types.json import Json
+from psycopg.types.json import Jsonb
 
 from winkel.model.errors import NotFoundError
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
@@ -30,7 +30,7 @@ class Filter(Struct, frozen=True, kw_only=True):
 
 async def insert(tx: Connection, tenant_id: int, final: Sequence[Invoice]) -> None:
     """Keep finalized invoices. Raises `psycopg.errors.UniqueViolation` when a period was invoiced before."""
-    await tx.execute(sql.insert, {"tenant_id": tenant_id, "final": Json(final)})
+    await tx.execute(sql.insert, {"tenant_id": tenant_id, "final": Jsonb(final)})
 
 
 async def ids(tx: Connection, tenant_id: int, customer_ids: Sequence[str]) -> dict[str, frozenset[str]]:

@@ -1,10 +1,10 @@
 -- name: insert
--- Keep finalized invoices.
+-- Keep finalized invoices. As jsonb: line items are parsed once, where json would have them parsed again for the column.
 INSERT INTO invoice (tenant_id, id, customer_id, contract_id, type, status, start, "end", issued_at, created_at,
                      credit_type_id, total, line_items, net_payment_terms_days, regenerated_from_invoice_id)
 SELECT %(tenant_id)s, id, customer_id, contract_id, type, status, start, "end", issued_at, created_at, credit_type_id,
        total, line_items, net_payment_terms_days, regenerated_from_invoice_id
-FROM json_to_recordset(%(final)s)
+FROM jsonb_to_recordset(%(final)s)
      AS final (id uuid, customer_id uuid, contract_id uuid, type text, status text, start timestamptz,
                "end" timestamptz, issued_at timestamptz, created_at timestamptz, credit_type_id uuid, total numeric,
                line_items jsonb, net_payment_terms_days numeric, regenerated_from_invoice_id uuid)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
-from psycopg.types.json import Json
+from psycopg.types.json import Jsonb
 
 from winkel.model.ledger import LedgerEntry
 from winkel.store.database import Connection
@@ -28,4 +28,4 @@ async def of_invoice(tx: Connection, tenant_id: int, invoice_id: str) -> tuple[L
 
 async def post(tx: Connection, tenant_id: int, entries: Sequence[LedgerEntry]) -> None:
     """Write entries. Raises `psycopg.errors.UniqueViolation` for one that was written before."""
-    await tx.execute(sql.post, {"tenant_id": tenant_id, "entries": Json(entries)})
+    await tx.execute(sql.post, {"tenant_id": tenant_id, "entries": Jsonb(entries)})
