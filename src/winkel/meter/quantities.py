@@ -23,7 +23,7 @@ def quantities(
     places = [(index, name) for index, name in enumerate(names) if name in keep]
     rows: dict[Group, list[HourUsage]] = defaultdict(list)
     for row in usage:
-        rows[tuple((name, row.group_values[index]) for index, name in places)].append(row)
+        rows[tuple([(name, row.group_values[index]) for index, name in places])].append(row)
     ordered = sorted(rows, key=lambda group: tuple((value is not None, value or "") for _, value in group))
     return {group: _increments(aggregation, sorted(rows[group], key=attrgetter("hour"))) for group in ordered}
 

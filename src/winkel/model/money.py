@@ -18,7 +18,7 @@ from decimal import (
     Overflow,
     Rounded,
 )
-from functools import reduce
+from functools import lru_cache, reduce
 
 DIGITS = 38
 """The longest number that an event property or a price may have, in significant digits."""
@@ -63,7 +63,13 @@ def rounded(amount: Decimal, places: int, rounding: str = ROUND_HALF_EVEN) -> De
 
     Places below zero are tens, hundreds …
     """
-    return amount.quantize(Decimal(1).scaleb(-places), rounding=rounding, context=_ROUND)
+    return amount.quantize(_step(places), rounding=rounding, context=_ROUND)
+
+
+@lru_cache
+def _step(places: int) -> Decimal:
+    """Return the smallest amount of so many decimal places."""
+    return Decimal(1).scaleb(-places)
 
 
 def plain(number: Decimal) -> Decimal:
