@@ -84,6 +84,7 @@ class ContractV2View(Struct, omit_defaults=True, kw_only=True):
     salesforce_opportunity_id: str | None = None
     total_contract_value: Decimal | None = None
     uniqueness_key: str | None = None
+    package_id: str | None = None
     archived_at: datetime | None = None
 
 
@@ -122,6 +123,7 @@ class ContractV1View(Struct, omit_defaults=True, kw_only=True):
     subscriptions: list[SubscriptionView]
     custom_fields: dict[str, str]
     uniqueness_key: str | None = None
+    package_id: str | None = None
     archived_at: datetime | None = None
 
 
@@ -179,6 +181,7 @@ def contract_v1(shown: Shown) -> ContractV1View:
         subscriptions=shown.terms.subscriptions,
         custom_fields=contract.custom_fields,
         uniqueness_key=contract.uniqueness_key,
+        package_id=contract.package_id,
         archived_at=contract.archived_at,
     )
 
@@ -212,6 +215,7 @@ def contract_v2(contract: Contract, balances: Sequence[BalanceView], terms: Term
         salesforce_opportunity_id=contract.salesforce_opportunity_id,
         total_contract_value=_plain(contract.total_contract_value),
         uniqueness_key=contract.uniqueness_key,
+        package_id=contract.package_id,
         archived_at=contract.archived_at,
     )
 

@@ -18,7 +18,7 @@ from winkel.model.invoice import Invoice, InvoiceType
 from winkel.model.metric import BillableMetric
 from winkel.model.period import Period, billing_periods, hour_number
 from winkel.model.product import Product, ProductState, ProductType
-from winkel.model.rate_card import Rate
+from winkel.model.rate_card import Rate, in_order
 from winkel.model.same import Same
 from winkel.model.usage import Group, Hours, HourUsage
 from winkel.rate.composite import Spend, composite, names
@@ -101,21 +101,23 @@ class _Card:
     """What a rate card offers in whatever billing period is asked for, prepared once."""
 
     def __init__(self, rates: Sequence[Rate], products: Mapping[str, Product]) -> None:
-        self._rates: dict[str, list[Rate]] = defaultdict(list)
-        for each in sorted(rates, key=lambda rate: rate.number):
-            self._rates[each.product_id].append(each)
+        self._rates = in_order(rates)
         self._products = products
         self._known: dict[Period, dict[ProductType, list[Offer]]] = {}
 
     def offers(self, kind: ProductType, period: Period) -> Sequence[Offer]:
-        """Return what has a rate in the period, of a type of product, in the order the products were added."""
+        """Return what has a rate in the period, of a type of product, in the card's order."""
         if period not in self._known:
-            found = self._known[period] = {}
-            for product_id, rates in self._rates.items():
-                made = offer(self._products[product_id], rates, period)
-                if any(term.rates for term in made.terms):
-                    found.setdefault(made.product.type, []).append(made)
+            self._known[period] = self._prepared(period)
         return self._known[period].get(kind, ())
+
+    def _prepared(self, period: Period) -> dict[ProductType, list[Offer]]:
+        found: dict[ProductType, list[Offer]] = defaultdict(list)
+        for product_id, rates in self._rates.items():
+            made = offer(self._products[product_id], rates, period)
+            if any(term.rates for term in made.terms):
+                found[made.product.type].append(made)
+        return dict(found)
 
 
 @lru_cache(maxsize=32)
@@ -125,7 +127,7 @@ def _card(rates: Same[tuple[Rate, ...]], products: Same[Mapping[str, Product]]) 
 
 
 def offered(account: Account, statement: Statement, kind: ProductType) -> list[Offer]:
-    """Return what the contract's rate card offers of a type of product, in the order the products were added.
+    """Return what the contract's rate card offers of a type of product, in the card's order.
 
     Without what the customer cannot be entitled to in the billing period.
     """

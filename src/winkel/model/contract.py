@@ -75,6 +75,8 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     archived_at: datetime | None = None
     recurring_balances: tuple[RecurringBalance, ...] = ()
     """What it gives anew each period; the balances that follow are beside it, as all are."""
+    package_id: str | None = None
+    """The package from which its first terms came."""
 
     @property
     def product_ids(self) -> set[str]:
