@@ -20,7 +20,7 @@ from winkel.model.product import Product, ProductType
 from winkel.model.rate_card import Rate
 from winkel.model.subscription import Subscription
 from winkel.model.tenant import Caller
-from winkel.rate.rate import kept
+from winkel.rate.offer import kept
 from winkel.store import contracts, products
 from winkel.store.database import Connection
 

@@ -160,7 +160,7 @@ async def importing(tx: Connection, tenant_id: int, customer_id: str, *, keep: b
     await billing.lock_customer(tx, tenant_id, customer_id)
     account = with_children(await accounts.load(tx, tenant_id, customer_id), at)
     if keep:
-        await _keep_children(tx, tenant_id, account, at)
+        await _keep_children(tx, tenant_id, [account], at)
     return account
 
 
@@ -262,8 +262,7 @@ async def unsettled(
 
 async def keep_begun(tx: Connection, tenant_id: int, customer_id: str, at: datetime) -> None:
     """Keep the children that have begun, before terms change from which they follow. The customer is locked."""
-    for child in begun(await unkept_children(tx, tenant_id, customer_id, at), at):
-        await balances.insert(tx, tenant_id, child)
+    await balances.insert(tx, tenant_id, *begun(await unkept_children(tx, tenant_id, customer_id, at), at))
 
 
 async def kept(tx: Connection, tenant_id: int, customer_id: str, balance_id: str, at: datetime) -> Balance:
@@ -299,8 +298,7 @@ async def finalize_due(
     parts = {customer_id: [_Part(each) for each in apart(account)] for customer_id, account in known.items()}
     async with shards.reading(tx, further, tenant_id) as reader:
         await _rate(reader, [part for some in parts.values() for part in some], at)
-    for account in known.values():
-        await _keep_children(tx, tenant_id, account, at)
+    await _keep_children(tx, tenant_id, known.values(), at)
     final: list[Invoice] = []
     entries: list[LedgerEntry] = []
     looks, came_to = [], []
@@ -329,11 +327,12 @@ async def finalize_due(
     return came_to
 
 
-async def _keep_children(tx: Connection, tenant_id: int, account: Account, at: datetime) -> None:
-    """Keep the children of an account that have begun."""
-    unkept = [each for each in without_awaited(account).balances if each.id not in account.kept_balances]
-    for child in begun(unkept, at):
-        await balances.insert(tx, tenant_id, child)
+async def _keep_children(tx: Connection, tenant_id: int, some: Iterable[Account], at: datetime) -> None:
+    """Keep the children of accounts that have begun."""
+    unkept = [
+        each for account in some for each in without_awaited(account).balances if each.id not in account.kept_balances
+    ]
+    await balances.insert(tx, tenant_id, *begun(unkept, at))
 
 
 async def _rate(reader: shards.Reader, parts: Sequence[_Part], at: datetime) -> None:
@@ -388,7 +387,7 @@ async def regenerate(
     draft = correct.regenerated(account, old, metered, at)
     invoice = _final(draft, at, at)
     books.check(invoice, draft.entries)
-    await _keep_children(tx, tenant_id, account, at)
+    await _keep_children(tx, tenant_id, [account], at)
     await invoices.insert(tx, tenant_id, [invoice])
     await ledger.post(tx, tenant_id, draft.entries)
     await _settle_again(tx, tenant_id, account, invoice, draft.entries, at)

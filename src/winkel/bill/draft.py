@@ -34,7 +34,7 @@ from winkel.rate.composite import Spend
 from winkel.rate.rate import Charge
 
 
-class Draft(Struct, frozen=True):
+class Draft(Struct, frozen=True, gc=False):
     """An open invoice, and the deductions that finalizing it would post."""
 
     invoice: Invoice

@@ -7,9 +7,9 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from winkel.bill.purse import Purse, seat_of
+from winkel.bill.purse import Purse, applies, seat_of
 from winkel.model.invoice import TierPart
-from winkel.model.money import ZERO, add, divide, multiply, plain, subtract, total
+from winkel.model.money import ZERO, add, divide, multiply, negated, plain, subtract, total
 from winkel.rate.rate import Charge
 
 
@@ -55,7 +55,7 @@ def draw(charges: Sequence[Charge], purses: Sequence[Purse], left: MutableMappin
                     break
                 its_id = purse.drawn_by(charge.use)
                 has = left.get(its_id, ZERO)  # an id that has no seat has no part
-                if has > ZERO and purse.may_pay(charge.use, charge.paid_during):
+                if has > ZERO and purse.is_open(charge.paid_during) and applies(purse.balance, charge.use):
                     payment = _payment(charge, part, purse, has)
                     if payment is not None:
                         payments[index].append(payment)
@@ -137,7 +137,7 @@ def _turn(charge: Charge) -> tuple[object, ...]:
     """
     return (
         charge.period.start,
-        -charge.unit_price,
+        negated(charge.unit_price),
         charge.name,
         charge.use.product_id,
         sorted(charge.use.pricing.items()),

@@ -26,7 +26,7 @@ from winkel.model.money import ZERO, add
 from winkel.model.period import Period, hour_number
 from winkel.model.product import Product, ProductType
 from winkel.model.usage import HourUsage
-from winkel.rate.rate import kept
+from winkel.rate.offer import kept
 
 Usage: TypeAlias = Mapping[str, Sequence[HourUsage]]
 

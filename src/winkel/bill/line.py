@@ -1,6 +1,5 @@
 """Charges and what balances pay of them, as lines of an invoice."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +11,7 @@ from winkel.bill.draw import Paid, Payment, rest
 from winkel.bill.purse import Purse
 from winkel.model.commit import Balance
 from winkel.model.invoice import LineItem, LineType, TierPart
-from winkel.model.money import multiply, negated, total
+from winkel.model.money import add, multiply, negated, total
 from winkel.model.period import Period
 from winkel.model.product import Product, ProductType
 from winkel.rate.rate import Charge
@@ -36,7 +35,7 @@ def usage_lines(paid: Iterable[Paid], products: Mapping[str, Product]) -> Iterat
     cost some balances less, charges are cut finer than anybody needs to see: parts that are alike are one line.
     """
     for (_, period, _), some in groupby(paid, key=lambda each: (each[0].use.key, each[0].period, each[0].instalment)):
-        for piece in _joined(piece for charge, payments in some for piece in _pieces(charge, payments)):
+        for piece in _joined([piece for charge, payments in some for piece in _pieces(charge, payments)]):
             line = _usage_line(piece)
             yield line
             if piece.purse is not None:
@@ -53,14 +52,17 @@ def _pieces(charge: Charge, payments: Sequence[Payment]) -> list[Piece]:
     return found
 
 
-def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """Yield the pieces, those that differ in their quantity only as one, where the first of them stands."""
-    alike: dict[tuple[object, ...], list[Piece]] = defaultdict(list)
+def _joined(pieces: list[Piece]) -> list[Piece]:
+    """Return the pieces, those that differ in their quantity only as one, where the first of them stands."""
+    alike: dict[tuple[object, ...], Piece] = {}
     for each in pieces:
-        alike[each.purse and each.purse.segment.id, each.unit_price, each.tier].append(each)
-    for some in alike.values():
-        quantity, amount = total([each.quantity for each in some]), total([each.amount for each in some])
-        yield structs.replace(some[0], quantity=quantity, amount=amount)
+        key = each.purse and each.purse.segment.id, each.unit_price, each.tier
+        if (first := alike.get(key)) is None:
+            alike[key] = each
+        else:
+            quantity, amount = add(first.quantity, each.quantity), add(first.amount, each.amount)
+            alike[key] = structs.replace(first, quantity=quantity, amount=amount)
+    return list(alike.values())
 
 
 def balance_name(balance: Balance, products: Mapping[str, Product], at: datetime) -> str:

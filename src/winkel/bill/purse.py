@@ -1,7 +1,7 @@
 """What a balance may pay for, and which balance pays first."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec import Struct
@@ -25,10 +25,9 @@ class Purse(Struct, frozen=True, gc=False):
     balance: Balance
     segment: Segment
 
-    def may_pay(self, use: Use, period: Period) -> bool:
-        """Whether it may pay for this use at all times of the period."""
-        within = self.segment.starting_at <= period.start and period.end <= self.segment.ending_before
-        return within and applies(self.balance, use)
+    def is_open(self, period: Period) -> bool:
+        """Whether it may be used at all times of the period."""
+        return self.segment.starting_at <= period.start and period.end <= self.segment.ending_before
 
     def drawn_by(self, use: Use) -> str:
         """Return the id of what this use draws on: the segment, or the part of the seat whose use it is."""
@@ -62,11 +61,9 @@ def applying(among: Iterable[Purse], use: Use) -> list[Purse]:
     return [purse for purse in among if applies(purse.balance, use)]
 
 
-def edges(among: Iterable[Purse]) -> Iterator[datetime]:
-    """Yield the instants at which segments begin or end."""
-    for purse in among:
-        yield purse.segment.starting_at
-        yield purse.segment.ending_before
+def edges(among: Iterable[Purse]) -> list[datetime]:
+    """Return the instants at which segments begin or end."""
+    return [instant for purse in among for instant in (purse.segment.starting_at, purse.segment.ending_before)]
 
 
 def applies(balance: Balance, use: Use) -> bool:

@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
-from itertools import chain
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -23,18 +22,16 @@ from winkel.model.period import Period, billing_periods, hour_number
 from winkel.model.product import Product, ProductState, ProductType
 from winkel.model.rate_card import Rate, in_order
 from winkel.model.same import Same
-from winkel.model.usage import HourUsage, Quantity
+from winkel.model.usage import Group, Hours, HourUsage
 from winkel.rate.composite import Spend, composite, counts
+from winkel.rate.offer import Offer, Term, kept, offer
 from winkel.rate.override import Agreed, may_entitle, overridden
-from winkel.rate.rate import Charge, Combination, kept, rate, schedules
-from winkel.rate.schedule import Spans, cut, terms
+from winkel.rate.rate import Charge, rate
+from winkel.rate.schedule import cut
 from winkel.rate.use import Use
 
-Rates: TypeAlias = tuple[Rate, ...]
-"""The rates of one product on one card, in the order in which they were added."""
 
-
-class Need(Struct, frozen=True, order=True):
+class Need(Struct, frozen=True, order=True, gc=False):
     """Usage that `drafts` must be given: one metric under one of its group keys, in the hours [start, end)."""
 
     metric_id: str
@@ -48,7 +45,7 @@ class Need(Struct, frozen=True, order=True):
         return usage_key(self.metric_id, self.group_key)
 
 
-class Statement(Struct, frozen=True):
+class Statement(Struct, frozen=True, gc=False):
     """One billing period of one contract that has begun and is not invoiced yet."""
 
     contract: Contract
@@ -104,23 +101,44 @@ def statements(account: Account, at: datetime) -> list[Statement]:
     return sorted(found, key=lambda each: (each.period.end, each.contract.created_at, each.contract.id))
 
 
+class _Card:
+    """What a rate card offers in whatever billing period is asked for, prepared once."""
+
+    def __init__(self, rates: Sequence[Rate], products: Mapping[str, Product]) -> None:
+        self._rates = in_order(rates)
+        self._products = products
+        self._known: dict[Period, dict[ProductType, list[Offer]]] = {}
+
+    def offers(self, kind: ProductType, period: Period) -> Sequence[Offer]:
+        """Return what has a rate in the period, of a type of product, in the card's order."""
+        if period not in self._known:
+            self._known[period] = self._prepared(period)
+        return self._known[period].get(kind, ())
+
+    def _prepared(self, period: Period) -> dict[ProductType, list[Offer]]:
+        found: dict[ProductType, list[Offer]] = defaultdict(list)
+        for product_id, rates in self._rates.items():
+            made = offer(self._products[product_id], rates, period)
+            if any(term.rates for term in made.terms):
+                found[made.product.type].append(made)
+        return dict(found)
+
+
 @lru_cache(maxsize=32)
-def _by_product(card: Same[tuple[Rate, ...]]) -> dict[str, Rates]:
-    """Return the rates of a card by product; customers read together share it."""
-    return in_order(card.it)
+def _card(rates: Same[tuple[Rate, ...]], products: Same[Mapping[str, Product]]) -> _Card:
+    """Return a rate card; customers that are read together (`store/accounts.py, load_some`) share it."""
+    return _Card(rates.it, products.it)
 
 
-@lru_cache(maxsize=1024)
-def _schedules(rates: Same[Rates], period: Period) -> dict[Combination, Spans[Rate]]:
-    return schedules(rates.it, period)
+def offered(account: Account, statement: Statement, kind: ProductType) -> list[Offer]:
+    """Return what the contract's rate card offers of a type of product, in the card's order.
 
-
-def on_card(account: Account, contract: Contract, kind: ProductType) -> list[tuple[Product, Rates]]:
-    """Return the products of a kind on the contract's rate card with their rates, in the card's order."""
-    card = account.rates.get(contract.rate_card_id, ()) if contract.rate_card_id else ()
-    by_product = _by_product(Same(card))
-    products = ((account.products[product_id], rates) for product_id, rates in by_product.items())
-    return [(product, rates) for product, rates in products if product.type is kind]
+    Without what the customer cannot be entitled to in the billing period.
+    """
+    contract, period = statement.contract, statement.period
+    rates = account.rates.get(contract.rate_card_id, ()) if contract.rate_card_id else ()
+    found = _card(Same(rates), Same(account.products)).offers(kind, period)
+    return [each for each in found if each.entitled or may_entitle(contract, each.product, period)]
 
 
 def currency_of(account: Account, contract: Contract) -> str:
@@ -145,25 +163,16 @@ def needs_of(account: Account, some: Iterable[Statement]) -> list[Need]:
     for statement in some:
         low, high = hour_number(statement.period.start), hour_number(statement.period.end)
         filters = _filtered_by(statement.contract)
-        for product, rates in on_card(account, statement.contract, ProductType.USAGE):
-            if not _billed_rates(statement, product, rates):
-                continue
-            for _, state in terms(product, statement.period):
-                if state.billable_metric_id is not None:
-                    metric = account.metrics[state.billable_metric_id]
-                    spans[metric.id, group_key_index(metric, state, filters)].append((low, high))
+        for each in offered(account, statement, ProductType.USAGE):
+            for term in each.terms:
+                if term.state.billable_metric_id is not None:
+                    metric = account.metrics[term.state.billable_metric_id]
+                    spans[metric.id, group_key_index(metric, term.state, filters)].append((low, high))
     return [Need(*key, low, high) for key in sorted(spans) for low, high in _merged(spans[key])]
 
 
-def _billed_rates(statement: Statement, product: Product, rates: Rates) -> dict[Combination, Spans[Rate]]:
-    """Return when which rate of a product holds; nothing when the customer cannot be entitled to any of it."""
-    found = _schedules(Same(rates), statement.period)
-    entitled = any(rate.entitled for spans in found.values() for _, rate in spans)
-    return found if entitled or may_entitle(statement.contract, product, statement.period) else {}
-
-
-Share: TypeAlias = tuple[Product, Mapping[Combination, Spans[Rate]], list[Charge]]
-"""A composite product, when which rate of it holds, and its charges."""
+Share: TypeAlias = tuple[Offer, list[Charge]]
+"""A composite product, and its charges without any spend: where they begin."""
 
 
 class Pricing:
@@ -177,63 +186,58 @@ class Pricing:
         self._statement = statement
         self._payers = payers
         self._shares: list[Share] = []
-        """In the order of the rate card, with charges without any spend: where they begin."""
+        """In the order of the rate card."""
         # The last first: an earlier one is cut where a later one begins that counts it.
-        for product, when in reversed(list(self._billed(ProductType.COMPOSITE))):
-            self._shares.insert(0, (product, when, self._share(product, when, self._shares, [])))
+        for each in reversed(offered(account, statement, ProductType.COMPOSITE)):
+            self._shares.insert(0, (each, self._share(each, self._shares, [])))
 
     def usage(self, usage: Mapping[str, Sequence[HourUsage]], instants: Collection[datetime] = ()) -> list[Charge]:
         """Return the charges for usage, products in the order of the rate card; cut at these instants, too."""
         metered = _Metered(self._account, self._statement, usage)
+        prices = partial(self._prices, shares=self._shares, instants=instants)
         found: list[Charge] = []
-        for product, when in self._billed(ProductType.USAGE):
-            found += rate(
-                product,
-                when,
-                self._statement.period,
-                metered,
-                self._agreed,
-                lambda use: chain(self._cuts(use, self._shares), instants),
-            )
+        for each in offered(self._account, self._statement, ProductType.USAGE):
+            found += rate(each, metered, prices)
         return found
 
     def composites(self) -> Iterator[Callable[[Sequence[Spend]], list[Charge]]]:
         """Yield for each composite product, in the order of the rate card, what gives its charges for some spend."""
-        for number, (product, when, _) in enumerate(self._shares, 1):
-            yield partial(self._share, product, when, self._shares[number:])
+        for number, (each, _) in enumerate(self._shares, 1):
+            yield partial(self._share, each, self._shares[number:])
 
-    def _share(
-        self,
-        product: Product,
-        when: Mapping[Combination, Spans[Rate]],
-        later: Sequence[Share],
-        spends: Sequence[Spend],
-    ) -> list[Charge]:
+    def _share(self, of: Offer, later: Sequence[Share], spends: Sequence[Spend]) -> list[Charge]:
         """Return the charges of a composite product; `later` are those behind it on the card, which may count it."""
-        cuts = partial(self._cuts, shares=later, of_composite=True)
-        return composite(product, when, self._statement.period, spends, self._agreed, cuts)
+        return composite(of, spends, partial(self._prices, shares=later, of_composite=True))
 
-    def _billed(self, kind: ProductType) -> Iterator[tuple[Product, dict[Combination, Spans[Rate]]]]:
-        for product, rates in on_card(self._account, self._statement.contract, kind):
-            if when := _billed_rates(self._statement, product, rates):
-                yield product, when
+    def _prices(
+        self,
+        rate: Rate,
+        use: Use,
+        period: Period,
+        *,
+        shares: Sequence[Share],
+        instants: Collection[datetime] = (),
+        of_composite: bool = False,
+    ) -> Iterator[tuple[Period, Agreed]]:
+        """Yield what a use costs, in pieces that lie on one side of each instant where charges for it must begin.
 
-    def _agreed(self, rate: Rate, use: Use, period: Period) -> Spans[Agreed]:
+        Those are where balances that may pay for it begin and end, and where charges of composites do that ask a share
+        of it (`shares`).
+        """
         able = self._payers(use)
-        found: Spans[Agreed] = []
-        for piece in cut(period, edges(able)):  # what a balance would pay matters only while it may
-            among = {each.balance.id: each.balance for each in able if each.may_pay(use, piece)}
-            found += overridden(self._statement.contract, rate, use, piece, list(among.values()))
-        return found
+        asking = _asking(use, shares, of_composite=of_composite)
+        for piece in cut(period, [*edges(able), *asking, *instants]):
+            among = {each.balance.id: each.balance for each in able if each.is_open(piece)}
+            yield from overridden(self._statement.contract, rate, use, piece, list(among.values()))
 
-    def _cuts(self, use: Use, shares: Sequence[Share], *, of_composite: bool = False) -> Iterator[datetime]:
-        """Yield where charges for a use begin: with balances, and with the charges of composites that ask a share."""
-        yield from edges(self._payers(use))
-        for product, _, charged in shares:
-            for each in charged:
-                if counts(product.at(each.period.start), use, composite=of_composite):
-                    yield each.period.start
-                    yield each.period.end
+
+def _asking(use: Use, shares: Iterable[Share], *, of_composite: bool) -> Iterator[datetime]:
+    """Yield where charges of composites that ask for a share of what a use costs begin and end."""
+    for of, charged in shares:
+        for each in charged:
+            if counts(of.product.at(each.period.start), use, composite=of_composite):
+                yield each.period.start
+                yield each.period.end
 
 
 class _Metered:
@@ -245,20 +249,20 @@ class _Metered:
         self._hours = hour_number(statement.period.start), hour_number(statement.period.end)
         self._filters = statement.contract.filters()
         self._filtered_by = _filtered_by(statement.contract)
-        self._known: dict[tuple[str, tuple[str, ...]], list[Quantity]] = {}
+        self._known: dict[tuple[str, tuple[str, ...]], dict[Group, Hours]] = {}
 
-    def __call__(self, state: ProductState) -> list[Quantity]:
+    def __call__(self, term: Term) -> dict[Group, Hours]:
         """Return the quantities of the whole period for the metric and keys of these terms."""
-        if state.billable_metric_id is None:
-            return []
-        wanted = state.billable_metric_id, kept(state)
+        if term.state.billable_metric_id is None:
+            return {}
+        wanted = term.state.billable_metric_id, term.kept
         if wanted not in self._known:
-            metric = self._account.metrics[state.billable_metric_id]
-            index = group_key_index(metric, state, self._filtered_by)
+            metric = self._account.metrics[term.state.billable_metric_id]
+            index = group_key_index(metric, term.state, self._filtered_by)
             low, high = self._hours
             rows = [row for row in self._usage[usage_key(metric.id, index)] if low <= row.hour < high]
             counted = self._passing(rows, metric.keys[index]) if self._filters else rows
-            self._known[wanted] = quantities(metric.aggregation_type, counted, metric.keys[index], kept(state))
+            self._known[wanted] = quantities(metric.aggregation_type, counted, metric.keys[index], term.kept)
         return self._known[wanted]
 
     def _passing(self, rows: Sequence[HourUsage], names: Sequence[str]) -> list[HourUsage]:

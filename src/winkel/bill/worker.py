@@ -43,9 +43,9 @@ WATCH_SECONDS = 2.0
 """How often to look at the whole pipeline, for the figures."""
 SCALE_SECONDS = 2.0
 """How often to look whether there are as many meters as are needed."""
-PAGE = 500
+PAGE = 1000
 """How many customers who are due are asked for at once."""
-BUNCH = 50
+BUNCH = 200
 """The most customers of a tenant that are billed in one transaction: statements, and what they share, cost once."""
 BUNCH_SECONDS = 2.0
 """With customers who take longer, fewer are billed together: others wait for what is locked, and PostgreSQL ends a

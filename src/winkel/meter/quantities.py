@@ -3,37 +3,32 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import assert_never
 
 from winkel.model.metric import Aggregation
 from winkel.model.money import ZERO, add, subtract
-from winkel.model.usage import HourUsage, Quantity
-
-_Group = tuple[tuple[str, str | None], ...]
+from winkel.model.usage import Group, Hours, HourUsage
 
 
 def quantities(
     aggregation: Aggregation, usage: Sequence[HourUsage], names: tuple[str, ...], keep: tuple[str, ...]
-) -> list[Quantity]:
-    """Return the quantities of the kept group dimensions, by group, then hour.
+) -> dict[Group, Hours]:
+    """Return the quantities of the kept group dimensions by group, groups in the order of their values.
 
     `usage` holds the rows of one billing period, in any order; `names` is the group key whose values they carry, and
     `keep` those of its names that matter: groups that differ in others are merged, as are the customer's keys.
     COUNT and SUM give sums; MAX, LATEST and UNIQUE what each hour adds to the period (metronome-api.md §4.2).
     """
-    rows: dict[_Group, list[HourUsage]] = defaultdict(list)
     places = [(index, name) for index, name in enumerate(names) if name in keep]
+    rows: dict[Group, list[HourUsage]] = defaultdict(list)
     for row in usage:
-        rows[tuple((name, row.group_values[index]) for index, name in places)].append(row)
+        rows[tuple([(name, row.group_values[index]) for index, name in places])].append(row)
     ordered = sorted(rows, key=lambda group: tuple((value is not None, value or "") for _, value in group))
-    return [
-        Quantity(hour, group, quantity)
-        for group in ordered
-        for hour, quantity in _increments(aggregation, sorted(rows[group], key=lambda row: row.hour))
-    ]
+    return {group: _increments(aggregation, sorted(rows[group], key=attrgetter("hour"))) for group in ordered}
 
 
-def _increments(aggregation: Aggregation, rows: list[HourUsage]) -> list[tuple[int, Decimal]]:
+def _increments(aggregation: Aggregation, rows: list[HourUsage]) -> Hours:
     """Return (hour, quantity) for the rows of one group, which come in order of time."""
     match aggregation:
         case Aggregation.COUNT | Aggregation.SUM:
@@ -48,7 +43,7 @@ def _increments(aggregation: Aggregation, rows: list[HourUsage]) -> list[tuple[i
             assert_never(aggregation)
 
 
-def _sums(rows: list[HourUsage]) -> list[tuple[int, Decimal]]:
+def _sums(rows: list[HourUsage]) -> Hours:
     """Return the sum of each hour."""
     sums: dict[int, Decimal] = {}
     for row in rows:
@@ -92,7 +87,7 @@ def _running_distinct(rows: list[HourUsage]) -> dict[int, Decimal]:
     return reached
 
 
-def _steps(reached: dict[int, Decimal]) -> list[tuple[int, Decimal]]:
+def _steps(reached: dict[int, Decimal]) -> Hours:
     """Return by how much each hour differs from the one before; the first from zero."""
     found = []
     before = ZERO

@@ -14,7 +14,7 @@ from winkel.model.product import Product
 from winkel.model.rate_card import Rate, RateCard
 
 
-class Account(Struct, frozen=True, kw_only=True):
+class Account(Struct, frozen=True, kw_only=True, gc=False):
     """Everything besides usage on which the invoices of one customer depend.
 
     An account is a snapshot: all of it is read at one instant, so that two parts of it never contradict each other.

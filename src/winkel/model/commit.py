@@ -28,7 +28,7 @@ class RateSide(Word):
     LIST_RATE = "LIST_RATE"
 
 
-class Segment(Struct, frozen=True):
+class Segment(Struct, frozen=True, gc=False):
     """An amount that may be used from `starting_at` until `ending_before`."""
 
     id: str
@@ -37,7 +37,7 @@ class Segment(Struct, frozen=True):
     ending_before: datetime
 
 
-class ScheduleItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ScheduleItem(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One date on which a commit, or part of it, is invoiced."""
 
     id: str
@@ -47,7 +47,7 @@ class ScheduleItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     unit_price: Decimal
 
 
-class InvoiceSchedule(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class InvoiceSchedule(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """When a prepaid commit, the true-up of a postpaid one, or a scheduled charge is invoiced."""
 
     credit_type_id: str
@@ -55,7 +55,7 @@ class InvoiceSchedule(Struct, frozen=True, kw_only=True, omit_defaults=True):
     do_not_invoice: bool = False
 
 
-class Specifier(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Specifier(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """One way to be applicable: all of its parts must match (metronome-api.md §4.7, targeting)."""
 
     product_id: str | None = None
@@ -71,7 +71,7 @@ class RolledOverFrom(Struct, frozen=True):
     contract_id: str
 
 
-class Balance(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Balance(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A commit or a credit: segments of an amount, what they may pay for, and in which order.
 
     Without `applicable_…` and without `specifiers` it pays for everything; `specifiers` are alternatives and exclude

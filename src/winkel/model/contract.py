@@ -13,7 +13,7 @@ from winkel.model.subscription import Subscription
 from winkel.model.word import Word
 
 
-class StatementSchedule(Struct, frozen=True, omit_defaults=True):
+class StatementSchedule(Struct, frozen=True, omit_defaults=True, gc=False):
     """When usage statements are made: every `frequency`, counted from `billing_anchor_date`."""
 
     frequency: Frequency
@@ -79,7 +79,7 @@ class Transition(Struct, frozen=True):
     from_contract_id: str
 
 
-class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The rates, the term and the statement schedule of one customer (metronome-api.md §4.7).
 
     Its commits and credits are kept beside it (`model/commit.py`): they have a life and a ledger of their own.

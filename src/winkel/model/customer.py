@@ -5,7 +5,7 @@ from datetime import datetime
 from msgspec import Struct
 
 
-class Customer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Customer(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A customer and the ingest aliases under which its events may arrive as well (metronome-api.md §4.4)."""
 
     id: str

@@ -40,7 +40,7 @@ class LineType(StrEnum):
     """What is left to be paid in a custom pricing unit, in the invoice's currency."""
 
 
-class TierPart(Struct, frozen=True, omit_defaults=True):
+class TierPart(Struct, frozen=True, omit_defaults=True, gc=False):
     """Which tier a line belongs to: `level` from 1, the quantity at which it begins, and its size (None: open)."""
 
     level: int
@@ -48,7 +48,7 @@ class TierPart(Struct, frozen=True, omit_defaults=True):
     size: Decimal | None = None
 
 
-class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One line: quantity × unit price = total, exactly.
 
     One exception: where a balance pays for part of a charge and the amount is not a multiple of the unit price, the
@@ -118,7 +118,7 @@ class ImportedUsage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     presentation_group_values: dict[str, str] = {}
 
 
-class Invoice(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Invoice(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The line items of one customer for one period (USAGE) or one date (SCHEDULED)."""
 
     id: str

@@ -35,7 +35,7 @@ PREFIX = {
 }
 
 
-class LedgerEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class LedgerEntry(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One change of one segment. `amount` is signed: positive gives, negative takes.
 
     A deduction carries the *end* of its invoice's service period as `timestamp`, so the deductions of a draft lie in

@@ -6,6 +6,7 @@ the product of two 38-digit numbers summed over a billing period, and raises ins
 inexact; it goes through `divide`, and collecting a payment goes through `rounded`. There is no third place that rounds.
 """
 
+from collections.abc import Callable, Iterable
 from decimal import (
     ROUND_HALF_EVEN,
     Clamped,
@@ -17,6 +18,7 @@ from decimal import (
     Overflow,
     Rounded,
 )
+from functools import lru_cache, reduce
 
 DIGITS = 38
 """The longest number that an event property or a price may have, in significant digits."""
@@ -31,32 +33,20 @@ _ROUND = Context(prec=200, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation])
 assert not EXACT.traps[Rounded], "dropping trailing zeros loses nothing"
 
 
-def multiply(a: Decimal, b: Decimal) -> Decimal:
-    """Return `a × b`, exactly."""
-    return EXACT.multiply(a, b)
+# The methods themselves, not functions around them: an invoice takes hundreds of these.
+multiply: Callable[[Decimal, Decimal], Decimal] = EXACT.multiply
+"""Return `a × b`, exactly."""
+add: Callable[[Decimal, Decimal], Decimal] = EXACT.add
+"""Return `a + b`, exactly."""
+subtract: Callable[[Decimal, Decimal], Decimal] = EXACT.subtract
+"""Return `a − b`, exactly."""
+negated: Callable[[Decimal], Decimal] = EXACT.minus
+"""Return `−a`, exactly: Python's own minus sign rounds to 28 digits."""
 
 
-def add(a: Decimal, b: Decimal) -> Decimal:
-    """Return `a + b`, exactly."""
-    return EXACT.add(a, b)
-
-
-def subtract(a: Decimal, b: Decimal) -> Decimal:
-    """Return `a − b`, exactly."""
-    return EXACT.subtract(a, b)
-
-
-def negated(a: Decimal) -> Decimal:
-    """Return `−a`, exactly: Python's own minus sign rounds to 28 digits."""
-    return EXACT.minus(a)
-
-
-def total(amounts: "list[Decimal] | tuple[Decimal, ...]") -> Decimal:
+def total(amounts: Iterable[Decimal]) -> Decimal:
     """Return the exact sum."""
-    result = ZERO
-    for amount in amounts:
-        result = EXACT.add(result, amount)
-    return result
+    return reduce(add, amounts, ZERO)
 
 
 def divide(a: Decimal, b: Decimal, places: int = QUOTIENT_PLACES, rounding: str = ROUND_HALF_EVEN) -> Decimal:
@@ -73,7 +63,13 @@ def rounded(amount: Decimal, places: int, rounding: str = ROUND_HALF_EVEN) -> De
 
     Places below zero are tens, hundreds …
     """
-    return amount.quantize(Decimal(1).scaleb(-places), rounding=rounding, context=_ROUND)
+    return amount.quantize(_step(places), rounding=rounding, context=_ROUND)
+
+
+@lru_cache
+def _step(places: int) -> Decimal:
+    """Return the smallest amount of so many decimal places."""
+    return Decimal(1).scaleb(-places)
 
 
 def plain(number: Decimal) -> Decimal:

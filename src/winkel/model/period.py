@@ -40,7 +40,7 @@ DAYS: dict[str, int] = {Frequency.WEEKLY: 7, RecurrenceFrequency.DAILY: 1}
 """How long a cycle is: months, or days. Every frequency is in one of them."""
 
 
-class Period(Struct, frozen=True, order=True):
+class Period(Struct, frozen=True, order=True, gc=False):
     """The time from `start` (inclusive) to `end` (exclusive), both in UTC."""
 
     start: datetime

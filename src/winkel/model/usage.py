@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -97,17 +97,14 @@ class HourUsage(Struct, frozen=True, gc=False):
     distinct: frozenset[str] = frozenset()
 
 
-class Quantity(Struct, frozen=True, gc=False):
-    """A quantity of one metric consumed in one hour by one group, ready to be rated.
+Group: TypeAlias = tuple[tuple[str, str | None], ...]
+"""(group key name, value) pairs, in the order of the metric's group key."""
+Hours: TypeAlias = list[tuple[int, Decimal]]
+"""(hour, quantity) of one group, in order of time, ready to be rated.
 
-    For SUM and COUNT it is the hour's sum; for MAX, LATEST and UNIQUE the *increase* over what the billing period had
-    reached before (metronome-api.md §4.2), so that quantities of hours always add up to the period's.
-    """
-
-    hour: int
-    group: tuple[tuple[str, str | None], ...]
-    """(group key name, value) pairs, in the order of the metric's group key."""
-    quantity: Decimal
+For SUM and COUNT it is the hour's sum; for MAX, LATEST and UNIQUE the *increase* over what the billing period had
+reached before (metronome-api.md §4.2), so that quantities of hours always add up to the period's.
+"""
 
 
 NOBODY = 0

@@ -1,18 +1,15 @@
 """Rates composite products: what other products cost → a share of it (metronome-api.md §4.5, COMPOSITE)."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from decimal import Decimal
 
 from msgspec import Struct
 
 from winkel.model.money import ZERO, add, subtract, total
 from winkel.model.period import Period
-from winkel.model.product import Product, ProductState
-from winkel.model.rate_card import Rate
-from winkel.rate.override import Agreed
-from winkel.rate.rate import Charge, Combination, charges
-from winkel.rate.schedule import Spans, cut, terms
+from winkel.model.product import ProductState
+from winkel.rate.offer import Offer
+from winkel.rate.rate import Charge, Prices, charges
 from winkel.rate.use import Use
 
 
@@ -28,14 +25,7 @@ class Spend(Struct, frozen=True, gc=False):
     """Whether it is the charge of another composite product."""
 
 
-def composite(
-    product: Product,
-    rates: Mapping[Combination, Spans[Rate]],
-    period: Period,
-    spends: Sequence[Spend],
-    agreed: Callable[[Rate, Use, Period], Spans[Agreed]],
-    cuts: Callable[[Use], Iterable[datetime]],
-) -> list[Charge]:
+def composite(offer: Offer, spends: Sequence[Spend], prices: Prices) -> list[Charge]:
     """Return the charges of one composite product in one billing period, by time, then tier.
 
     Every spend must lie on one side of each instant at which a price, a term or a balance of this product begins: its
@@ -43,17 +33,15 @@ def composite(
     """
     found: list[Charge] = []
     position = ZERO
-    for span, state in terms(product, period):
-        for holds, current in rates.get((), ()):
-            if (part := span.meet(holds.start, holds.end)) is None:
-                continue
-            use = Use(product.id, state.tags, {}, {}, current.credit_type_id)
-            for at, prices in agreed(current, use, part):
-                for piece in cut(at, cuts(use)):
-                    before, position = position, add(position, _spent(state, use, piece, spends))
-                    found += charges(
-                        product.type, state.name, use, prices, current.price, piece, before=before, after=position
-                    )
+    product = offer.product
+    for term in offer.terms:
+        for part, current in term.rates.get((), ()):
+            use = Use(product.id, term.state.tags, {}, {}, current.credit_type_id)
+            for piece, agreed in prices(current, use, part):
+                before, position = position, add(position, _spent(term.state, use, piece, spends))
+                found += charges(
+                    product.type, term.state.name, use, agreed, current.price, piece, before=before, after=position
+                )
     return found
 
 

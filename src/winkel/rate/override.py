@@ -22,7 +22,7 @@ from winkel.rate.use import Use, matches
 Step = TypeVar("Step", Tier, MultiplierTier)
 
 
-class Agreed(Struct, frozen=True):
+class Agreed(Struct, frozen=True, gc=False):
     """What a use costs: the price that holds, and that of units which certain balances pay for, where it differs."""
 
     price: Price
@@ -39,6 +39,8 @@ def overridden(
     neighbours cost the same they are one span.
     """
     near = [each for each in contract.overrides if _reaches(each, period) and concerns(each, use)]
+    if not near and rate.commit_price is None:
+        return [(period, Agreed(rate.price))] if rate.entitled else []
     edges = [instant for each in near for instant in (each.starting_at, each.ending_before) if instant is not None]
     pieces = ((piece, _agreed(contract, rate, use, near, payers, piece.start)) for piece in cut(period, edges))
     return joined(pieces, operator.eq)
@@ -64,6 +66,8 @@ def _agreed(
         return None
     order = contract.multiplier_override_prioritization
     price = _price(rate.price, [each for each in now if not each.is_commit_specific], order) or rate.price
+    if rate.commit_price is None and not any(each.is_commit_specific for each in now):
+        return Agreed(price)
     paid = ((each.id, _paid_price(rate, use, price, now, each, order)) for each in payers)
     return Agreed(price, tuple((balance_id, special) for balance_id, special in paid if special != price))
 

@@ -2,9 +2,10 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from itertools import pairwise
 from operator import itemgetter
 from typing import TypeAlias
@@ -17,19 +18,20 @@ from winkel.model.period import Period, hour_number
 from winkel.model.price import Price
 from winkel.model.product import Product, ProductState, ProductType
 from winkel.model.rate_card import Rate
-from winkel.model.usage import Quantity
+from winkel.model.usage import Group, Hours
 from winkel.rate.count import Counter
+from winkel.rate.offer import Combination, Offer, Term
 from winkel.rate.override import Agreed
 from winkel.rate.price import Part, priced, steps
-from winkel.rate.schedule import Spans, cut, rated, terms
 from winkel.rate.use import Use
 
-Group: TypeAlias = tuple[tuple[str, str | None], ...]
-Hours: TypeAlias = list[tuple[int, Decimal]]
-"""(hour, metered quantity) of one group, in order of time."""
+Prices: TypeAlias = Callable[[Rate, Use, Period], Iterable[tuple[Period, Agreed]]]
+"""What a use costs under a contract, in a period in which this rate of its card holds.
+
+In pieces of time that follow one another, a new one wherever the price changes or a charge has to begin. Times without
+entitlement are left out.
+"""
 _HOUR = itemgetter(0)
-Combination: TypeAlias = tuple[tuple[str, str], ...]
-"""The pricing group values of a rate, sorted by name."""
 
 
 class Instalment(Struct, frozen=True, gc=False):
@@ -76,69 +78,33 @@ class Charge(Struct, frozen=True, kw_only=True, gc=False):
         return next((part for its_id, part in self.special if its_id == balance_id), None)
 
 
-def schedules(rates: Iterable[Rate], period: Period) -> dict[Combination, Spans[Rate]]:
-    """Return when which rate of one product holds in the period, by combination; only combinations that have any.
-
-    Rates to which the rate card entitles nobody are among them: a contract may.
-    """
-    found: dict[Combination, list[Rate]] = defaultdict(list)
-    for each in rates:
-        found[tuple(sorted(each.pricing_group_values.items()))].append(each)
-    return {combination: spans for combination, own in found.items() if (spans := rated(own, period))}
-
-
-def rate(
-    product: Product,
-    rates: Mapping[Combination, Spans[Rate]],
-    period: Period,
-    metered: Callable[[ProductState], Iterable[Quantity]],
-    agreed: Callable[[Rate, Use, Period], Spans[Agreed]],
-    cuts: Callable[[Use], Iterable[datetime]],
-) -> list[Charge]:
+def rate(offer: Offer, metered: Callable[[Term], Mapping[Group, Hours]], prices: Prices) -> list[Charge]:
     """Return the charges of one product in one billing period, by group, then time, then tier.
 
-    `rates` says when which rate holds (`schedules`); `metered(terms)` gives the hourly quantities of the whole period
-    for the metric and keys of these terms, each group's in order of time; `agreed(rate, use, period)` gives what the
-    contract makes of a rate, and when; `cuts(use)` gives the instants at which balances that may pay for it begin or
-    end: each begins a new charge. Groups whose combination has no rate give no charge (metronome-api.md §9). Products
-    without group keys give a charge of zero for times without usage, so that the customer sees the product (§4.9).
+    `metered(term)` gives the hourly quantities of the whole period for the metric and keys of these terms; `prices`
+    what the contract makes of a rate. Groups whose combination has no rate give no charge (metronome-api.md §9).
+    Products without group keys give a charge of zero for times without usage, so that the customer sees the product
+    (§4.9).
     """
     counters: dict[frozenset[tuple[str, str | None]], Counter] = defaultdict(Counter)
     found: list[Charge] = []
-    for span, state in terms(product, period):
+    for term in offer.terms:
         for known in counters.values():
-            known.advance(state, ZERO)  # also where nothing is used under these terms
-        for group, hours in _hours(state, metered(state), span).items():
-            combination = _combination(state, group)
+            known.advance(term.state, ZERO)  # also where nothing is used under these terms
+        for group, hours in _used(term, metered(term)):
+            combination = _combination(term.state, group)
             if combination is None:
                 continue
-            for holds, current in rates.get(combination, ()):
-                if (part := span.meet(holds.start, holds.end)) is not None:
-                    use = _use(product, state, group, current)
-                    for at, prices in agreed(current, use, part):
-                        pieces = cut(at, cuts(use))
-                        counter = counters[frozenset(group)]
-                        found += _charges(state, use, prices, current.price, pieces, hours=hours, counter=counter)
-    found.sort(key=_place)
-    return found
-
-
-def _charges(
-    state: ProductState,
-    use: Use,
-    agreed: Agreed,
-    list_price: Price,
-    pieces: list[Period],
-    *,
-    hours: Hours,
-    counter: Counter,
-) -> Iterator[Charge]:
-    """Yield the charges of one group under one price: for each piece of time, one for each unit price."""
-    for piece in pieces:
-        before, after = counter.advance(state, _within(hours, piece))
-        if before == after and kept(state):
-            continue
-        yield from charges(ProductType.USAGE, state.name, use, agreed, list_price, piece, before=before, after=after)
+            for part, current in term.rates.get(combination, ()):
+                use = _use(offer.product, term.state, group, current)
+                for piece, agreed in prices(current, use, part):
+                    before, after = counters[frozenset(group)].advance(term.state, _within(hours, piece))
+                    if before != after or not term.kept:
+                        found += charges(
+                            ProductType.USAGE, term.state.name, use, agreed, current.price, piece,
+                            before=before, after=after,
+                        )  # fmt: skip
+    return sorted(found, key=_place) if len(found) > 1 else found
 
 
 def charges(
@@ -151,10 +117,10 @@ def charges(
     *,
     before: Decimal,
     after: Decimal,
-) -> Iterator[Charge]:
-    """Yield the charges for the units between two positions, counted from the start of the billing period."""
-    for position, part, special in _parts(agreed, before, after):
-        yield Charge(
+) -> list[Charge]:
+    """Return the charges for the units between two positions, counted from the start of the billing period."""
+    return [
+        Charge(
             kind=kind,
             use=use,
             name=name,
@@ -167,26 +133,27 @@ def charges(
             special=special,
             position=position,
         )
+        for position, part, special in _parts(agreed, before, after)
+    ]
 
 
-def _parts(
-    agreed: Agreed, before: Decimal, after: Decimal
-) -> Iterator[tuple[Decimal, Part, tuple[tuple[str, Part], ...]]]:
-    """Yield the units between two positions at their price, each part with where it begins and what it costs whom.
+def _parts(agreed: Agreed, before: Decimal, after: Decimal) -> list[tuple[Decimal, Part, tuple[tuple[str, Part], ...]]]:
+    """Return the units between two positions at their price, each part with where it begins and what it costs whom.
 
     Tiers of all prices are cut into one another: a part has one unit price whoever pays for it. All prices count units
     from the same position (metronome-api.md §4.6: the counter is shared).
     """
     if not agreed.by_balance:
-        yield from ((before, part, ()) for part in priced(agreed.price, before, after))
-        return
+        return [(before, part, ()) for part in priced(agreed.price, before, after)]
     low, high = min(before, after), max(before, after)
     bounds = {step for price in (agreed.price, *(each for _, each in agreed.by_balance)) for step in steps(price)}
     edges = [low, *sorted(each for each in bounds if low < each < high), high]
+    found = []
     for one, other in pairwise(edges):
         start, end = (one, other) if before <= after else (other, one)
         special = tuple((balance_id, _only(price, start, end)) for balance_id, price in agreed.by_balance)
-        yield start, _only(agreed.price, start, end), special
+        found.append((start, _only(agreed.price, start, end), special))
+    return found
 
 
 def _only(price: Price, start: Decimal, end: Decimal) -> Part:
@@ -197,23 +164,24 @@ def _only(price: Price, start: Decimal, end: Decimal) -> Part:
 
 def _within(hours: Hours, period: Period) -> Decimal:
     """Return the sum of the quantities whose hour lies in the period."""
-    low, high = (bisect_left(hours, hour_number(each), key=_HOUR) for each in (period.start, period.end))
-    return total([quantity for _, quantity in hours[low:high]])
+    within = _between(hours, _hour(period.start), _hour(period.end))
+    return total([quantity for _, quantity in within])
 
 
-def _hours(state: ProductState, metered: Iterable[Quantity], span: Period) -> dict[Group, Hours]:
-    """Return the quantities within the span by group; a product without group keys always has its one group."""
-    low, high = hour_number(span.start), hour_number(span.end)
-    found: dict[Group, Hours] = {} if kept(state) else {(): []}
-    for each in metered:
-        if low <= each.hour < high:
-            found.setdefault(each.group, []).append((each.hour, each.quantity))
-    return found
+_hour = lru_cache(maxsize=1024)(hour_number)
+"""Customers of one card are charged for the same times."""
 
 
-def kept(state: ProductState) -> tuple[str, ...]:
-    """Return the properties by which usage is kept apart: pricing keys, then presentation keys, each once."""
-    return tuple(dict.fromkeys((*(state.pricing_group_key or ()), *(state.presentation_group_key or ()))))
+def _between(hours: Hours, low: int, high: int) -> Hours:
+    """Return the quantities of the hours [low, high)."""
+    return hours[bisect_left(hours, low, key=_HOUR) : bisect_left(hours, high, key=_HOUR)]
+
+
+def _used(term: Term, metered: Mapping[Group, Hours]) -> Iterable[tuple[Group, Hours]]:
+    """Return the groups that used something within the terms; a product without group keys always has its one group."""
+    if not term.kept:
+        return [((), metered.get((), []))]
+    return [each for each in metered.items() if _between(each[1], term.first_hour, term.end_hour)]
 
 
 def _combination(state: ProductState, group: Group) -> Combination | None:

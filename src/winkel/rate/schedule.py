@@ -16,10 +16,11 @@ Spans: TypeAlias = list[tuple[Period, Held]]
 
 def cut(period: Period, instants: Iterable[datetime]) -> list[Period]:
     """Return the period in pieces: cut at those of the instants that lie inside it."""
-    edges = sorted({each for each in instants if period.start < each < period.end})
+    start, end = period.start, period.end
+    edges = {each for each in instants if start < each < end}
     if not edges:
         return [period]
-    return [Period(low, high) for low, high in pairwise([period.start, *edges, period.end])]
+    return [Period(low, high) for low, high in pairwise([start, *sorted(edges), end])]
 
 
 def joined(pieces: Iterable[tuple[Period, Held | None]], same: Callable[[Held, Held], bool]) -> Spans[Held]:

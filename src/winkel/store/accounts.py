@@ -6,7 +6,6 @@ from winkel.model.account import Account
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract
 from winkel.model.product import Product
-from winkel.model.rate_card import Rate
 from winkel.store import balances, contracts, credit_types, customers, invoices, ledger, metrics, products, rate_cards
 from winkel.store.database import Connection
 
@@ -34,8 +33,13 @@ async def load_some(
     invoiced = await invoices.ids(tx, tenant_id, customer_ids)
     items = await invoices.schedule_items(tx, tenant_id, customer_ids)
     kept = await balances.ids(tx, tenant_id, customer_ids)
-    named = {each: _product_ids(agreed.get(each, ()), rates, held.get(each, ())) for each in who}
+    on_card = {card: {rate.product_id for rate in its_rates} for card, its_rates in rates.items()}
+    named = {each: _product_ids(agreed.get(each, ()), on_card, held.get(each, ())) for each in who}
     sold = await products.by_ids(tx, tenant_id, sorted(set().union(*named.values())))
+    # Who names the same products has the same mapping: what a rate card offers is prepared once (bill/statement.py).
+    mappings = {
+        some: {name: sold[name] for name in sorted(some) if name in sold} for some in dict.fromkeys(named.values())
+    }
     measured = await metrics.by_ids(tx, tenant_id, _metric_ids(sold.values()))
     return {
         each: Account(
@@ -43,7 +47,7 @@ async def load_some(
             contracts=agreed.get(each, ()),
             rates=rates,
             cards=priced_by,
-            products={name: sold[name] for name in sorted(named[each]) if name in sold},
+            products=mappings[named[each]],
             metrics=measured,
             balances=held.get(each, ()),
             entries=entries.get(each, ()),
@@ -56,15 +60,17 @@ async def load_some(
     }
 
 
-def _product_ids(agreed: Iterable[Contract], rates: Mapping[str, Iterable[Rate]], held: Iterable[Balance]) -> set[str]:
+def _product_ids(
+    agreed: Iterable[Contract], on_card: Mapping[str, Iterable[str]], held: Iterable[Balance]
+) -> frozenset[str]:
     """Return every product that a rate, a balance or a term of a contract of one customer names."""
     found = {each.product_id for each in held}
     for contract in agreed:
         found |= {each.product_id for each in contract.dated}
         found |= {term.product_id for term in contract.recurring_balances}
         found |= {each.product_id for each in contract.subscriptions}
-        found |= {rate.product_id for rate in rates.get(contract.rate_card_id or "", ())}
-    return found
+        found.update(on_card.get(contract.rate_card_id or "", ()))
+    return frozenset(found)
 
 
 def _metric_ids(sold: Iterable[Product]) -> list[str]:

@@ -40,12 +40,16 @@ class Filter(Struct, frozen=True, kw_only=True):
     """Those that belong to contracts as well."""
 
 
-async def insert(tx: Connection, tenant_id: int, balance: Balance) -> None:
-    """Keep a new balance."""
-    values = {"tenant_id": tenant_id, **msgspec.structs.asdict(balance)}
-    values |= {name: Jsonb(values[name]) for name in _NESTED}
-    values |= {name: _json(values[name]) for name in ("allocation", "invoice_schedule", "rolled_over_from")}
-    await tx.execute(sql.insert, values)
+async def insert(tx: Connection, tenant_id: int, *new: Balance) -> None:
+    """Keep new balances."""
+    rows = []
+    for each in new:
+        values = {"tenant_id": tenant_id, **msgspec.structs.asdict(each)}
+        values |= {name: Jsonb(values[name]) for name in _NESTED}
+        values |= {name: _json(values[name]) for name in ("allocation", "invoice_schedule", "rolled_over_from")}
+        rows.append(values)
+    async with tx.cursor() as cursor:
+        await cursor.executemany(sql.insert, rows)
 
 
 async def get(tx: Connection, tenant_id: int, customer_id: str, balance_id: str) -> Balance:

@@ -30,17 +30,7 @@ class Filter(Struct, frozen=True, kw_only=True):
 
 async def insert(tx: Connection, tenant_id: int, final: Sequence[Invoice]) -> None:
     """Keep finalized invoices. Raises `psycopg.errors.UniqueViolation` when a period was invoiced before."""
-    rows = [
-        {
-            "tenant_id": tenant_id,
-            **msgspec.structs.asdict(each),
-            "line_items": Jsonb(each.line_items),
-            "imported_usage": Jsonb(each.imported_usage),
-        }
-        for each in final
-    ]
-    async with tx.cursor() as cursor:
-        await cursor.executemany(sql.insert, rows)
+    await tx.execute(sql.insert, {"tenant_id": tenant_id, "final": Jsonb(final)})
 
 
 async def ids(tx: Connection, tenant_id: int, customer_ids: Sequence[str]) -> dict[str, frozenset[str]]:

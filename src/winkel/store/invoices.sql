@@ -1,11 +1,15 @@
 -- name: insert
--- Keep a finalized invoice.
+-- Keep finalized invoices. As jsonb: line items are parsed once, where json would have them parsed again for the column.
 INSERT INTO invoice (tenant_id, id, customer_id, contract_id, type, status, start, "end", issued_at, created_at,
                      credit_type_id, total, line_items, net_payment_terms_days, regenerated_from_invoice_id,
                      imported_usage)
-VALUES (%(tenant_id)s, %(id)s, %(customer_id)s, %(contract_id)s, %(type)s, %(status)s, %(start)s, %(end)s,
-        %(issued_at)s, %(created_at)s, %(credit_type_id)s, %(total)s, %(line_items)s, %(net_payment_terms_days)s,
-        %(regenerated_from_invoice_id)s, %(imported_usage)s)
+SELECT %(tenant_id)s, id, customer_id, contract_id, type, status, start, "end", issued_at, created_at, credit_type_id,
+       total, line_items, net_payment_terms_days, regenerated_from_invoice_id, coalesce(imported_usage, '[]')
+FROM jsonb_to_recordset(%(final)s)
+     AS final (id uuid, customer_id uuid, contract_id uuid, type text, status text, start timestamptz,
+               "end" timestamptz, issued_at timestamptz, created_at timestamptz, credit_type_id uuid, total numeric,
+               line_items jsonb, net_payment_terms_days numeric, regenerated_from_invoice_id uuid,
+               imported_usage jsonb)
 
 -- name: ids
 -- The ids of all kept invoices of some customers, void ones too: these periods and dates are no drafts any more.

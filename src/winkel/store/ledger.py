@@ -34,11 +34,4 @@ async def of_balance(tx: Connection, tenant_id: int, balance_id: str) -> tuple[L
 
 async def post(tx: Connection, tenant_id: int, entries: Sequence[LedgerEntry]) -> None:
     """Write entries. Raises `psycopg.errors.UniqueViolation` for one that was written before."""
-    async with tx.cursor() as cursor:
-        await cursor.executemany(
-            sql.post,
-            [
-                {"tenant_id": tenant_id, **msgspec.structs.asdict(entry), "per_seat": Jsonb(entry.per_seat)}
-                for entry in entries
-            ],
-        )
+    await tx.execute(sql.post, {"tenant_id": tenant_id, "entries": Jsonb(entries)})
