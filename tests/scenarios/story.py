@@ -416,7 +416,7 @@ class Story:
         """Void an invoice; tell what came back to which segment."""
         invoice = self._kept(kind, contract, day, InvoiceStatus.FINALIZED)
         entries = [each for each in self.entries if each.invoice_id == invoice.id]
-        back = credited(invoice, entries, self.balances.values())
+        back = credited(invoice, entries)
         self.final[invoice.id] = structs.replace(invoice, status=InvoiceStatus.VOID)
         self.entries.extend(back)
         return printed.void(invoice, back)

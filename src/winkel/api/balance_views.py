@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from winkel.api.hierarchy import BalanceHierarchyView, access_view
 from winkel.api.wire import Id, Ref, credit_type_ref
 from winkel.model import money
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, Segment, Specifier
@@ -90,6 +91,7 @@ class BalanceView(Struct, omit_defaults=True, kw_only=True):
     salesforce_opportunity_id: str | None = None
     uniqueness_key: str | None = None
     archived_at: datetime | None = None
+    hierarchy_configuration: BalanceHierarchyView | None = None
     balance: Decimal | None = None
     ledger: list[EntryView] | None = None
 
@@ -126,6 +128,7 @@ def balances_view(
         salesforce_opportunity_id=balance.salesforce_opportunity_id,
         uniqueness_key=balance.uniqueness_key,
         archived_at=balance.archived_at,
+        hierarchy_configuration=access_view(balance.child_access),
         balance=None if amount is None else plain(amount),
         ledger=None if ledger is None else [_entry(balance.type, entry) for entry in ledger],
     )

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from winkel.api import fields, overrides, recurring, scheduled_charges, subscriptions, terms
 from winkel.api.filters import UsageFilterIn, usage_filter
+from winkel.api.hierarchy import HierarchyIn
 from winkel.api.overrides import OverrideIn
 from winkel.api.recurring import RecurringCommitIn, RecurringCreditIn
 from winkel.api.scheduled_charges import ScheduledChargeIn
@@ -92,6 +93,7 @@ class CreateContract(Struct, forbid_unknown_fields=True, kw_only=True):
     recurring_credits: Annotated[list[RecurringCreditIn], Meta(max_length=RECURRING_MAX)] = []
     subscriptions: Annotated[list[SubscriptionIn], Meta(max_length=SUBSCRIPTIONS_MAX)] = []
     usage_filter: UsageFilterIn | None = None
+    hierarchy_configuration: HierarchyIn = HierarchyIn()
     net_payment_terms_days: Decimal | None = None
     netsuite_sales_order_id: str | None = None
     salesforce_opportunity_id: str | None = None
@@ -183,6 +185,8 @@ def agreed(
             for index, each in enumerate(asked.scheduled_charges)
         ),
         recurring_balances=recurring.balances(asked.recurring_commits, asked.recurring_credits, (start, end), known),
+        as_child=asked.hierarchy_configuration.as_child(str(asked.customer_id), "$.hierarchy_configuration"),
+        consolidation=asked.hierarchy_configuration.consolidation,
     )
 
 

@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 
 from winkel.api.balance_views import BalanceView
 from winkel.api.filters import UsageFiltersV1View, UsageFilterView, filter_views, filters_v1
+from winkel.api.hierarchy import ChildView, ParentView, place_view
 from winkel.api.overrides import OverrideView, override_view
 from winkel.api.recurring import RecurringView, recurring_view
 from winkel.api.scheduled_charges import ScheduledChargeView, scheduled_charge_view
@@ -40,10 +41,16 @@ class TermViews(Struct, frozen=True):
     subscriptions: list[SubscriptionView]
     usage_filters: list[UsageFilterView]
     usage_filter_v1: UsageFiltersV1View | None
+    hierarchy: ChildView | ParentView | None
 
     @classmethod
-    def of(cls, contract: Contract, known: Mapping[str, Product], at: datetime) -> "TermViews":
-        """Return the terms of a contract as they are at the instant; `known` has the products that they name."""
+    def of(
+        cls, contract: Contract, known: Mapping[str, Product], at: datetime, below: Sequence[Contract] = ()
+    ) -> "TermViews":
+        """Return the terms of a contract as they are at the instant; `known` has the products that they name.
+
+        `below` are the child contracts of all contracts of the customer.
+        """
         return cls(
             [override_view(each, known) for each in contract.overrides],
             [scheduled_charge_view(each, known) for each in contract.scheduled_charges],
@@ -52,6 +59,7 @@ class TermViews(Struct, frozen=True):
             [subscription_view(contract, each, known, at) for each in contract.subscriptions],
             filter_views(contract),
             filters_v1(contract, at),
+            place_view(contract, below),
         )
 
 
@@ -85,6 +93,7 @@ class ContractV2View(Struct, omit_defaults=True, kw_only=True):
     total_contract_value: Decimal | None = None
     uniqueness_key: str | None = None
     archived_at: datetime | None = None
+    hierarchy_configuration: ChildView | ParentView | None = None
 
 
 class TermsV1View(Struct, omit_defaults=True, kw_only=True):
@@ -109,6 +118,7 @@ class TermsV1View(Struct, omit_defaults=True, kw_only=True):
     salesforce_opportunity_id: str | None = None
     total_contract_value: Decimal | None = None
     usage_filter: UsageFiltersV1View | None = None
+    hierarchy_configuration: ChildView | ParentView | None = None
 
 
 class ContractV1View(Struct, omit_defaults=True, kw_only=True):
@@ -213,6 +223,7 @@ def contract_v2(contract: Contract, balances: Sequence[BalanceView], terms: Term
         total_contract_value=_plain(contract.total_contract_value),
         uniqueness_key=contract.uniqueness_key,
         archived_at=contract.archived_at,
+        hierarchy_configuration=terms.hierarchy,
     )
 
 
@@ -237,6 +248,7 @@ def _terms(contract: Contract, balances: Sequence[BalanceView], terms: TermViews
         salesforce_opportunity_id=contract.salesforce_opportunity_id,
         total_contract_value=_plain(contract.total_contract_value),
         usage_filter=terms.usage_filter_v1,
+        hierarchy_configuration=terms.hierarchy,
     )
 
 

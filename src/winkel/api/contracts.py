@@ -11,6 +11,7 @@ from winkel.api import (
     commits,
     contract_ends,
     fields,
+    hierarchy,
     history,
     overrides,
     pages,
@@ -63,7 +64,8 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
     asked = await fields.body(request, CreateContract, NOT_YET)
     at, tenant_id = api.clock(), caller.tenant_id
     async with api.database.transaction(tenant_id) as tx:
-        await commits.open_customer(tx, tenant_id, str(asked.customer_id))
+        place = asked.hierarchy_configuration
+        await commits.open_customer(tx, tenant_id, str(asked.customer_id), *place.parent_customer_ids)
         card = await _rate_card(tx, tenant_id, asked)
         named = overrides.product_ids(asked.overrides) | scheduled_charges.product_ids(asked.scheduled_charges)
         named |= terms.product_ids([*asked.recurring_commits, *asked.recurring_credits])
@@ -72,6 +74,9 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
         contract = agreed(asked, card, known, at, caller.name)
         subscribed = await _subscriptions(tx, tenant_id, asked, contract, known)
         contract = structs.replace(contract, subscriptions=subscribed)
+        if contract.as_child is not None:
+            await hierarchy.check_parent(tx, tenant_id, contract.as_child, at, "$.hierarchy_configuration")
+        await hierarchy.check_access(tx, tenant_id, contract, asked)
         for each in contract.usage_filters:
             await usage_filters.check(tx, tenant_id, card, each, "$.usage_filter")
         held = await _balances(tx, tenant_id, asked, contract)
@@ -128,6 +133,7 @@ async def archive(request: Request[Any, Any, Any], api: Api, caller: Caller) -> 
     async with api.database.transaction(tenant_id) as tx:
         await commits.open_customer(tx, tenant_id, customer_id)
         contract = await contracts.get(tx, tenant_id, customer_id, str(asked.contract_id))
+        await hierarchy.check_archive(tx, tenant_id, contract, "$.contract_id")
         if asked.void_invoices:
             await actions.void_all(tx, tenant_id, customer_id, contract.id)
         await contracts.archive(tx, tenant_id, contract.id, at)
@@ -264,8 +270,11 @@ async def _shown(
     at = as_of or api.clock()
     first = await edits.before(tx, tenant_id, some)
     known = await products.by_ids(tx, tenant_id, sorted(set().union(*(each.product_ids for each in (*some, *first)))))
+    below = await contracts.children_of(tx, tenant_id, some[0].customer_id) if some else []
     return [
-        Shown(each, views[each.id], TermViews.of(each, known, at), initial, TermViews.of(initial, known, at))
+        Shown(
+            each, views[each.id], TermViews.of(each, known, at, below), initial, TermViews.of(initial, known, at, below)
+        )
         for each, initial in zip(some, first, strict=True)
     ]
 

@@ -10,7 +10,8 @@ from winkel.api.rate_views import RateView, list_rate
 from winkel.api.wire import Id, Ref, credit_type_ref
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.customer import Customer
-from winkel.model.invoice import Invoice, LineItem, LineType, TierPart
+from winkel.model.hierarchy import ContractRef
+from winkel.model.invoice import Invoice, InvoiceRef, LineItem, LineType, Origin, TierPart
 from winkel.model.money import plain
 
 PRODUCT_TYPES = {
@@ -66,6 +67,8 @@ class LineView(Struct, omit_defaults=True, kw_only=True):
     is_prorated: bool | None = None
     """On the line of a subscription."""
     applied_commit_or_credit: AppliedView | None = None
+    origin: Origin | None = None
+    """On a line of a consolidated invoice."""
 
 
 class InvoiceView(Struct, omit_defaults=True, kw_only=True):
@@ -88,6 +91,10 @@ class InvoiceView(Struct, omit_defaults=True, kw_only=True):
     net_payment_terms_days: Decimal | None = None
     regenerated_from_invoice_id: str | None = None
     customer_custom_fields: dict[str, str] | None = None
+    payer: ContractRef | None = None
+    """In a hierarchy."""
+    constituent_invoices: tuple[InvoiceRef, ...] | None = None
+    """Of a consolidated invoice."""
 
     def __post_init__(self) -> None:
         assert self.subtotal == self.total, "nothing stands between subtotal and total yet"
@@ -115,6 +122,8 @@ def invoice_view(
         net_payment_terms_days=invoice.net_payment_terms_days,
         regenerated_from_invoice_id=invoice.regenerated_from_invoice_id,
         customer_custom_fields=customer.custom_fields or None,
+        payer=invoice.payer,
+        constituent_invoices=invoice.constituent_invoices or None,
     )
 
 
@@ -145,6 +154,7 @@ def line_view(line: LineItem, balances: Mapping[str, Balance]) -> LineView:
         subscription_id=line.subscription_id,
         is_prorated=line.is_prorated if line.type is LineType.SUBSCRIPTION else None,
         applied_commit_or_credit=_applied(line),
+        origin=line.origin,
     )
 
 

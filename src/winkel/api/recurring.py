@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Struct, structs
 
 from winkel.api import fields, terms
+from winkel.api.hierarchy import BalanceHierarchyIn, BalanceHierarchyView, access_view, child_access
 from winkel.api.schedules import AccessType
 from winkel.api.terms import PayingIn
 from winkel.api.wire import Id, Ref
@@ -94,6 +95,7 @@ class RecurringCreditIn(PayingIn, kw_only=True):
     proration: Proration = Proration.FIRST_AND_LAST
     proration_rounding: CreditRoundingIn | None = None
     rollover_fraction: Decimal | None = None
+    hierarchy_configuration: BalanceHierarchyIn | None = None
 
 
 class RecurringCommitIn(RecurringCreditIn, kw_only=True):
@@ -158,6 +160,7 @@ class RecurringView(Struct, omit_defaults=True, kw_only=True):
     applicable_product_tags: tuple[str, ...] | None = None
     specifiers: tuple[Specifier, ...] | None = None
     netsuite_sales_order_id: str | None = None
+    hierarchy_configuration: BalanceHierarchyView | None = None
 
 
 def balances(
@@ -208,6 +211,7 @@ def _balance(asked: RecurringCreditIn, term: Term, known: Mapping[str, Product],
         applicable_product_tags=tuple(asked.applicable_product_tags),
         specifiers=tuple(terms.canonical(each) for each in asked.specifiers),
         netsuite_sales_order_id=asked.netsuite_sales_order_id,
+        child_access=child_access(asked.hierarchy_configuration),
     )
     return _commit(made, asked, place) if isinstance(asked, RecurringCommitIn) else made
 
@@ -295,6 +299,7 @@ def recurring_view(contract: Contract, made: RecurringBalance, known: Mapping[st
         applicable_product_tags=made.applicable_product_tags or None,
         specifiers=made.specifiers or None,
         netsuite_sales_order_id=made.netsuite_sales_order_id,
+        hierarchy_configuration=access_view(made.child_access),
     )
 
 

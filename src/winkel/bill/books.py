@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from winkel.model.commit import BalanceType
-from winkel.model.invoice import Invoice, InvoiceStatus, LineItem, LineType
+from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType
 from winkel.model.ledger import LedgerEntry
 from winkel.model.money import ZERO, add, negated, subtract
 
@@ -13,13 +13,16 @@ from winkel.model.money import ZERO, add, negated, subtract
 def check(invoice: Invoice, entries: Iterable[LedgerEntry]) -> None:
     """Assert that all entries of an invoice sum, for each balance, to what its lines take; of a void one, to zero.
 
+    So do those of a consolidated one: what its lines repeat was posted for its constituents.
+
     `store/invoices.sql, unbalanced` asks the same of a whole database.
     """
     apart: dict[str | None, Decimal] = defaultdict(lambda: ZERO)
     for entry in entries:
         assert entry.invoice_id == invoice.id, "an entry belongs to the invoice that it was posted for"
         apart[entry.balance_id] = add(apart[entry.balance_id], entry.amount)
-    for line in invoice.line_items if invoice.status is not InvoiceStatus.VOID else ():
+    takes = invoice.status is not InvoiceStatus.VOID and invoice.type is not InvoiceType.USAGE_CONSOLIDATED
+    for line in invoice.line_items if takes else ():
         apart[line.balance_id] = subtract(apart[line.balance_id], _taken(line))
     assert not any(apart.values()), "what an invoice takes from balances is what was posted for it"
 

@@ -11,6 +11,7 @@ from functools import partial
 from msgspec import Struct
 
 from winkel.bill.balance import all_remaining
+from winkel.bill.consolidated import consolidated, payer
 from winkel.bill.draw import Paid, Payment, draw, rest, taken
 from winkel.bill.identity import derived
 from winkel.bill.line import usage_lines
@@ -48,12 +49,13 @@ class Draft(Struct, frozen=True):
 
 
 def drafts(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: datetime) -> list[Draft]:
-    """Return all open invoices of the customer, in the order in which they draw balances down.
+    """Return all open invoices of the family, in the order in which they draw balances down.
 
     `usage` holds the rows of every customer key for each of `needs(account, at)`, under `Need.key`; usage that is
     needed and missing there raises `KeyError`, for nothing must be billed as zero by mistake. Earlier drafts reduce
     what later ones find in a balance. Scheduled invoices stand among them by date; what subscriptions ask for there
-    draws balances down too, once the date has come. True-ups ask for what all others leave of a postpaid commit.
+    draws balances down too, once the date has come. True-ups ask for what all others leave of a postpaid commit, and
+    consolidated invoices repeat what is drafted.
     """
     left = all_remaining(account)
     found = []
@@ -67,6 +69,8 @@ def drafts(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: datet
             left[entry.segment_id] = add(left[entry.segment_id], entry.amount)
         found.append(draft)
     found += [Draft(each.invoice, each.entries, each.usage_until) for each in true_ups(account, left)]
+    repeated = consolidated(account, [each.invoice for each in found])
+    found += [Draft(each, (), each.period.end) for each in repeated]
     return sorted(found, key=lambda each: each.settled_at)
 
 
@@ -113,6 +117,7 @@ def scheduled_draft(account: Account, asked: Scheduled, left: Mapping[str, Decim
         total=asked_for(lines),
         issued_at=asked.date,
         net_payment_terms_days=asked.contract.net_payment_terms_days,
+        payer=payer(account, asked.contract),
     )
     draft = Draft(invoice, _deductions(invoice, paid), None)
     _check(draft)
@@ -185,6 +190,7 @@ def _invoice(account: Account, statement: Statement, lines: tuple[LineItem, ...]
         end=period.end,
         issued_at=period.end,
         net_payment_terms_days=contract.net_payment_terms_days,
+        payer=payer(account, contract),
     )
 
 

@@ -125,6 +125,7 @@ def _child(its_id: str, contract: Contract, term: RecurringBalance, of: Recurren
         rollover_fraction=term.rollover_fraction,
         netsuite_sales_order_id=term.netsuite_sales_order_id,
         recurring_id=term.id,
+        child_access=term.child_access,
     )
 
 

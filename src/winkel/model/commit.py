@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from winkel.model.hierarchy import ChildAccess
 from winkel.model.word import Word
 
 
@@ -107,3 +108,5 @@ class Balance(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     recurring_id: str | None = None
     """The recurring commit or credit whose child it is (`model/recurring.py`)."""
+    child_access: ChildAccess | None = None
+    """Of a contract's balance: for which of its child contracts it pays too; None: for none."""

@@ -6,6 +6,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from winkel.model.commit import InvoiceSchedule
+from winkel.model.hierarchy import AsChild, Consolidation, ContractRef
 from winkel.model.override import Override, Prioritization
 from winkel.model.period import AnyFrequency, Frequency, Period, cycle, cycle_at
 from winkel.model.recurring import RecurringBalance
@@ -75,6 +76,20 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
     archived_at: datetime | None = None
     recurring_balances: tuple[RecurringBalance, ...] = ()
     """What it gives anew each period; the balances that follow are beside it, as all are."""
+    as_child: AsChild | None = None
+    """Its place under a parent contract of another customer; None: it has none, and may be a parent itself."""
+    consolidation: Consolidation | None = None
+    """Of a parent: whether there are consolidated invoices; None: nothing was said, so there are none."""
+
+    @property
+    def ref(self) -> ContractRef:
+        """How others name it."""
+        return ContractRef(self.customer_id, self.id)
+
+    @property
+    def parent_id(self) -> str | None:
+        """The contract whose child it is."""
+        return None if self.as_child is None else self.as_child.parent.contract_id
 
     @property
     def product_ids(self) -> set[str]:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from msgspec import Struct, structs
 
 from winkel.model.commit import BalanceType, RateSide, Specifier
+from winkel.model.hierarchy import ChildAccess
 from winkel.model.money import multiply
 from winkel.model.period import RecurrenceFrequency
 from winkel.model.proration import AmountRounding, Proration
@@ -58,6 +59,7 @@ class RecurringBalance(Struct, frozen=True, kw_only=True, omit_defaults=True):
     applicable_product_tags: tuple[str, ...] = ()
     specifiers: tuple[Specifier, ...] = ()
     netsuite_sales_order_id: str | None = None
+    child_access: ChildAccess | None = None
 
     def until(self, end: datetime) -> "RecurringBalance":
         """Return it as it is when the contract ends then: for good, a later end brings no child back."""

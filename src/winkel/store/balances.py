@@ -44,7 +44,7 @@ async def insert(tx: Connection, tenant_id: int, balance: Balance) -> None:
     """Keep a new balance."""
     values = {"tenant_id": tenant_id, **msgspec.structs.asdict(balance)}
     values |= {name: Jsonb(values[name]) for name in _NESTED}
-    await tx.execute(sql.insert, {**values, "invoice_schedule": _json(balance.invoice_schedule)})
+    await tx.execute(sql.insert, {**values, **_optional(balance)})
 
 
 async def get(tx: Connection, tenant_id: int, customer_id: str, balance_id: str) -> Balance:
@@ -99,7 +99,7 @@ async def update(tx: Connection, tenant_id: int, balance: Balance) -> None:
     """Keep the terms of a balance as they are now."""
     values = {"tenant_id": tenant_id, **msgspec.structs.asdict(balance)}
     values |= {name: Jsonb(values[name]) for name in _NESTED}
-    await tx.execute(sql.update, {**values, "invoice_schedule": _json(balance.invoice_schedule)})
+    await tx.execute(sql.update, {**values, **_optional(balance)})
 
 
 async def set_schedules(tx: Connection, tenant_id: int, balance: Balance) -> None:
@@ -111,6 +111,11 @@ async def set_schedules(tx: Connection, tenant_id: int, balance: Balance) -> Non
 async def archive_of_contract(tx: Connection, tenant_id: int, contract_id: str, at: datetime) -> None:
     """Archive the balances of a contract."""
     await tx.execute(sql.archive_of_contract, {"tenant_id": tenant_id, "contract_id": contract_id, "at": at})
+
+
+def _optional(balance: Balance) -> dict[str, Jsonb | None]:
+    """Return the parameters that are JSON or nothing."""
+    return {"invoice_schedule": _json(balance.invoice_schedule), "child_access": _json(balance.child_access)}
 
 
 def _json(value: object | None) -> Jsonb | None:
