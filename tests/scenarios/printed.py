@@ -32,7 +32,8 @@ def heading(of: Invoice) -> str:
     """Return what an invoice is about: its type, contract, period or date, and currency."""
     assert of.issued_at is not None
     when = f"{day(of.start)} → {day(of.end)}" if of.start and of.end else day(of.issued_at)
-    return f"{of.type} {of.contract_id}  {when}  {CODE[of.credit_type_id]}"
+    paid = f"  paid by {of.payer.contract_id}" if of.payer and of.payer.contract_id != of.contract_id else ""
+    return f"{of.type} {of.contract_id}  {when}  {CODE[of.credit_type_id]}{paid}"
 
 
 def void(of: Invoice, back: Iterable[LedgerEntry]) -> list[str]:
@@ -43,7 +44,7 @@ def void(of: Invoice, back: Iterable[LedgerEntry]) -> list[str]:
 
 def label(item: LineItem, draft: Invoice) -> str:
     """Return what a line is about: name, groups, tier, and its time unless that is the whole period."""
-    words = [item.name]
+    words = [f"{item.origin.contract_id}: {item.name}" if item.origin else item.name]
     groups = (item.pricing_group_values or {}) | (item.presentation_group_values or {})
     words += [f"{name}={'(none)' if value is None else value}" for name, value in groups.items()]
     if item.tier:

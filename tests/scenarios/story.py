@@ -31,6 +31,7 @@ from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, RateSide,
 from winkel.model.contract import Contract, ScheduledCharge, StatementSchedule
 from winkel.model.credit_type import USD
 from winkel.model.customer import Customer
+from winkel.model.hierarchy import AccessTo, AsChild, ChildAccess, Consolidation, Payer, StatementBehavior
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
 from winkel.model.ledger import PREFIX, EntryKind, LedgerEntry
 from winkel.model.metric import Aggregation, BillableMetric
@@ -57,6 +58,7 @@ class Story:
         self.cards: dict[str, str] = {"standard": USD.id}
         self.contracts: dict[str, Contract] = {}
         self.rates: list[Rate] = []
+        self.relatives: dict[str, Customer] = {}
         self.products: dict[str, Product] = {}
         self.metrics: dict[str, BillableMetric] = {}
         self.balances: dict[str, Balance] = {}
@@ -72,6 +74,9 @@ class Story:
             case "customer":
                 aliases = tuple(clause.split()[1] for clause in clauses)
                 self.customer = structs.replace(self.customer, name=name, ingest_aliases=aliases)
+            case "relative":
+                aliases = tuple(clause.split()[1] for clause in clauses)
+                self.relatives[name] = structs.replace(self.customer, id=name, name=name, ingest_aliases=aliases)
             case "card":
                 self.cards[name] = words.CURRENCY[clauses[0]].id
             case "metric":
@@ -171,6 +176,7 @@ class Story:
         card: str | None = "standard"
         frequency, created, archived = Frequency.MONTHLY, None, None
         prioritization = Prioritization.LOWEST_MULTIPLIER
+        customer_id, consolidation, place = self.customer.id, None, {}
         start, end = words.term(clauses[0])
         anchor = month_start(start)
         for clause in clauses[1:]:
@@ -183,13 +189,23 @@ class Story:
                     created = words.moment(day)
                 case ["archived"]:
                     archived = start
+                case ["for", customer_id]:
+                    pass
+                case ["under", parent]:
+                    place["parent"] = self.contracts[parent].ref
+                case ["parent", "pays"]:
+                    place["payer"] = Payer.PARENT
+                case ["consolidated"]:
+                    place["usage_statement_behavior"] = StatementBehavior.CONSOLIDATE
+                case ["consolidates"]:
+                    consolidation = Consolidation.CONCATENATE
                 case ["explicit", "priorities"]:
                     prioritization = Prioritization.EXPLICIT
                 case [word]:
                     frequency = Frequency(word)
         return Contract(
             id=name,
-            customer_id=self.customer.id,
+            customer_id=customer_id,
             starting_at=start,
             ending_before=end,
             created_at=created or start,
@@ -198,11 +214,13 @@ class Story:
             rate_card_id=card,
             multiplier_override_prioritization=prioritization,
             archived_at=archived,
+            as_child=AsChild(**place) if place else None,
+            consolidation=consolidation,
         )
 
     def _balance(self, word: str, name: str, clauses: list[str]) -> Balance:
         kind = BalanceType(word)
-        unit, fields = USD.id, {"priority": Decimal(1)}
+        unit, fields = USD.id, {"priority": Decimal(1), "customer_id": self.customer.id}
         amounts, invoiced, specifiers = [], [], []
         products, tags = [], []
         for clause in clauses:
@@ -212,7 +230,13 @@ class Story:
                 case ["priority", number]:
                     fields["priority"] = Decimal(number)
                 case ["of", contract]:
-                    fields["contract_id"] = contract
+                    fields |= {"contract_id": contract, "customer_id": self.contracts[contract].customer_id}
+                case ["for", customer_id]:
+                    fields["customer_id"] = customer_id
+                case ["shared", "with", "all", "children"]:
+                    fields["child_access"] = ChildAccess(AccessTo.ALL)
+                case ["shared", "with", *names]:
+                    fields["child_access"] = ChildAccess(AccessTo.CONTRACT_IDS, tuple(names))
                 case ["at", "commit", "rates"]:
                     fields["rate_type"] = RateSide.COMMIT_RATE
                 case ["billed", "to", contract]:
@@ -240,7 +264,6 @@ class Story:
             id=name,
             name=name,
             type=kind,
-            customer_id=self.customer.id,
             product_id="Fixed",
             credit_type_id=unit,
             segments=segments,
@@ -341,6 +364,7 @@ class Story:
         """Return the account as it stands at the instant."""
         account = Account(
             customer=self.customer,
+            relatives=tuple(self.relatives.values()),
             contracts=tuple(self.contracts.values()),
             rates={card: tuple(each for each in self.rates if each.rate_card_id == card) for card in self.cards},
             products=self.products,
@@ -366,8 +390,11 @@ class Story:
         """Return the usage that is needed, and nothing else."""
         given: dict[str, list[HourUsage]] = {}
         for need in wanted:
-            rows = [row for row in self.usage[need.key] if need.start_hour <= row.hour < need.end_hour]
-            given.setdefault(need.key, []).extend(row for row in rows if row.customer_key in self.customer.keys)
+            rows = self.usage[usage_key(need.metric_id, need.group_key)]
+            keys = self.relatives.get(need.relative_id, self.customer).keys
+            given.setdefault(need.key, []).extend(
+                row for row in rows if need.start_hour <= row.hour < need.end_hour and row.customer_key in keys
+            )
         return given
 
     def windows(self, windows: list[Period], at: datetime) -> list[Invoice]:

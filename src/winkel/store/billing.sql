@@ -1,11 +1,11 @@
 -- name: lock
 -- One biller at a time for a family: balances are drawn down in one order only. Its lock is the row of its first
 -- customer, so that nobody ever holds a part of it. Those of several families are locked in one order.
-SELECT id FROM customer
+SELECT id::text FROM customer
 WHERE tenant_id = %(tenant_id)s
   AND id = ANY (ARRAY(SELECT DISTINCT ON (customer_id) member_id
                       FROM winkel_families(%(tenant_id)s, %(customer_ids)s::uuid[]) ORDER BY customer_id, member_id))
-ORDER BY id
+ORDER BY customer.id
 FOR NO KEY UPDATE
 
 -- name: families
@@ -46,7 +46,7 @@ WHERE tenant_id = %(tenant_id)s
                       WHERE billing_due.tenant_id = %(tenant_id)s AND billing_due.at <= %(at)s
                         AND billing_due.customer_id = ANY (%(customer_ids)s::uuid[])
                       ORDER BY family.customer_id, family.member_id))
-ORDER BY id
+ORDER BY customer.id
 FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: still_due
