@@ -201,7 +201,7 @@ async def test_refused(sdk, app_client, catalog, make_client):
     await refuse("needs the day CUSTOM_DATE", usage_statement_schedule=anchored)
     later = {"frequency": "MONTHLY", "invoice_generation_starting_at": "2026-01-01T00:00:00Z"}
     await refuse("`invoice_generation_starting_at` is not supported yet", usage_statement_schedule=later)
-    for field in ("professional_services", "package_id", "transition"):
+    for field in ("professional_services", "transition"):
         await refuse(f"`{field}` is not supported yet - at `$`", **{field: []})
     await refuse("unknown field `discount`", discount=1)
     await refuse_commit(".invoice_schedule", "date of its true-up", type="postpaid")

@@ -35,11 +35,19 @@ ACCESS = {
 BALANCE = {"customer_id": "@customer", "product_id": "@fixed", "priority": 1, "access_schedule": ACCESS}
 INVOICED = {"schedule_items": [{"timestamp": "2026-01-01T00:00:00Z", "amount": 1}]}
 COMMIT = {**BALANCE, "type": "PREPAID", "invoice_contract_id": "@contract", "invoice_schedule": INVOICED}
+VALUE = {"schedule_name": "seats", "starting_at": "2026-01-01T00:00:00Z", "value": "Own"}
 CONTRACT = {"customer_id": "@customer", "contract_id": "@contract"}
 WHOLE = {"include_balance": True, "include_ledgers": True}
 DAYS = {"starting_on": "2026-01-14T00:00:00Z", "ending_before": "2026-01-15T00:00:00Z"}
 END = "2026-06-01T00:00:00Z"
 EVENT = {"transaction_id": "t", "customer_id": "someone", "event_type": "e", "timestamp": "2026-01-15T11:00:00Z"}
+
+NAMED = {
+    "/v1/customers": {"customer_id": "@customer"},
+    "/v1/contracts": CONTRACT,
+    "/v1/contract-pricing/rate-cards": {"rate_card_id": "@card"},
+}
+"""Where named schedules are, and who owns them there."""
 
 ROUTES: dict[str, Any] = {
     "GET /healthz": {},
@@ -114,6 +122,8 @@ ROUTES: dict[str, Any] = {
     "POST /v1/contract-pricing/rate-cards/update": {"rate_card_id": "@card", "name": "Own"},
     "POST /v1/contract-pricing/rate-cards/list": {},
     "POST /v1/contract-pricing/rate-cards/archive": {"id": "@card"},
+    "POST /v1/contract-pricing/rate-cards/setRateCardProductsOrder": {"rate_card_id": "@card", "product_order": []},
+    "POST /v1/contract-pricing/rate-cards/moveRateCardProducts": {"rate_card_id": "@card", "product_moves": []},
     "POST /v1/contract-pricing/rate-cards/addRate": {"rate_card_id": "@card", **RATE},
     "POST /v1/contract-pricing/rate-cards/addRates": {"rate_card_id": "@card", "rates": [RATE]},
     "POST /v1/contract-pricing/rate-cards/getRates": {"rate_card_id": "@card", "at": END},
@@ -130,6 +140,37 @@ ROUTES: dict[str, Any] = {
     "POST /v1/contracts/list": {"customer_id": "@customer", **WHOLE},
     "POST /v2/contracts/list": {"customer_id": "@customer", **WHOLE},
     "POST /v1/contracts/archive": {**CONTRACT, "void_invoices": True},
+    "POST /v1/packages/create": {
+        "name": "Own",
+        "rate_card_id": "@card",
+        "aliases": [{"name": "starter"}],
+        "credits": [
+            {
+                "product_id": "@fixed",
+                "applicable_product_ids": ["@usage"],
+                "access_schedule": {
+                    "schedule_items": [
+                        {
+                            "amount": 1,
+                            "starting_at_offset": {"value": 0, "unit": "DAYS"},
+                            "duration": {"value": 1, "unit": "DAYS"},
+                        }
+                    ]
+                },
+            }
+        ],
+    },
+    "POST /v1/packages/get": {"package_id": "@package"},
+    "POST /v1/packages/list": {"archive_filter": "ALL"},
+    "POST /v1/packages/archive": {"package_id": "@package"},
+    "POST /v1/packages/listContractsOnPackage": {"package_id": "@package"},
+    "POST /v1/customers/getNamedSchedule": {"customer_id": "@customer", "schedule_name": "seats"},
+    "POST /v1/customers/updateNamedSchedule": {"customer_id": "@customer", **VALUE},
+    "POST /v1/contracts/getNamedSchedule": {**CONTRACT, "schedule_name": "seats"},
+    "POST /v1/contracts/updateNamedSchedule": {**CONTRACT, **VALUE},
+    "POST /v1/contracts/listNamedSchedules": CONTRACT,
+    "POST /v1/contract-pricing/rate-cards/getNamedSchedule": {"rate_card_id": "@card", "schedule_name": "seats"},
+    "POST /v1/contract-pricing/rate-cards/updateNamedSchedule": {"rate_card_id": "@card", **VALUE},
     "POST /v1/contracts/setUsageFilter": {
         **CONTRACT,
         "group_key": "model",
@@ -190,7 +231,7 @@ PATH_IDS = {
 PUBLIC = {"GET /healthz", "GET /readyz"}
 INGEST = {"POST /v1/ingest", "POST /winkel/v1/events"}
 ADMIN = {"POST /winkel/v1/dead-letters/retry", "POST /winkel/v1/dead-letters/discard"}
-READING_POST = re.compile(r"/(get\w*|list|usage|groups|search|previewEvents)$")
+READING_POST = re.compile(r"/(get\w*|list\w*|usage|groups|search|previewEvents)$")
 
 SECRET = "Secret of the other tenant"
 
@@ -239,6 +280,10 @@ class World:
         assert (await self.client.post(f"{cards}/addRate", json=rate)).status_code == 200
         contract = {"customer_id": "@customer", "rate_card_id": "@card", "starting_at": "2025-11-01T00:00:00Z"}
         await self.make("contract", "/v1/contracts/create", {**contract, "name": mark, "uniqueness_key": "same"})
+        await self.make("package", "/v1/packages/create", {"name": mark, "aliases": [{"name": mark}]})
+        for path, owner_id in NAMED.items():
+            body = json.loads(filled(json.dumps({**owner_id, **VALUE, "value": mark}), self.ids))
+            assert (await self.client.post(f"{path}/updateNamedSchedule", json=body)).status_code == 200
         await self.make("commit", "/v1/contracts/customerCommits/create", {**COMMIT, "name": mark})
         await self.make("credit", "/v1/contracts/customerCredits/create", {**BALANCE, "name": mark})
         answer = await self.client.post(

@@ -3,15 +3,16 @@
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from time import monotonic
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from log.conftest import SECRET, open_log
-from winkel.log import fetcher, look_back, sender
+from winkel.log import fetcher, kafka_group, look_back, sender
 from winkel.log.broker import Broker
 from winkel.log.envelope import NOBODY
 from winkel.log.kafka import KafkaLog
@@ -236,6 +237,40 @@ async def test_a_partition_is_given_on_when_its_meter_has_let_go(log: KafkaLog) 
     await until_shared(3, one, two)
     await one.leave()
     await two.leave()
+
+
+async def until_given(member: Membership, seconds: float = 20) -> None:
+    """Wait until a member has a partition."""
+    async with asyncio.timeout(seconds):
+        while not await member.assigned():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_member_that_failed_tells_of_it_only_when_its_consumer_is_gone(
+    log: KafkaLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or else its end would take from the next consumer what that one was given."""
+    closing, may_close = threading.Event(), threading.Event()
+
+    class Failing(Consumer):
+        def poll(self, _: float = -1) -> Message | None:
+            raise KafkaException(KafkaError(KafkaError.INVALID_CONFIG))
+
+        def close(self) -> None:
+            closing.set()
+            assert may_close.wait(20)
+            super().close()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(kafka_group, "Consumer", Failing)
+        group = log.join()
+    assert await asyncio.to_thread(closing.wait, 20)
+    assert not await group.assigned()
+    may_close.set()
+    with pytest.raises(UnavailableError, match="out of reach"):
+        await until_given(group)
+    await until_shared(3, group)
+    await group.leave()
 
 
 MEMBER = """

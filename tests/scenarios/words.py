@@ -9,6 +9,7 @@ from winkel.model.commit import BalanceType, RateSide, Specifier
 from winkel.model.contract import Contract, UsageFilter
 from winkel.model.credit_type import CURRENCIES, USD
 from winkel.model.override import MultiplierTier, Override, OverrideSpecifier, OverrideType, Prioritization
+from winkel.model.package import Duration, Offset, RelativeUnit
 from winkel.model.period import Frequency, RecurrenceFrequency
 from winkel.model.price import Flat, Percentage, Price, Tier, Tiered, TieredPercentage
 from winkel.model.product import Operation, QuantityConversion, QuantityRounding, RoundingMethod
@@ -277,8 +278,24 @@ def values(pairs: list[str]) -> dict[str, str]:
 
 
 def moment(text: str) -> datetime:
-    """Return the instant of `2026-01-15` or `2026-01-15T08`, UTC."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    """Return the instant of `2026-01-15` or `2026-01-15T08`, UTC.
+
+    `2026-01-31+1-month` is the offset of a package after its contract's start, `2026-01-31+1-month+2-weeks` the end of
+    what begins there.
+    """
+    day, *parts = text.split("+")
+    start = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    match [part.split("-") for part in parts]:
+        case [[value, unit]]:
+            return Offset(int(value), _unit(unit)).after(start)
+        case [[value, unit], [length, other]]:
+            return Duration(int(length), _unit(other)).end(start, Offset(int(value), _unit(unit)))
+    return start
+
+
+def _unit(word: str) -> RelativeUnit:
+    """Return the unit of `month` or `months`."""
+    return RelativeUnit(f"{word.upper().removesuffix('S')}S")
 
 
 def term(text: str) -> tuple[datetime, datetime | None]:

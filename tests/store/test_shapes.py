@@ -12,6 +12,8 @@ from winkel.model.edit import ContractEdit
 from winkel.model.invoice import Invoice
 from winkel.model.ledger import LedgerEntry
 from winkel.model.metric import BillableMetric
+from winkel.model.named_schedule import NamedSchedule
+from winkel.model.package import Package
 from winkel.model.product import Product
 from winkel.model.rate_card import Rate, RateCard
 from winkel.model.tenant import Tenant, Token
@@ -33,6 +35,8 @@ TABLES: dict[str, type[Any]] = {
     "invoice": Invoice,
     "ledger_entry": LedgerEntry,
     "contract_edit": ContractEdit,
+    "named_schedule": NamedSchedule,
+    "package": Package,
     "usage_series": Series,
     "usage_delta": Delta,
     "dead_letter": DeadLetter,
@@ -40,6 +44,8 @@ TABLES: dict[str, type[Any]] = {
 ELSEWHERE = {
     ("customer", "ingest_aliases"): "rows of ingest_alias, so that an alias has one holder",
     ("rate_card", "aliases"): "rows of rate_card_alias, so that a name has one card at a time",
+    ("rate", "position"): "rows of rate_card_product, one for each product of a card",
+    ("package", "aliases"): "rows of package_alias, so that a name has one package at a time",
 }
 """Fields that are kept in a table of their own."""
 COLUMNS_ONLY = {

@@ -13,6 +13,7 @@ from winkel.api import fields, overrides, recurring, scheduled_charges, subscrip
 from winkel.api.filters import UsageFilterIn, usage_filter
 from winkel.api.hierarchy import HierarchyIn
 from winkel.api.overrides import OverrideIn
+from winkel.api.parse import text_of
 from winkel.api.recurring import RecurringCommitIn, RecurringCreditIn
 from winkel.api.scheduled_charges import ScheduledChargeIn
 from winkel.api.subscriptions import SubscriptionIn
@@ -32,8 +33,6 @@ NOT_YET = (
         "billing_provider_configuration",
         "discounts",
         "invoice_generation_starting_at",
-        "package_alias",
-        "package_id",
         "prepaid_balance_threshold_configuration",
         "priority",
         "professional_services",
@@ -82,6 +81,8 @@ class CreateContract(Struct, forbid_unknown_fields=True, kw_only=True):
     ending_before: fields.Instant | None = None
     rate_card_id: UUID | None = None
     rate_card_alias: fields.Text | None = None
+    package_id: UUID | None = None
+    package_alias: fields.Text | None = None
     name: str | None = None
     usage_statement_schedule: StatementScheduleIn = StatementScheduleIn(frequency=Frequency.MONTHLY)
     commits: list[CommitIn] = []
@@ -185,6 +186,7 @@ def agreed(
             for index, each in enumerate(asked.scheduled_charges)
         ),
         recurring_balances=recurring.balances(asked.recurring_commits, asked.recurring_credits, (start, end), known),
+        package_id=text_of(asked.package_id),
         as_child=asked.hierarchy_configuration.as_child(str(asked.customer_id), "$.hierarchy_configuration"),
         consolidation=asked.hierarchy_configuration.consolidation,
     )

@@ -92,6 +92,7 @@ class ContractV2View(Struct, omit_defaults=True, kw_only=True):
     salesforce_opportunity_id: str | None = None
     total_contract_value: Decimal | None = None
     uniqueness_key: str | None = None
+    package_id: str | None = None
     archived_at: datetime | None = None
     hierarchy_configuration: ChildView | ParentView | None = None
 
@@ -132,6 +133,7 @@ class ContractV1View(Struct, omit_defaults=True, kw_only=True):
     subscriptions: list[SubscriptionView]
     custom_fields: dict[str, str]
     uniqueness_key: str | None = None
+    package_id: str | None = None
     archived_at: datetime | None = None
 
 
@@ -189,6 +191,7 @@ def contract_v1(shown: Shown) -> ContractV1View:
         subscriptions=shown.terms.subscriptions,
         custom_fields=contract.custom_fields,
         uniqueness_key=contract.uniqueness_key,
+        package_id=contract.package_id,
         archived_at=contract.archived_at,
     )
 
@@ -222,6 +225,7 @@ def contract_v2(contract: Contract, balances: Sequence[BalanceView], terms: Term
         salesforce_opportunity_id=contract.salesforce_opportunity_id,
         total_contract_value=_plain(contract.total_contract_value),
         uniqueness_key=contract.uniqueness_key,
+        package_id=contract.package_id,
         archived_at=contract.archived_at,
         hierarchy_configuration=terms.hierarchy,
     )

@@ -42,6 +42,7 @@ from winkel.api.contract_views import (
     contract_v1,
     contract_v2,
 )
+from winkel.api.package_terms import refusing_package, unpacked
 from winkel.api.state import Api
 from winkel.api.terms import Origin
 from winkel.api.wire import CursorPage, Data, Id
@@ -66,20 +67,9 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
     async with api.database.transaction(tenant_id) as tx:
         place = asked.hierarchy_configuration
         await commits.open_customer(tx, tenant_id, str(asked.customer_id), *place.parent_customer_ids)
-        card = await _rate_card(tx, tenant_id, asked)
-        named = overrides.product_ids(asked.overrides) | scheduled_charges.product_ids(asked.scheduled_charges)
-        named |= terms.product_ids([*asked.recurring_commits, *asked.recurring_credits])
-        named |= subscriptions.product_ids(asked.subscriptions)
-        known = await products.by_ids(tx, tenant_id, sorted(named))
-        contract = agreed(asked, card, known, at, caller.name)
-        subscribed = await _subscriptions(tx, tenant_id, asked, contract, known)
-        contract = structs.replace(contract, subscriptions=subscribed)
-        if contract.as_child is not None:
-            await hierarchy.check_parent(tx, tenant_id, contract.as_child, at, "$.hierarchy_configuration")
-        await hierarchy.check_access(tx, tenant_id, contract, asked)
-        for each in contract.usage_filters:
-            await usage_filters.check(tx, tenant_id, card, each, "$.usage_filter")
-        held = await _balances(tx, tenant_id, asked, contract)
+        asked = await unpacked(tx, tenant_id, asked)
+        with refusing_package(asked):
+            contract, held, known = await agree(tx, tenant_id, asked, at, caller.name)
         await uniqueness_keys.claim(tx, tenant_id, "contract", contract.uniqueness_key, contract.id)
         await contracts.insert(tx, tenant_id, contract)
         for balance in held:
@@ -167,6 +157,29 @@ async def update_end_date(request: Request[Any, Any, Any], api: Api, caller: Cal
             await balances.set_schedules(tx, tenant_id, balance)
         await history.note_end(tx, caller, contract, end, at)
     return Data(Id(contract.id))
+
+
+async def agree(
+    tx: Connection, tenant_id: int, asked: CreateContract, at: datetime, by: str
+) -> tuple[Contract, list[Balance], Mapping[str, Product]]:
+    """Return a new contract, its commits and credits, and the products that its terms name; nothing is kept yet.
+
+    Raises `InvalidError` where the terms contradict themselves, or name what is not there.
+    """
+    card = await _rate_card(tx, tenant_id, asked)
+    named = overrides.product_ids(asked.overrides) | scheduled_charges.product_ids(asked.scheduled_charges)
+    named |= terms.product_ids([*asked.recurring_commits, *asked.recurring_credits])
+    named |= subscriptions.product_ids(asked.subscriptions)
+    known = await products.by_ids(tx, tenant_id, sorted(named))
+    contract = agreed(asked, card, known, at, by)
+    subscribed = await _subscriptions(tx, tenant_id, asked, contract, known)
+    contract = structs.replace(contract, subscriptions=subscribed)
+    if contract.as_child is not None:
+        await hierarchy.check_parent(tx, tenant_id, contract.as_child, at, "$.hierarchy_configuration")
+    await hierarchy.check_access(tx, tenant_id, contract, asked)
+    for each in contract.usage_filters:
+        await usage_filters.check(tx, tenant_id, card, each, "$.usage_filter")
+    return contract, await _balances(tx, tenant_id, asked, contract), known
 
 
 async def _rate_card(tx: Connection, tenant_id: int, asked: CreateContract) -> str | None:

@@ -95,7 +95,7 @@ class ArchiveProduct(Struct, forbid_unknown_fields=True):
 
 
 class ArchiveFilter(Word):
-    """Which products a list shows."""
+    """Which products, or packages, a list shows."""
 
     ARCHIVED = "ARCHIVED"
     NOT_ARCHIVED = "NOT_ARCHIVED"

@@ -10,6 +10,7 @@ from litestar import Request, post
 from msgspec import Struct
 
 from winkel.api import fields, pages, wire
+from winkel.api.aliases import AliasIn, aliases
 from winkel.api.auth import reader, writer
 from winkel.api.state import Api
 from winkel.api.wire import Data, Id, Page, Ref, credit_type_ref
@@ -17,14 +18,6 @@ from winkel.model.errors import InvalidError
 from winkel.model.rate_card import Alias, RateCard
 from winkel.model.tenant import Caller
 from winkel.store import rate_cards
-
-
-class AliasIn(Struct, forbid_unknown_fields=True):
-    """A name for a time; without dates: for ever."""
-
-    name: fields.Text
-    starting_at: fields.Instant | None = None
-    ending_before: fields.Instant | None = None
 
 
 class CreateRateCard(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -80,7 +73,7 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
         created_at=api.clock(),
         created_by=caller.name,
         fiat_credit_type_id=fields.currency(asked.fiat_credit_type_id, "$.fiat_credit_type_id"),
-        aliases=_aliases(asked.aliases),
+        aliases=aliases(asked.aliases),
         custom_fields=asked.custom_fields,
     )
     async with api.database.transaction(caller.tenant_id) as tx:
@@ -105,7 +98,7 @@ async def update(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
     async with api.database.transaction(caller.tenant_id) as tx:
         await rate_cards.update(tx, caller.tenant_id, key, name=asked.name, description=asked.description)
         if asked.aliases is not None:
-            await rate_cards.set_aliases(tx, caller.tenant_id, key, _aliases(asked.aliases))
+            await rate_cards.set_aliases(tx, caller.tenant_id, key, aliases(asked.aliases))
     return Data(Id(key))
 
 
@@ -134,31 +127,6 @@ async def archive(request: Request[Any, Any, Any], api: Api, caller: Caller) -> 
 def _no_conversions(asked: Sequence[Any]) -> None:
     if asked:
         raise InvalidError("custom pricing units are not supported yet: leave the credit type conversions out")
-
-
-def _aliases(asked: Sequence[AliasIn]) -> tuple[Alias, ...]:
-    """Return the aliases. Raises `InvalidError` for one that ends before it starts, or a name twice at one time."""
-    found: list[Alias] = []
-    for index, each in enumerate(asked):
-        place = f"$.aliases[{index}]"
-        start = each.starting_at and fields.instant(each.starting_at, f"{place}.starting_at")
-        end = each.ending_before and fields.instant(each.ending_before, f"{place}.ending_before")
-        if start and end and end <= start:
-            fields.refuse("ending_before must lie after starting_at", f"{place}.ending_before")
-        alias = Alias(each.name, start, end)
-        if any(_meet(alias, other) for other in found):
-            fields.refuse(f"the alias {each.name!r} is given twice for the same time", place)
-        found.append(alias)
-    return tuple(found)
-
-
-def _meet(one: Alias, other: Alias) -> bool:
-    """Whether two assignments of one name hold at the same time."""
-    if one.name != other.name:
-        return False
-    one_first = one.ending_before and other.starting_at and one.ending_before <= other.starting_at
-    other_first = other.ending_before and one.starting_at and other.ending_before <= one.starting_at
-    return not (one_first or other_first)
 
 
 def _view(card: RateCard) -> RateCardView:

@@ -20,7 +20,7 @@ from winkel.model.invoice import Invoice, InvoiceType
 from winkel.model.metric import BillableMetric
 from winkel.model.period import Period, billing_periods, hour_number
 from winkel.model.product import Product, ProductState, ProductType
-from winkel.model.rate_card import Rate
+from winkel.model.rate_card import Rate, in_order
 from winkel.model.same import Same
 from winkel.model.usage import HourUsage, Quantity
 from winkel.rate.composite import Spend, composite, names
@@ -106,11 +106,8 @@ def statements(account: Account, at: datetime) -> list[Statement]:
 
 @lru_cache(maxsize=32)
 def _by_product(card: Same[tuple[Rate, ...]]) -> dict[str, Rates]:
-    """Return the rates of a card by product, in the order they were added; customers read together share it."""
-    found: dict[str, list[Rate]] = defaultdict(list)
-    for each in sorted(card.it, key=lambda rate: rate.number):
-        found[each.product_id].append(each)
-    return {product_id: tuple(rates) for product_id, rates in found.items()}
+    """Return the rates of a card by product; customers read together share it."""
+    return in_order(card.it)
 
 
 @lru_cache(maxsize=1024)
@@ -119,7 +116,7 @@ def _schedules(rates: Same[Rates], period: Period) -> dict[Combination, Spans[Ra
 
 
 def on_card(account: Account, contract: Contract, kind: ProductType) -> list[tuple[Product, Rates]]:
-    """Return the products of a kind on the contract's rate card with their rates, in the order they were added."""
+    """Return the products of a kind on the contract's rate card with their rates, in the card's order."""
     card = account.rates.get(contract.rate_card_id, ()) if contract.rate_card_id else ()
     by_product = _by_product(Same(card))
     products = ((account.products[product_id], rates) for product_id, rates in by_product.items())

@@ -76,6 +76,8 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True):
     archived_at: datetime | None = None
     recurring_balances: tuple[RecurringBalance, ...] = ()
     """What it gives anew each period; the balances that follow are beside it, as all are."""
+    package_id: str | None = None
+    """The package from which its first terms came."""
     as_child: AsChild | None = None
     """Its place under a parent contract of another customer; None: it has none, and may be a parent itself."""
     consolidation: Consolidation | None = None

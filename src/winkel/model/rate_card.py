@@ -1,5 +1,6 @@
 """Rate card: a named set of rates, over time."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec import Struct
@@ -9,7 +10,10 @@ from winkel.model.price import Price
 
 
 class Alias(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Another name of a rate card, for a time. A name belongs to one card at a time (metronome-api.md §4.6)."""
+    """Another name of a rate card or a package, for a time.
+
+    A name belongs to one card at a time, and to one package (metronome-api.md §4.6, §4.15).
+    """
 
     name: str
     starting_at: datetime | None = None
@@ -51,5 +55,23 @@ class Rate(Struct, frozen=True, kw_only=True, omit_defaults=True):
     pricing_group_values: dict[str, str] = {}
     commit_price: Price | None = None
     """What usage costs that a balance with the rate type COMMIT_RATE pays for; None: the list price."""
+    position: int | None = None
+    """Where the product stands on invoices among those of the card; None: after those that have a place."""
     billing_frequency: Frequency | None = None
     """Of a SUBSCRIPTION product: for how long the price is. Those of different ones stand beside each other."""
+
+
+def in_order(card: Iterable[Rate]) -> dict[str, tuple[Rate, ...]]:
+    """Return the rates of a card by product, each product's in the order they were added.
+
+    Products stand as they do on invoices: those that have a place, then the others by their first rates.
+    """
+    found: dict[str, list[Rate]] = {}
+    for each in sorted(card, key=lambda rate: rate.number):
+        found.setdefault(each.product_id, []).append(each)
+    return {product_id: tuple(rates) for product_id, rates in sorted(found.items(), key=_place)}
+
+
+def _place(item: tuple[str, list[Rate]]) -> tuple[bool, int]:
+    position = item[1][0].position
+    return position is None, position or 0

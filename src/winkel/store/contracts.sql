@@ -4,21 +4,20 @@ INSERT INTO contract (tenant_id, id, customer_id, rate_card_id, name, starting_a
                       usage_statement_schedule, net_payment_terms_days, netsuite_sales_order_id,
                       salesforce_opportunity_id, total_contract_value, uniqueness_key, custom_fields, overrides,
                       multiplier_override_prioritization, scheduled_charges, recurring_balances, subscriptions,
-                      usage_filters, created_at, created_by, as_child, consolidation)
+                      usage_filters, package_id, created_at, created_by, as_child, consolidation)
 VALUES (%(tenant_id)s, %(id)s, %(customer_id)s, %(rate_card_id)s, %(name)s, %(starting_at)s, %(ending_before)s,
         %(usage_statement_schedule)s, %(net_payment_terms_days)s, %(netsuite_sales_order_id)s,
         %(salesforce_opportunity_id)s, %(total_contract_value)s, %(uniqueness_key)s, %(custom_fields)s, %(overrides)s,
         %(multiplier_override_prioritization)s, %(scheduled_charges)s, %(recurring_balances)s, %(subscriptions)s, %(usage_filters)s,
-        %(created_at)s,
-        %(created_by)s, %(as_child)s, %(consolidation)s)
+        %(package_id)s, %(created_at)s, %(created_by)s, %(as_child)s, %(consolidation)s)
 
 -- name: find
 -- One contract of a customer, archived or not.
 SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, ending_before, usage_statement_schedule,
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
-       created_at, created_by, archived_at, recurring_balances, subscriptions, usage_filters, as_child,
-       consolidation
+       created_at, created_by, archived_at, recurring_balances, subscriptions, usage_filters,
+       package_id::text, as_child, consolidation
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)s
 
@@ -27,8 +26,8 @@ WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)
 SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, ending_before, usage_statement_schedule,
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
-       created_at, created_by, archived_at, recurring_balances, subscriptions, usage_filters, as_child,
-       consolidation
+       created_at, created_by, archived_at, recurring_balances, subscriptions, usage_filters,
+       package_id::text, as_child, consolidation
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
   AND (%(include_archived)s OR archived_at IS NULL)
@@ -39,8 +38,8 @@ ORDER BY created_at, id
 SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, ending_before, usage_statement_schedule,
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
-       created_at, created_by, archived_at, recurring_balances, subscriptions, usage_filters, as_child,
-       consolidation
+       created_at, created_by, archived_at, recurring_balances, subscriptions, usage_filters,
+       package_id::text, as_child, consolidation
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
   AND (%(include_archived)s OR archived_at IS NULL)
@@ -74,8 +73,8 @@ WHERE tenant_id = %(tenant_id)s AND contract_id = %(id)s AND type = 'USAGE' AND 
 SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, ending_before, usage_statement_schedule,
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
-       created_at, created_by, archived_at, recurring_balances, subscriptions, usage_filters, as_child,
-       consolidation
+       created_at, created_by, archived_at, recurring_balances, subscriptions, usage_filters,
+       package_id::text, as_child, consolidation
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND parent_customer_id = %(customer_id)s AND archived_at IS NULL
 ORDER BY created_at, id

@@ -36,10 +36,10 @@ DELETE FROM conflicting_duplicate WHERE topic = %(topic)s AND last_at < %(before
 -- name: insert_series
 -- Series that may be new.
 INSERT INTO usage_series (tenant_id, series_id, metric_id, customer_key, group_key, group_values, aggregation_type)
-SELECT tenant_id, series_id, metric_id, customer_key, group_key, group_values::text[], aggregation_type
-FROM unnest(%(tenant_ids)s::integer[], %(series_ids)s::uuid[], %(metric_ids)s::uuid[], %(customer_keys)s::text[],
-            %(group_keys)s::smallint[], %(group_values)s::text[], %(aggregation_types)s::text[])
-     AS new (tenant_id, series_id, metric_id, customer_key, group_key, group_values, aggregation_type)
+SELECT tenant_id, series_id, metric_id, customer_key, group_key, group_values, aggregation_type
+FROM json_to_recordset(%(new)s)
+     AS new (tenant_id integer, series_id uuid, metric_id uuid, customer_key text, group_key smallint,
+             group_values text[], aggregation_type text)
 ON CONFLICT (tenant_id, series_id) DO NOTHING
 
 -- name: copy_deltas

@@ -106,6 +106,18 @@ async def rates(tx: Connection, tenant_id: int, rate_card_ids: Iterable[str]) ->
     return {each: tuple(found) for each, found in result.items()}
 
 
+async def set_order(tx: Connection, tenant_id: int, rate_card_id: str, product_ids: Sequence[str]) -> None:
+    """Put products of a card into an order; others come after them."""
+    card = {"tenant_id": tenant_id, "rate_card_id": rate_card_id}
+    await tx.execute(sql.drop_order, card)
+    await tx.execute(sql.insert_order, {**card, "product_ids": list(product_ids)})
+
+
+async def lock(tx: Connection, tenant_id: int, rate_card_id: str) -> None:
+    """Let nobody else change a card's order until the transaction ends."""
+    await tx.execute(sql.lock, {"tenant_id": tenant_id, "id": rate_card_id})
+
+
 async def rates_of(tx: Connection, tenant_id: int, rate_card_id: str | None) -> tuple[Rate, ...]:
     """Return the rates of one card, in the order in which they were added; none without a card."""
     return () if rate_card_id is None else (await rates(tx, tenant_id, [rate_card_id]))[rate_card_id]

@@ -86,7 +86,21 @@ VALUES (%(tenant_id)s, %(id)s, %(rate_card_id)s, %(product_id)s, %(price)s, %(en
 -- name: rates
 -- All rates of some rate cards, in the order in which they came.
 SELECT id::text, number, rate_card_id::text, product_id::text, price, entitled, starting_at, ending_before,
-       credit_type_id::text, pricing_group_values, commit_price, billing_frequency
-FROM rate
+       credit_type_id::text, pricing_group_values, commit_price, billing_frequency, place.position
+FROM rate LEFT JOIN rate_card_product AS place USING (tenant_id, rate_card_id, product_id)
 WHERE tenant_id = %(tenant_id)s AND rate_card_id = ANY (%(rate_card_ids)s::uuid[])
 ORDER BY number
+
+-- name: lock
+-- One change of a card's order at a time.
+SELECT id::text FROM rate_card WHERE tenant_id = %(tenant_id)s AND id = %(id)s FOR UPDATE
+
+-- name: drop_order
+-- Take all products of a rate card from their places, to give them others.
+DELETE FROM rate_card_product WHERE tenant_id = %(tenant_id)s AND rate_card_id = %(rate_card_id)s
+
+-- name: insert_order
+-- The products of a rate card in their order.
+INSERT INTO rate_card_product (tenant_id, rate_card_id, product_id, position)
+SELECT %(tenant_id)s, %(rate_card_id)s, product_id, position
+FROM unnest(%(product_ids)s::uuid[]) WITH ORDINALITY AS wanted (product_id, position)

@@ -437,6 +437,56 @@ CREATE TABLE rate (
 );
 CREATE INDEX rate_of_card ON rate (tenant_id, rate_card_id, number);
 
+CREATE TABLE rate_card_product (
+    tenant_id    integer NOT NULL,
+    rate_card_id uuid NOT NULL,
+    product_id   uuid NOT NULL,
+    position     integer NOT NULL,               -- products without one come last, in the order of their first rates
+    PRIMARY KEY (tenant_id, rate_card_id, product_id),
+    FOREIGN KEY (tenant_id, rate_card_id) REFERENCES rate_card,
+    FOREIGN KEY (tenant_id, product_id) REFERENCES product
+);
+
+-- Terms of contracts to be, with dates that count from the contract's start.
+CREATE TABLE package (
+    tenant_id       integer NOT NULL REFERENCES tenant,
+    id              uuid NOT NULL,
+    name            text NOT NULL,
+    terms           jsonb NOT NULL,             -- the template of a createContract body: api/templates.py
+    uniqueness_key  text,
+    created_at      timestamptz NOT NULL,
+    created_by      text NOT NULL,
+    archived_at     timestamptz,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX package_created ON package (tenant_id, created_at, id);
+
+CREATE TABLE package_alias (
+    tenant_id      integer NOT NULL,
+    id             bigint GENERATED ALWAYS AS IDENTITY,
+    name           text NOT NULL,
+    package_id     uuid NOT NULL,
+    starting_at    timestamptz,
+    ending_before  timestamptz,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, package_id) REFERENCES package
+);
+CREATE INDEX package_alias_name ON package_alias (tenant_id, name);
+
+-- Values that change over time, under a name.
+CREATE TABLE named_schedule (
+    tenant_id      integer NOT NULL REFERENCES tenant,
+    id             uuid NOT NULL,
+    owner          text NOT NULL,               -- model/named_schedule.py, ScheduleOwner
+    owner_id       uuid NOT NULL,
+    schedule_name  text NOT NULL,
+    properties     jsonb NOT NULL DEFAULT '{}',
+    segments       jsonb NOT NULL,              -- list of model/named_schedule.py, NamedSegment
+    created_at     timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX named_schedule_owner ON named_schedule (tenant_id, owner_id, schedule_name);
+
 
 -- ── Contracts, balances, ledger, invoices ───────────────────────────────────────────────────────────────────────────
 
@@ -468,13 +518,16 @@ CREATE TABLE contract (
     consolidation            text,                -- of a parent: model/hierarchy.py, Consolidation
     parent_customer_id       uuid GENERATED ALWAYS AS ((as_child -> 'parent' ->> 'customer_id')::uuid) STORED,
     parent_contract_id       uuid GENERATED ALWAYS AS ((as_child -> 'parent' ->> 'contract_id')::uuid) STORED,
+    package_id               uuid,
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
     FOREIGN KEY (tenant_id, rate_card_id) REFERENCES rate_card,
+    FOREIGN KEY (tenant_id, package_id) REFERENCES package,
     FOREIGN KEY (tenant_id, parent_customer_id) REFERENCES customer,
     FOREIGN KEY (tenant_id, parent_contract_id) REFERENCES contract
 );
 CREATE INDEX contract_customer ON contract (tenant_id, customer_id, created_at);
+CREATE INDEX contract_package ON contract (tenant_id, package_id, created_at) WHERE package_id IS NOT NULL;
 CREATE INDEX contract_parent ON contract (tenant_id, parent_customer_id) WHERE parent_customer_id IS NOT NULL;
 
 -- The families of some customers: each with itself and all that hierarchies of contracts link it with, however far
@@ -658,7 +711,7 @@ BEGIN
         'token', 'log_record', 'usage_series', 'usage_delta', 'usage_hour', 'usage_distinct', 'dead_letter',
         'event_count', 'conflicting_duplicate', 'customer', 'ingest_alias', 'billable_metric', 'product', 'rate_card',
         'rate_card_alias', 'rate', 'contract', 'balance', 'invoice', 'ledger_entry', 'billing_due', 'uniqueness_key',
-        'idempotency_key', 'contract_edit']
+        'idempotency_key', 'contract_edit', 'named_schedule', 'package', 'package_alias', 'rate_card_product']
     LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('CREATE POLICY own_tenant ON %I USING (tenant_id = winkel_tenant())', name);
@@ -674,7 +727,11 @@ GRANT SELECT, INSERT, UPDATE ON token, customer, billable_metric, product, rate_
 GRANT SELECT, INSERT, UPDATE (status) ON invoice TO winkel_app;      -- voided, and never changed otherwise
 GRANT SELECT, INSERT, DELETE ON ingest_alias TO winkel_app;
 GRANT DELETE ON rate_card_alias TO winkel_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON rate_card_product TO winkel_app;
 GRANT DELETE ON idempotency_key TO winkel_app;
 GRANT SELECT, INSERT ON ledger_entry, contract_edit TO winkel_app;
 GRANT UPDATE (attempts, note, resolved_at, resolution) ON dead_letter TO winkel_app;
+GRANT SELECT, INSERT, UPDATE (segments) ON named_schedule TO winkel_app;
+GRANT SELECT, INSERT, UPDATE (archived_at) ON package TO winkel_app;     -- archived, and never changed otherwise
+GRANT SELECT, INSERT, UPDATE, DELETE ON package_alias TO winkel_app;
 GRANT INSERT ON usage_series, usage_delta TO winkel_app;     -- an event that is retried for one metric

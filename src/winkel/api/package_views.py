@@ -1,0 +1,115 @@
+"""Packages as the API shows them (metronome-api.md §10.1, Package)."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import structs
+
+from winkel.api.subscriptions import ProrationView
+from winkel.api.wire import Ref, credit_type_ref
+from winkel.model.credit_type import USD
+from winkel.model.package import Package
+from winkel.model.product import Product
+from winkel.model.subscription import SubscriptionProration
+
+LISTS = (
+    "commits",
+    "credits",
+    "overrides",
+    "recurring_commits",
+    "recurring_credits",
+    "scheduled_charges",
+    "subscriptions",
+)
+"""The terms of which a package may have several; each has an id."""
+ALWAYS = frozenset({"commits", "overrides", "scheduled_charges"})
+"""Lists that are shown when they are empty, too."""
+SCHEDULES = ("access_schedule", "invoice_schedule", "schedule")
+"""What shows its pricing unit with its name, and has items with ids."""
+TEMPLATE_IDS = {
+    "any_commit_or_credit_ids": "any_commit_or_credit_template_ids",
+    "commit_ids": "commit_template_ids",
+    "recurring_commit_ids": "recurring_commit_template_ids",
+}
+"""What specifiers of overrides call otherwise when they are shown."""
+
+Term = dict[str, Any]
+"""One term of a package, as it is stored."""
+
+
+def product_ids(packages: Iterable[Package]) -> set[str]:
+    """Return the ids of the products whose names packages show."""
+    terms = [term for package in packages for kind in LISTS for term in package.terms.get(kind, ())]
+    named = {each.get("product_id") for term in terms for each in (term, term.get("subscription_rate", {}))}
+    return {each for each in named if each is not None}
+
+
+def package_view(package: Package, known: Mapping[str, Product]) -> dict[str, Any]:
+    """Return a package for the wire; `known` has the products that it names."""
+    shown: dict[str, Any] = _given(package.terms)
+    for kind in LISTS:
+        terms = [
+            _term(term, known, package.id, f"{kind}[{index}]") for index, term in enumerate(package.terms.get(kind, ()))
+        ]
+        if terms or kind in ALWAYS:
+            shown[kind] = terms
+    shown |= {
+        "id": package.id,
+        "name": package.name,
+        "aliases": package.aliases,
+        "created_at": package.created_at,
+        "created_by": package.created_by,
+        "uniqueness_key": package.uniqueness_key,
+        "archived_at": package.archived_at,
+    }
+    return {name: each for name, each in shown.items() if each is not None}
+
+
+def _term(term: Term, known: Mapping[str, Product], package_id: str, place: str) -> Term:
+    """Return one term for the wire. Its ids follow from its place: packages do not change."""
+    shown = {"id": _id(package_id, place), **_given(term)}
+    if "product_id" in shown:
+        shown["product"] = _product(shown.pop("product_id"), known)
+    for name in SCHEDULES:
+        if name in shown:
+            shown[name] = _schedule(shown[name], package_id, f"{place}.{name}")
+    if "access_amount" in shown:
+        shown["access_amount"] = {"credit_type_id": USD.id, **shown["access_amount"]}
+    if "subscription_rate" in shown:
+        rate = shown["subscription_rate"]
+        shown["subscription_rate"] = {**rate, "product": _product(rate.pop("product_id"), known)}
+        prorated = msgspec.convert(term["proration"], SubscriptionProration)
+        shown["proration"] = ProrationView(**structs.asdict(prorated))  # with what goes without saying
+    if place.startswith("overrides"):
+        specifiers = shown.get("override_specifiers", [])
+        shown["override_specifiers"] = [
+            {TEMPLATE_IDS.get(name, name): each for name, each in specifier.items()} for specifier in specifiers
+        ]
+        if "tiers" in shown:
+            shown["override_tiers"] = shown.pop("tiers")
+    return shown
+
+
+def _schedule(schedule: Term, package_id: str, place: str) -> Term:
+    items = [
+        {"id": _id(package_id, f"{place}[{index}]"), **each} for index, each in enumerate(schedule["schedule_items"])
+    ]
+    unit = credit_type_ref(schedule.get("credit_type_id", USD.id))
+    return {**schedule, "credit_type": unit, "schedule_items": items}
+
+
+def _product(product_id: str, known: Mapping[str, Product]) -> Ref:
+    return Ref(product_id, known[product_id].initial.name)
+
+
+def _given(value: Any) -> Any:
+    """Return what was given, without fields that say nothing."""
+    if isinstance(value, dict):
+        return {name: _given(each) for name, each in value.items() if each is not None and each not in ([], {})}
+    return [_given(each) for each in value] if isinstance(value, list) else value
+
+
+def _id(package_id: str, place: str) -> str:
+    return str(uuid.uuid5(uuid.UUID(package_id), place))
