@@ -169,6 +169,23 @@ async def test_access_is_edited(family, sdk, app_client) -> None:
     assert shown.hierarchy_configuration.model_dump() == none
 
 
+async def test_previews_and_breakdowns_know_the_family(family, sdk, app_client) -> None:
+    """What relatives draw is drawn in a preview too, also in one that replaces; a child's windows are its own."""
+    await family.use(Hulu=450, ESPN=30)
+    espn, event = (
+        family.customers["ESPN"],
+        {"event_type": "llm", "properties": {"model": "a", "region": "eu", "tokens": 80}},
+    )
+    for mode, total in (("replace", 30), ("merge", 60)):
+        (draft,) = (await sdk.v1.customers.preview_events(customer_id=espn, events=[event], mode=mode)).data
+        assert (draft.customer_id, draft.total) == (espn, total)
+    days = {"starting_on": "2026-01-01T00:00:00Z", "ending_before": "2026-02-01T00:00:00Z"}
+    answer = await app_client.get(f"/v1/customers/{espn}/invoices/breakdowns", params={**days, "limit": 50})
+    rows = seed.exact(answer)["data"]
+    assert {row["customer_id"] for row in rows} == {espn}
+    assert sum(line["total"] for row in rows for line in row["line_items"] if line["type"] == "usage") == 30
+
+
 async def test_what_contradicts_itself_is_refused(family, app_client, make_client) -> None:
     """One level, ten nodes, another customer of the same tenant; nothing is shared with strangers."""
     other = (await app_client.post("/v1/customers", json={"name": "ABC"})).json()["data"]["id"]
