@@ -136,7 +136,7 @@ async def test_refused(sdk, app_client, catalog, make_client):
         await refuse(kind, "no contract", "$.applicable_contract_ids[0]", applicable_contract_ids=[str(uuid.uuid4())])
         await refuse(kind, "unknown field `colour`", colour=1)
         await refuse(kind, "`rollover_fraction` is not supported yet", rollover_fraction=1)
-        await refuse(kind, "`hierarchy_configuration` is not supported yet", hierarchy_configuration={})
+        await refuse(kind, "unknown field `hierarchy_configuration`", hierarchy_configuration={})
         await refuse(kind, "$.access_schedule", access_schedule={"schedule_items": []})
     await refuse("Commits", "date of its true-up", "$.invoice_schedule", type="POSTPAID")
     await refuse("Commits", "$.type", type="LATER")

@@ -46,7 +46,7 @@ class Books:
     def void(self, invoice: Invoice) -> Invoice:
         """Void an invoice and post what comes back."""
         entries = [each for each in self.account.entries if each.invoice_id == invoice.id]
-        back = credited(self.invoices[invoice.id], entries, self.account.balances)
+        back = credited(self.invoices[invoice.id], entries)
         self.account = structs.replace(self.account, entries=(*self.account.entries, *back))
         self.invoices[invoice.id] = structs.replace(invoice, status=InvoiceStatus.VOID)
         self._check()
@@ -263,7 +263,7 @@ def test_a_true_up_waits_for_its_usage() -> None:
     made = regenerated(structs.replace(final, entries=(used,)), void, {}, LATER)
     assert (made.invoice.total, [each.amount for each in made.entries]) == (100, [-100])
     books.check(made.invoice, made.entries)
-    (back,) = credited(structs.replace(made.invoice, status=InvoiceStatus.FINALIZED), made.entries, [promise])
+    (back,) = credited(structs.replace(made.invoice, status=InvoiceStatus.FINALIZED), made.entries)
     assert (back.kind, back.amount) == (EntryKind.TRUEUP, 100)
 
 
@@ -271,7 +271,7 @@ def test_a_step_out_of_turn_is_refused() -> None:
     """Only what is final can be voided, only what is void regenerated, and that once."""
     account, void = kept(charged(item(300)), InvoiceType.USAGE)
     with pytest.raises(InvalidError, match="void already"):
-        credited(void, [], ())
+        credited(void, [])
     with pytest.raises(InvalidError, match="void it first"):
         regenerated(account, structs.replace(void, status=InvoiceStatus.FINALIZED), {}, LATER)
     made = regenerated(account, void, {}, MONTHS_END).invoice
@@ -296,7 +296,7 @@ def test_books_that_contradict_an_invoice_are_found() -> None:
         invoice_id=final.id,
     )
     books.check(final, [taken])
-    back = credited(final, [taken], ())
+    back = credited(final, [taken])
     books.check(structs.replace(final, status=InvoiceStatus.VOID), [taken, *back])
     elsewhere = structs.replace(taken, balance_id="another")
     for wrong in ([], [taken, taken], [elsewhere], [taken, *back], [taken, elsewhere]):

@@ -32,19 +32,21 @@ def heading(of: Invoice) -> str:
     """Return what an invoice is about: its type, contract, period or date, and currency."""
     assert of.issued_at is not None
     when = f"{day(of.start)} → {day(of.end)}" if of.start and of.end else day(of.issued_at)
-    return f"{of.type} {of.contract_id}  {when}  {CODE[of.credit_type_id]}"
+    paid = f"  paid by {of.payer.contract_id}" if of.payer and of.payer.contract_id != of.contract_id else ""
+    return f"{of.type} {of.contract_id}  {when}  {CODE[of.credit_type_id]}{paid}"
 
 
-def void(of: Invoice, back: Iterable[LedgerEntry]) -> list[str]:
-    """Return that an invoice is void, and what came back to which segment."""
+def void(of: Invoice, back: Iterable[LedgerEntry], names: dict[str, str]) -> list[str]:
+    """Return that an invoice is void, and what came back to which segment, by name where it has one."""
     units = {line.segment_id: line.credit_type_id for line in of.line_items}
     amounts = ((each.segment_id, money(each.amount, units.get(each.segment_id, of.credit_type_id))) for each in back)
-    return [f"{heading(of)}  is void", *(f"  back to {segment:<73} {amount:>14}" for segment, amount in amounts)]
+    came = [f"  back to {names.get(segment, segment):<73} {amount:>14}" for segment, amount in amounts]
+    return [f"{heading(of)}  is void", *came]
 
 
 def label(item: LineItem, draft: Invoice) -> str:
     """Return what a line is about: name, groups, tier, and its time unless that is the whole period."""
-    words = [item.name]
+    words = [f"{item.origin.contract_id}: {item.name}" if item.origin else item.name]
     groups = (item.pricing_group_values or {}) | (item.presentation_group_values or {})
     words += [f"{name}={'(none)' if value is None else value}" for name, value in groups.items()]
     if item.tier:

@@ -43,6 +43,7 @@ from winkel.model.contract import (
 )
 from winkel.model.credit_type import USD, CreditType
 from winkel.model.customer import Customer
+from winkel.model.hierarchy import AccessTo, AsChild, ChildAccess, Consolidation, Payer, StatementBehavior
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
 from winkel.model.ledger import PREFIX, EntryKind, LedgerEntry
 from winkel.model.metric import Aggregation, BillableMetric
@@ -70,6 +71,7 @@ class Story:
         self.units: dict[str, CreditType] = dict(words.CURRENCY)
         self.contracts: dict[str, Contract] = {}
         self.rates: list[Rate] = []
+        self.relatives: dict[str, Customer] = {}
         self.products: dict[str, Product] = {}
         self.metrics: dict[str, BillableMetric] = {}
         self.balances: dict[str, Balance] = {}
@@ -85,6 +87,9 @@ class Story:
             case "customer":
                 aliases = tuple(clause.split()[1] for clause in clauses)
                 self.customer = structs.replace(self.customer, name=name, ingest_aliases=aliases)
+            case "relative":
+                aliases = tuple(clause.split()[1] for clause in clauses)
+                self.relatives[name] = structs.replace(self.customer, id=name, name=name, ingest_aliases=aliases)
             case "card":
                 self.cards[name] = _card(name, self.units[clauses[0]].id)
             case "unit":
@@ -206,6 +211,7 @@ class Story:
         card: str | None = "standard"
         frequency, created, archived, renewed, first = Frequency.MONTHLY, None, None, None, None
         prioritization, placement = Prioritization.LOWEST_MULTIPLIER, None
+        customer_id, consolidation, place = self.customer.id, None, {}
         start, end = words.term(clauses[0])
         anchor = month_start(start)
         for clause in clauses[1:]:
@@ -222,6 +228,16 @@ class Story:
                     first = words.moment(day)
                 case ["renews", renewed]:
                     self._end(renewed, start)
+                case ["for", customer_id]:
+                    pass
+                case ["under", parent]:
+                    place["parent"] = self.contracts[parent].ref
+                case ["parent", "pays"]:
+                    place["payer"] = Payer.PARENT
+                case ["consolidated"]:
+                    place["usage_statement_behavior"] = StatementBehavior.CONSOLIDATE
+                case ["consolidates"]:
+                    consolidation = Consolidation.CONCATENATE
                 case ["explicit", "priorities"]:
                     prioritization = Prioritization.EXPLICIT
                 case ["charges", "on", "usage", "invoices"]:
@@ -230,7 +246,7 @@ class Story:
                     frequency = Frequency(word)
         return Contract(
             id=name,
-            customer_id=self.customer.id,
+            customer_id=customer_id,
             starting_at=start,
             ending_before=end,
             created_at=created or start,
@@ -241,6 +257,8 @@ class Story:
             archived_at=archived,
             scheduled_charges_on_usage_invoices=placement,
             transition=renewed and Transition(TransitionType.RENEWAL, renewed),
+            as_child=AsChild(**place) if place else None,
+            consolidation=consolidation,
         )
 
     def _end(self, name: str, end: datetime) -> None:
@@ -254,7 +272,7 @@ class Story:
 
     def _balance(self, word: str, name: str, clauses: list[str]) -> Balance:
         kind = BalanceType(word)
-        unit, fields = USD.id, {"priority": Decimal(1)}
+        unit, fields = USD.id, {"priority": Decimal(1), "customer_id": self.customer.id}
         amounts, invoiced, specifiers = [], [], []
         products, tags = [], []
         for clause in clauses:
@@ -264,7 +282,13 @@ class Story:
                 case ["priority", number]:
                     fields["priority"] = Decimal(number)
                 case ["of", contract]:
-                    fields["contract_id"] = contract
+                    fields |= {"contract_id": contract, "customer_id": self.contracts[contract].customer_id}
+                case ["for", customer_id]:
+                    fields["customer_id"] = customer_id
+                case ["shared", "with", "all", "children"]:
+                    fields["child_access"] = ChildAccess(AccessTo.ALL)
+                case ["shared", "with", *names]:
+                    fields["child_access"] = ChildAccess(AccessTo.CONTRACT_IDS, tuple(names))
                 case ["at", "commit", "rates"]:
                     fields["rate_type"] = RateSide.COMMIT_RATE
                 case ["rolls", "over", part]:
@@ -294,7 +318,6 @@ class Story:
             id=name,
             name=name,
             type=kind,
-            customer_id=self.customer.id,
             product_id="Fixed",
             credit_type_id=unit,
             segments=segments,
@@ -404,6 +427,7 @@ class Story:
         """Return the account as it stands at the instant."""
         account = Account(
             customer=self.customer,
+            relatives=tuple(self.relatives.values()),
             contracts=tuple(self.contracts.values()),
             rates={card: tuple(each for each in self.rates if each.rate_card_id == card) for card in self.cards},
             cards=self.cards,
@@ -436,8 +460,11 @@ class Story:
         """Return the usage that is needed, and nothing else."""
         given: dict[str, list[HourUsage]] = {}
         for need in wanted:
-            rows = [row for row in self.usage[need.key] if need.start_hour <= row.hour < need.end_hour]
-            given.setdefault(need.key, []).extend(row for row in rows if row.customer_key in self.customer.keys)
+            rows = self.usage[usage_key(need.metric_id, need.group_key)]
+            keys = self.relatives.get(need.relative_id, self.customer).keys
+            given.setdefault(need.key, []).extend(
+                row for row in rows if need.start_hour <= row.hour < need.end_hour and row.customer_key in keys
+            )
         return given
 
     def windows(self, windows: list[Period], at: datetime) -> list[Invoice]:
@@ -500,15 +527,12 @@ class Story:
         """Void an invoice; tell what came back to which segment."""
         invoice = self._kept(kind, contract, day, InvoiceStatus.FINALIZED)
         entries = [each for each in self.entries if each.invoice_id == invoice.id]
-        back = credited(invoice, entries, self.balances.values())
+        back = credited(invoice, entries)
         rolled = settled_again(self.account(BEGINNING), contract, back, f"{invoice.id} VOID")
         self.final[invoice.id] = structs.replace(invoice, status=InvoiceStatus.VOID)
         self.entries.extend(back)
         self._roll(rolled)
-        names = self._names(back[0].timestamp) if back else {}
-        return printed.void(
-            invoice, [structs.replace(each, segment_id=names.get(each.segment_id, each.segment_id)) for each in back]
-        )
+        return printed.void(invoice, back, self._names(back[0].timestamp) if back else {})
 
     def _regenerate(self, kind: str, contract: str, day: str, at: datetime) -> Draft:
         """Make a void invoice anew, final at once."""

@@ -57,6 +57,8 @@ COLUMNS_ONLY = {
     ("usage_series", "series_id"): "computed from the fields: Series.id",
     ("dead_letter", "id"): "the order of lists",
     ("contract_edit", "number"): "the order of edits",
+    ("contract", "parent_customer_id"): "computed from as_child: who belongs to a family is looked up by it",
+    ("contract", "parent_contract_id"): "computed from as_child: the parent is a contract of the same tenant",
     ("dead_letter", "topic"): "the topic of the worker that wrote it",
     **{
         ("dead_letter", name): "what became of it since (store/dead_letters.py)"

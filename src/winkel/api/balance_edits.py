@@ -13,6 +13,7 @@ from uuid import UUID
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from winkel.api import fields, schedules, terms
+from winkel.api.hierarchy import BalanceHierarchyIn, child_access
 from winkel.api.schedules import ITEMS_MAX, ItemIn, SegmentIn
 from winkel.bill.balance import remaining
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, RateSide, ScheduleItem, Segment, Specifier
@@ -77,6 +78,7 @@ class CreditEdit(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults
     applicable_product_ids: list[UUID] | None | UnsetType = UNSET
     applicable_product_tags: list[fields.Text] | None | UnsetType = UNSET
     specifiers: list[Specifier] | None | UnsetType = UNSET
+    hierarchy_configuration: BalanceHierarchyIn | None | UnsetType = UNSET
 
 
 class CommitEdit(CreditEdit, kw_only=True):
@@ -122,7 +124,8 @@ def product_ids(asked: Iterable[CreditEdit]) -> set[str]:
 def edited(balance: Balance, asked: CreditEdit, known: Mapping[str, Product], settled: Settled, place: str) -> Balance:
     """Return the balance with the changes. Raises `InvalidError` with the place of what cannot be changed so.
 
-    `known` has the products that the balance and the edit name, as far as they exist.
+    `known` has the products that the balance and the edit name, as far as they exist. Whom it may be shared with has
+    been looked at (`hierarchy.check_access`).
     """
     if balance.archived_at is not None:
         fields.refuse("this balance is archived", place)
@@ -130,6 +133,10 @@ def edited(balance: Balance, asked: CreditEdit, known: Mapping[str, Product], se
         fields.refuse("follows from the seats of a subscription: change those", f"{place}.access_schedule")
     made = _renamed(balance, asked, place)
     made = _retargeted(made, asked)
+    if asked.hierarchy_configuration is not UNSET:
+        if balance.contract_id is None:
+            fields.refuse("only commits and credits of contracts are shared", f"{place}.hierarchy_configuration")
+        made = structs.replace(made, child_access=child_access(asked.hierarchy_configuration))
     if asked.access_schedule is not None:
         where = f"{place}.access_schedule"
         made = structs.replace(made, segments=_segments(made, asked.access_schedule, settled, where))

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from winkel.api.hierarchy import BalanceHierarchyView, access_view
 from winkel.api.seat_links import SubscriptionConfigView, link_view
 from winkel.api.wire import Id, Ref, credit_type_ref
 from winkel.model import money
@@ -102,6 +103,7 @@ class BalanceView(Struct, omit_defaults=True, kw_only=True):
     salesforce_opportunity_id: str | None = None
     uniqueness_key: str | None = None
     archived_at: datetime | None = None
+    hierarchy_configuration: BalanceHierarchyView | None = None
     balance: Decimal | None = None
     ledger: list[EntryView] | None = None
     subscription_config: SubscriptionConfigView | None = None
@@ -144,6 +146,7 @@ def balances_view(
         salesforce_opportunity_id=balance.salesforce_opportunity_id,
         uniqueness_key=balance.uniqueness_key,
         archived_at=balance.archived_at,
+        hierarchy_configuration=access_view(balance.child_access),
         balance=None if amount is None else plain(amount),
         ledger=None if ledger is None else [_entry(balance.type, entry) for entry in ledger],
         subscription_config=None if balance.allocation is None else link_view(balance.allocation.link),

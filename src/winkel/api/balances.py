@@ -153,7 +153,8 @@ async def get_net_balance(request: Request[Any, Any, Any], api: Api, caller: Cal
     if unit not in now.account.units:
         fields.refuse(f"there is no pricing unit {unit}", "$.credit_type_id")
     drafted = now.deductions if asked.invoice_inclusion_mode is Inclusion.FINALIZED_AND_DRAFT else []
-    wanted = [each for each in now.account.balances if each.credit_type_id == unit and _wanted(each, filters)]
+    own = [each for each in now.account.balances if each.customer_id == now.account.customer.id]
+    wanted = [each for each in own if each.credit_type_id == unit and _wanted(each, filters)]
     net = total([balance_of(each, now.account.entries, drafted, at) for each in wanted])
     return Data(NetBalance(plain(net), unit))
 

@@ -104,8 +104,10 @@ def _check(asked: ListBreakdowns) -> None:
 def _extent(asked: ListBreakdowns, account: Account, at: datetime) -> tuple[int, int]:
     """Return the hours of the whole windows that were asked for, as far as there may be invoices."""
     step = _step(asked)
-    first = min((each.starting_at for each in account.contracts), default=at)
-    last = max([at, *(each.period.end for each in statements(account, at))])
+    own = account.customer.id
+    first = min((each.starting_at for each in account.contracts if each.customer_id == own), default=at)
+    open_ones = [each for each in statements(account, at) if each.contract.customer_id == own]
+    last = max([at, *(each.period.end for each in open_ones)])
     low = max(_first(asked.starting_on, step), hour_number(first) // step * step)
     high = min(hour_number(asked.ending_before) // step * step, _first(last, step))
     return low, max(low, high)

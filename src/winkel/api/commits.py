@@ -240,12 +240,13 @@ async def _origin(tx: Connection, api: Api, caller: Caller, asked: CustomerCredi
     return Origin(customer_id=customer_id, contract_id=None, created_at=api.clock(), created_by=caller.name)
 
 
-async def open_customer(tx: Connection, tenant_id: int, customer_id: str) -> None:
-    """Take a customer to change its terms: no invoice of it is finalized until the transaction ends.
+async def open_customer(tx: Connection, tenant_id: int, customer_id: str, *relatives: str) -> None:
+    """Take a customer to change its terms: no invoice of its family is finalized until the transaction ends.
 
-    Raises `NotFoundError`, and `InvalidError` for an archived customer.
+    `relatives` are those whose family it joins; they are taken too. Raises `NotFoundError`, and `InvalidError` for an
+    archived customer.
     """
-    await billing.lock_customer(tx, tenant_id, customer_id)
+    await billing.lock_customer(tx, tenant_id, customer_id, *relatives)
     customer = await customers.get(tx, tenant_id, customer_id)
     if customer.archived_at is not None:
         fields.refuse("this customer is archived", "$.customer_id")

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from winkel.api import discounts, fields, overrides, recurring, scheduled_charges, subscriptions, terms
 from winkel.api.discounts import DiscountIn
 from winkel.api.filters import UsageFilterIn, usage_filter
+from winkel.api.hierarchy import HierarchyIn
 from winkel.api.overrides import OverrideIn
 from winkel.api.parse import text_of
 from winkel.api.recurring import RecurringCommitIn, RecurringCreditIn
@@ -95,6 +96,7 @@ class CreateContract(Struct, forbid_unknown_fields=True, kw_only=True):
     subscriptions: Annotated[list[SubscriptionIn], Meta(max_length=SUBSCRIPTIONS_MAX)] = []
     usage_filter: UsageFilterIn | None = None
     transition: TransitionIn | None = None
+    hierarchy_configuration: HierarchyIn = HierarchyIn()
     net_payment_terms_days: Decimal | None = None
     netsuite_sales_order_id: str | None = None
     salesforce_opportunity_id: str | None = None
@@ -192,6 +194,8 @@ def agreed(
         recurring_balances=recurring.balances(asked.recurring_commits, asked.recurring_credits, (start, end), known),
         transition=None if asked.transition is None else asked.transition.transition,
         package_id=text_of(asked.package_id),
+        as_child=asked.hierarchy_configuration.as_child(str(asked.customer_id), "$.hierarchy_configuration"),
+        consolidation=asked.hierarchy_configuration.consolidation,
     )
     _check_first_statement(made)
     return made

@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 from winkel.api.balance_views import BalanceView
 from winkel.api.discounts import DiscountView, discount_view
 from winkel.api.filters import UsageFiltersV1View, UsageFilterView, filter_views, filters_v1
+from winkel.api.hierarchy import ChildView, ParentView, place_view
 from winkel.api.overrides import OverrideView, override_view
 from winkel.api.recurring import RecurringView, recurring_view
 from winkel.api.scheduled_charges import ScheduledChargeView, scheduled_charge_view
@@ -44,14 +45,21 @@ class TermViews(Struct, frozen=True):
     usage_filter_v1: UsageFiltersV1View | None
     discounts: list[DiscountView]
     transitions: list[TransitionView]
+    hierarchy: ChildView | ParentView | None
 
     @classmethod
     def of(
-        cls, contract: Contract, known: Mapping[str, Product], at: datetime, others: Sequence[Contract] = ()
+        cls,
+        contract: Contract,
+        known: Mapping[str, Product],
+        at: datetime,
+        others: Sequence[Contract] = (),
+        below: Sequence[Contract] = (),
     ) -> "TermViews":
         """Return the terms of a contract as they are at the instant.
 
-        `known` has the products that they name; of `others`, contracts of its customer, some may renew it.
+        `known` has the products that they name; of `others`, contracts of its customer, some may renew it. `below` are
+        the child contracts of all contracts of the customer.
         """
         return cls(
             [override_view(each, known) for each in contract.overrides],
@@ -63,6 +71,7 @@ class TermViews(Struct, frozen=True):
             filters_v1(contract, at),
             [discount_view(each, known) for each in contract.discounts],
             transition_views(contract, others),
+            place_view(contract, below),
         )
 
 
@@ -99,6 +108,7 @@ class ContractV2View(Struct, omit_defaults=True, kw_only=True):
     package_id: str | None = None
     archived_at: datetime | None = None
     scheduled_charges_on_usage_invoices: ChargesOnUsageInvoices | None = None
+    hierarchy_configuration: ChildView | ParentView | None = None
 
 
 class TermsV1View(Struct, omit_defaults=True, kw_only=True):
@@ -125,6 +135,7 @@ class TermsV1View(Struct, omit_defaults=True, kw_only=True):
     total_contract_value: Decimal | None = None
     usage_filter: UsageFiltersV1View | None = None
     scheduled_charges_on_usage_invoices: ChargesOnUsageInvoices | None = None
+    hierarchy_configuration: ChildView | ParentView | None = None
 
 
 class ContractV1View(Struct, omit_defaults=True, kw_only=True):
@@ -237,6 +248,7 @@ def contract_v2(contract: Contract, balances: Sequence[BalanceView], terms: Term
         package_id=contract.package_id,
         archived_at=contract.archived_at,
         scheduled_charges_on_usage_invoices=contract.scheduled_charges_on_usage_invoices,
+        hierarchy_configuration=terms.hierarchy,
     )
 
 
@@ -263,6 +275,7 @@ def _terms(contract: Contract, balances: Sequence[BalanceView], terms: TermViews
         total_contract_value=_plain(contract.total_contract_value),
         usage_filter=terms.usage_filter_v1,
         scheduled_charges_on_usage_invoices=contract.scheduled_charges_on_usage_invoices,
+        hierarchy_configuration=terms.hierarchy,
     )
 
 

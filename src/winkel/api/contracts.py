@@ -11,6 +11,7 @@ from winkel.api import (
     commits,
     contract_ends,
     fields,
+    hierarchy,
     history,
     overrides,
     pages,
@@ -68,7 +69,8 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
     asked = await fields.body(request, CreateContract, NOT_YET)
     at, tenant_id = api.clock(), caller.tenant_id
     async with api.database.transaction(tenant_id) as tx:
-        await commits.open_customer(tx, tenant_id, str(asked.customer_id))
+        place = asked.hierarchy_configuration
+        await commits.open_customer(tx, tenant_id, str(asked.customer_id), *place.parent_customer_ids)
         asked = await unpacked(tx, tenant_id, asked)
         with refusing_package(asked):
             contract, held, known = await agree(tx, tenant_id, asked, at, caller.name)
@@ -131,6 +133,7 @@ async def archive(request: Request[Any, Any, Any], api: Api, caller: Caller) -> 
         await commits.open_customer(tx, tenant_id, customer_id)
         contract = await contracts.get(tx, tenant_id, customer_id, str(asked.contract_id))
         await renewals.check_settled(tx, api, tenant_id, contract, "$.contract_id")
+        await hierarchy.check_archive(tx, tenant_id, contract, "$.contract_id")
         if asked.void_invoices:
             await actions.void_all(tx, tenant_id, customer_id, at, contract.id)
         await contracts.archive(tx, tenant_id, contract.id, at)
@@ -187,6 +190,9 @@ async def agree(
     places = ("$.recurring_commits", "$.recurring_credits")
     recurring = seat_links.linked(contract.recurring_balances, (), named_so, places)
     contract = structs.replace(contract, subscriptions=subscribed, recurring_balances=recurring)
+    if contract.as_child is not None:
+        await hierarchy.check_parent(tx, tenant_id, contract.as_child, at, "$.hierarchy_configuration")
+    await hierarchy.check_access(tx, tenant_id, contract, asked)
     for each in contract.usage_filters:
         await usage_filters.check(tx, tenant_id, card, each, "$.usage_filter")
     return contract, await _balances(tx, tenant_id, asked, contract), known
@@ -295,8 +301,15 @@ async def _shown(
     first = await edits.before(tx, tenant_id, some)
     known = await products.by_ids(tx, tenant_id, sorted(set().union(*(each.product_ids for each in (*some, *first)))))
     others = await _others(tx, tenant_id, some, at)
+    below = await contracts.children_of(tx, tenant_id, some[0].customer_id) if some else []
     return [
-        Shown(each, views[each.id], TermViews.of(each, known, at, others), initial, TermViews.of(initial, known, at))
+        Shown(
+            each,
+            views[each.id],
+            TermViews.of(each, known, at, others, below),
+            initial,
+            TermViews.of(initial, known, at, (), below),
+        )
         for each, initial in zip(some, first, strict=True)
     ]
 

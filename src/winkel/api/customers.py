@@ -21,7 +21,7 @@ from winkel.model.errors import InvalidError
 from winkel.model.event import Identifier
 from winkel.model.metric import BillableMetric
 from winkel.model.tenant import Caller
-from winkel.store import billing, customers, metrics, products
+from winkel.store import billing, contracts, customers, metrics, products
 
 NAME_MAX = 160
 """A customer's name is cut here, in characters (metronome-api.md §2)."""
@@ -206,6 +206,8 @@ async def archive(request: Request[Any, Any, Any], api: Api, caller: Caller) -> 
     asked = str((await wire.body(request, CustomerId)).id)
     async with api.database.transaction(caller.tenant_id) as tx:
         await billing.lock_customer(tx, caller.tenant_id, asked)
+        if children := await contracts.children_of(tx, caller.tenant_id, asked):
+            fields.refuse(f"its contract is the parent of {children[0].id}: archive its children first", "$.id")
         await customers.archive(tx, caller.tenant_id, asked, api.clock())
         await actions.void_all(tx, caller.tenant_id, asked, api.clock())
     return Data(Id(asked))

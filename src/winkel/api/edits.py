@@ -12,6 +12,7 @@ from winkel.api import (
     contract_ends,
     edit_records,
     fields,
+    hierarchy,
     history,
     renewals,
     seats,
@@ -53,6 +54,7 @@ async def edit(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Dat
         before = await commits.open_contract(tx, tenant_id, customer_id, str(asked.contract_id))
         held = await _held(tx, api, tenant_id, before, asked.balance_ids)
         named = asked.product_ids.union(before.product_ids, *(each.product_ids for each in held.values()))
+        await hierarchy.check_access(tx, tenant_id, before, asked)
         known = await products.by_ids(tx, tenant_id, sorted(named))
         units = await check_units(tx, tenant_id, asked)
         rates = await rate_cards.rates_of(tx, tenant_id, before.rate_card_id) if asked.add_subscriptions else ()
@@ -138,6 +140,9 @@ async def _edit_balance(
         balance = await commits.open_balance(tx, api, caller, customer_id, balance_id, kinds)
         known = await products.by_ids(tx, tenant_id, sorted(balance_edits.product_ids([asked]) | balance.product_ids))
         final = await settled(tx, tenant_id, customer_id)
+        if balance.contract_id is not None:
+            contract = await contracts.get(tx, tenant_id, customer_id, balance.contract_id)
+            await hierarchy.check_access(tx, tenant_id, contract, asked)
         made = balance_edits.edited(balance, asked, known, final, "$")
         made = _placed(made, asked, final)
         if (made.applicable_contract_ids, made.invoice_contract_id) != (

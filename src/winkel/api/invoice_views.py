@@ -11,7 +11,8 @@ from winkel.api.wire import Id, Ref, credit_type_ref
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.credit_type import Units
 from winkel.model.customer import Customer
-from winkel.model.invoice import Invoice, LineItem, LineType, TierPart
+from winkel.model.hierarchy import ContractRef
+from winkel.model.invoice import Invoice, InvoiceRef, LineItem, LineType, Origin, TierPart
 from winkel.model.money import plain
 
 PRODUCT_TYPES = {
@@ -73,6 +74,8 @@ class LineView(Struct, omit_defaults=True, kw_only=True):
     scheduled_charge_id: str | None = None
     discount_id: str | None = None
     applied_commit_or_credit: AppliedView | None = None
+    origin: Origin | None = None
+    """On a line of a consolidated invoice."""
 
 
 class InvoiceView(Struct, omit_defaults=True, kw_only=True):
@@ -95,6 +98,10 @@ class InvoiceView(Struct, omit_defaults=True, kw_only=True):
     net_payment_terms_days: Decimal | None = None
     regenerated_from_invoice_id: str | None = None
     customer_custom_fields: dict[str, str] | None = None
+    payer: ContractRef | None = None
+    """In a hierarchy."""
+    constituent_invoices: tuple[InvoiceRef, ...] | None = None
+    """Of a consolidated invoice."""
 
     def __post_init__(self) -> None:
         assert self.subtotal == self.total, "nothing stands between subtotal and total yet"
@@ -122,6 +129,8 @@ def invoice_view(
         net_payment_terms_days=invoice.net_payment_terms_days,
         regenerated_from_invoice_id=invoice.regenerated_from_invoice_id,
         customer_custom_fields=customer.custom_fields or None,
+        payer=invoice.payer,
+        constituent_invoices=invoice.constituent_invoices or None,
     )
 
 
@@ -155,6 +164,7 @@ def line_view(line: LineItem, balances: Mapping[str, Balance], units: Units) -> 
         scheduled_charge_id=line.scheduled_charge_id,
         discount_id=line.discount_id,
         applied_commit_or_credit=_applied(line),
+        origin=line.origin,
     )
 
 

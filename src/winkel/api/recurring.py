@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Struct, structs
 
 from winkel.api import fields, terms
+from winkel.api.hierarchy import BalanceHierarchyIn, BalanceHierarchyView, access_view, child_access
 from winkel.api.schedules import AccessType
 from winkel.api.seat_links import SubscriptionConfigIn, SubscriptionConfigView, link, link_view
 from winkel.api.terms import PayingIn
@@ -96,6 +97,7 @@ class RecurringCreditIn(PayingIn, kw_only=True):
     proration_rounding: CreditRoundingIn | None = None
     rollover_fraction: Decimal | None = None
     subscription_config: SubscriptionConfigIn | None = None
+    hierarchy_configuration: BalanceHierarchyIn | None = None
 
 
 class RecurringCommitIn(RecurringCreditIn, kw_only=True):
@@ -161,6 +163,7 @@ class RecurringView(Struct, omit_defaults=True, kw_only=True):
     specifiers: tuple[Specifier, ...] | None = None
     netsuite_sales_order_id: str | None = None
     subscription_config: SubscriptionConfigView | None = None
+    hierarchy_configuration: BalanceHierarchyView | None = None
 
 
 def balances(
@@ -212,6 +215,7 @@ def _balance(asked: RecurringCreditIn, term: Term, known: Mapping[str, Product],
         specifiers=tuple(terms.canonical(each) for each in asked.specifiers),
         netsuite_sales_order_id=asked.netsuite_sales_order_id,
         subscription=link(asked.subscription_config, asked.recurrence_frequency, asked.rollover_fraction, place),
+        child_access=child_access(asked.hierarchy_configuration),
     )
     return _commit(made, asked, place) if isinstance(asked, RecurringCommitIn) else made
 
@@ -312,6 +316,7 @@ def recurring_view(contract: Contract, made: RecurringBalance, known: Mapping[st
         specifiers=made.specifiers or None,
         netsuite_sales_order_id=made.netsuite_sales_order_id,
         subscription_config=None if made.subscription is None else link_view(made.subscription),
+        hierarchy_configuration=access_view(made.child_access),
     )
 
 

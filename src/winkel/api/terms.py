@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Struct, structs
 
 from winkel.api import fields, schedules
+from winkel.api.hierarchy import BalanceHierarchyIn, child_access
 from winkel.api.schedules import AccessScheduleIn, InvoiceScheduleIn
 from winkel.model import money
 from winkel.model.commit import Balance, BalanceType, RateSide, Segment, Specifier
@@ -21,7 +22,7 @@ from winkel.store.database import Connection
 PRIORITY = Decimal(100)
 """The priority of a contract's commit or credit that names none (metronome-api.md §4.7, threshold commits)."""
 
-NOT_YET = frozenset({"hierarchy_configuration", "spend_tracker_attributes", "temporary_id", "payment_gate_config"})
+NOT_YET = frozenset({"spend_tracker_attributes", "temporary_id", "payment_gate_config"})
 """Fields of commits and credits that the Metronome API has and that Winkel does not know yet."""
 
 
@@ -57,6 +58,7 @@ class CreditIn(TermsIn, kw_only=True):
     """A credit of a contract."""
 
     rollover_fraction: Decimal | None = None
+    hierarchy_configuration: BalanceHierarchyIn | None = None
 
 
 class CommitIn(CreditIn, kw_only=True):
@@ -160,7 +162,11 @@ def _balance(kind: BalanceType, asked: TermsIn, origin: Origin, known: Mapping[s
             uniqueness_key=asked.uniqueness_key,
         )
     assert isinstance(asked, CreditIn), "terms belong to a contract or to a customer"
-    return structs.replace(balance, rollover_fraction=fraction(asked.rollover_fraction, f"{place}.rollover_fraction"))
+    return structs.replace(
+        balance,
+        rollover_fraction=fraction(asked.rollover_fraction, f"{place}.rollover_fraction"),
+        child_access=child_access(asked.hierarchy_configuration),
+    )
 
 
 def fraction(asked: Decimal | None, place: str) -> Decimal | None:

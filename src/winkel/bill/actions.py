@@ -39,21 +39,27 @@ log = structlog.get_logger(__name__)
 
 
 class Standing(Struct, frozen=True):
-    """A customer's account, with what has rolled over as it would be settled now, and its open invoices."""
+    """A customer's account, with what has rolled over as it would be settled now, and what is open of its family."""
 
     account: Account
-    drafts: list[Draft]
+    of_family: list[Draft]
     rollovers: list[Rollover]
+    """Of the family."""
+
+    @property
+    def drafts(self) -> list[Draft]:
+        """The customer's own open invoices: those of its relatives are not its to see."""
+        return _own(self.account, self.of_family)
 
     @property
     def deductions(self) -> list[LedgerEntry]:
-        """What finalizing the open drafts would take from balances, and settling what rolls over."""
-        drawn = [entry for draft in self.drafts for entry in draft.entries]
+        """What finalizing all open drafts of the family would take from balances, and settling what rolls over."""
+        drawn = [entry for draft in self.of_family for entry in draft.entries]
         return [*drawn, *(each.entry for each in self.rollovers)]
 
 
 class Failure(Struct, frozen=True):
-    """Contracts of a customer that could not be billed, and why; no contract is named when it was the whole account."""
+    """Contracts of a family that could not be billed, and why; no contract is named when it was the whole account."""
 
     contract_ids: tuple[str, ...]
     problem: str
@@ -63,16 +69,17 @@ class Failure(Struct, frozen=True):
 
 
 class Billed(Struct, frozen=True):
-    """What billing a customer came to."""
+    """What billing a family came to."""
 
     customer_id: str
+    """The first of its members."""
     invoices: list[Invoice]
     """Those that were finalized."""
     failures: list[Failure]
 
 
 class _Part(Struct):
-    """Contracts of a customer that are billed together, and how far that is."""
+    """Contracts of a family that are billed together, and how far that is."""
 
     account: Account
     needs: list[Need] = []
@@ -132,7 +139,8 @@ async def breakdowns(
     rated = [*statements(account, at), *(statement_of(account, invoice) for invoice in metered_ones)]
     async with shards.reading(tx, further, tenant_id) as reader:
         (metered,) = await _metered(reader, [(account, needs_of(account, rated))])
-    open_ones = [each for each in drafts(account, metered, at) if each.invoice.type is InvoiceType.USAGE]
+    own = _own(account, drafts(account, metered, at))
+    open_ones = [each for each in own if each.invoice.type is InvoiceType.USAGE]
     still = [msgspec.structs.replace(each.invoice, issued_at=due_at(each, grace)) for each in open_ones]
     return [window for each in (*kept, *still) for window in _windows(account, each, metered, windows)]
 
@@ -171,7 +179,8 @@ async def import_one(
 
     Raises `InvalidError` and `ConflictError` as `bill/imported.py` does.
     """
-    contract = next((each for each in account.contracts if each.id == asked.contract_id), None)
+    own = (each for each in account.contracts if each.customer_id == account.customer.id)
+    contract = next((each for each in own if each.id == asked.contract_id), None)
     if contract is None:
         raise InvalidError(f"this customer has no open contract {asked.contract_id}")
     draft = imported(account, statement_to_import(account, contract, asked.period, at), asked.given)
@@ -213,13 +222,19 @@ async def previewed(
     """
     account = _whole(await accounts.load(tx, tenant_id, customer_id), at)
     wanted, events = needs(account, at), asked.events
-    usage: Mapping[str, Sequence[HourUsage]] = {need.key: () for need in wanted}
-    if asked.merge:
-        async with shards.reading(tx, further, tenant_id) as reader:
-            (usage,) = await _metered(reader, [(account, wanted)])
+    async with shards.reading(tx, further, tenant_id) as reader:
+        counting = [need for need in wanted if asked.merge or need.relative_id]  # relatives draw on balances as ever
+        (metered,) = await _metered(reader, [(account, counting)])
+        if asked.merge:
             known = await reader.remembered(asked.space, oldest_day(at.date()), asked.identities.values())
-        events = [each for each in events if asked.identities.get(each.transaction_id) not in known]
-    return preview(account, usage, usage_of(tenant_id, events, list(account.metrics.values())), at)
+            events = [each for each in events if asked.identities.get(each.transaction_id) not in known]
+    usage: dict[str, Sequence[HourUsage]] = {**{need.key: () for need in wanted}, **metered}
+    return _own(account, preview(account, usage, usage_of(tenant_id, events, list(account.metrics.values())), at))
+
+
+def _own(account: Account, some: Iterable[Draft]) -> list[Draft]:
+    """Return the drafts of the account's customer, without those of its relatives."""
+    return [each for each in some if each.invoice.customer_id == account.customer.id]
 
 
 async def _metered(
@@ -232,12 +247,12 @@ async def _metered(
             asked[need.start_hour, need.end_hour, need.group_key].append((number, need))
     found: list[dict[str, list[HourUsage]]] = [defaultdict(list) for _ in wanted]
     for (start, end, group_key), some_needs in asked.items():
-        keys = sorted({key for number, _ in some_needs for key in wanted[number][0].customer.keys})
+        keys = sorted({key for number, need in some_needs for key in wanted[number][0].keys(need.relative_id)})
         metric_ids = sorted({need.metric_id for _, need in some_needs})
         hours = await reader.hours(keys, metric_ids, dict.fromkeys(metric_ids, group_key), start, end)
         rows = grouped(((each.customer_key, metric_id), each) for metric_id in hours for each in hours[metric_id])
         for number, need in some_needs:
-            for key in wanted[number][0].customer.keys:
+            for key in wanted[number][0].keys(need.relative_id):
                 found[number][need.key] += rows.get((key, need.metric_id), ())
     return found
 
@@ -257,7 +272,7 @@ async def unsettled(
     if not any(each.transition is not None and each.starting_at <= at for each in agreed):
         return []
     now = await standing(tx, further, tenant_id, customer_id, at)
-    return [each.balance for each in now.rollovers]
+    return [each.balance for each in now.rollovers if each.balance.customer_id == customer_id]
 
 
 async def keep_begun(tx: Connection, tenant_id: int, customer_id: str, at: datetime) -> None:
@@ -286,10 +301,11 @@ async def finalize_due(
     until: datetime,
     at: datetime,
 ) -> list[Billed]:
-    """Make every draft of these customers final that is due at `until`, keep what has begun, say when to look again.
+    """Make every draft of these families final that is due at `until`, keep what has begun, say when to look again.
 
-    They must be taken (`billing.take`), so two workers never invoice one period twice, and deductions of one balance
-    have one order. `until` is an instant of which it is known that everything that arrived before it has been metered.
+    `customer_ids` name one of each. They must be taken (`billing.take`), so two workers never invoice one period
+    twice, and deductions of one balance have one order. `until` is an instant of which it is known that everything
+    that arrived before it has been metered.
     Contracts that can't be rated hold back only those that share a balance with them (`apart`); they are tried again
     after `RETRY`. What can't be written raises, and then nothing is.
     """
@@ -319,7 +335,8 @@ async def finalize_due(
         again = next_look(known[customer_id], still, grace, at)
         if failures:
             again = min(until + RETRY, again or until + RETRY)
-        looks.append(Look(customer_id, again, "\n".join(map(str, failures)) or None))
+        problem = "\n".join(map(str, failures)) or None
+        looks += [Look(each.id, again, problem) for each in known[customer_id].customers]
         came_to.append(Billed(customer_id, made, failures))
     await invoices.insert(tx, tenant_id, final)
     await ledger.post(tx, tenant_id, entries)
@@ -368,7 +385,8 @@ async def void_all(
     tx: Connection, tenant_id: int, customer_id: str, at: datetime, contract_id: str | None = None
 ) -> None:
     """Void every finalized invoice of a customer, or of one of its contracts. The customer must be locked."""
-    for invoice in await invoices.finalized(tx, tenant_id, customer_id, contract_id):
+    final = await invoices.finalized(tx, tenant_id, customer_id, contract_id)
+    for invoice in sorted(final, key=lambda each: each.type is not InvoiceType.USAGE_CONSOLIDATED):
         await _void(tx, tenant_id, invoice, at)
 
 
@@ -382,9 +400,13 @@ async def regenerate(
     """
     old = await _taken(tx, tenant_id, invoice_id)
     account = _whole(await accounts.load(tx, tenant_id, old.customer_id), at)
-    async with shards.reading(tx, further, tenant_id) as reader:
-        (metered,) = await _metered(reader, [(account, correct.needs_again(account, old, at))])
-    draft = correct.regenerated(account, old, metered, at)
+    if old.type is InvoiceType.USAGE_CONSOLIDATED:
+        final = await invoices.standing_for(tx, tenant_id, [each.invoice_id for each in old.constituent_invoices])
+        draft = Draft(correct.reconsolidated(account, old, final), (), None)
+    else:
+        async with shards.reading(tx, further, tenant_id) as reader:
+            (metered,) = await _metered(reader, [(account, correct.needs_again(account, old, at))])
+        draft = correct.regenerated(account, old, metered, at)
     invoice = _final(draft, at, at)
     books.check(invoice, draft.entries)
     await _keep_children(tx, tenant_id, [account], at)
@@ -396,19 +418,20 @@ async def regenerate(
 
 async def _taken(tx: Connection, tenant_id: int, invoice_id: str) -> Invoice:
     """Return a kept invoice whose customer nobody else bills, and whose terms nobody changes, until `tx` ends."""
-    customer_id = await invoices.customer_of(tx, tenant_id, invoice_id)
-    await billing.lock_customer(tx, tenant_id, customer_id)
+    customer_id, *others = await invoices.customers_of(tx, tenant_id, invoice_id)
+    await billing.lock_customer(tx, tenant_id, customer_id, *others)
     return await invoices.get(tx, tenant_id, customer_id, invoice_id)
 
 
 async def _void(tx: Connection, tenant_id: int, invoice: Invoice, at: datetime) -> None:
-    """Void an invoice of a locked customer. Raises `InvalidError` unless it is finalized."""
+    """Void an invoice of a locked customer. Raises `InvalidError` unless it is finalized, and repeated on no other."""
     agreed = await contracts.of_customer(tx, tenant_id, invoice.customer_id)
     renewed = any(each.transition and each.transition.from_contract_id == invoice.contract_id for each in agreed)
     account = _whole(await accounts.load(tx, tenant_id, invoice.customer_id), at) if renewed else None
     entries = await ledger.of_invoice(tx, tenant_id, invoice.id)
-    held = await balances.of_customers(tx, tenant_id, [invoice.customer_id], include_archived=True)
-    back = correct.credited(invoice, entries, held.get(invoice.customer_id, ()))
+    back = correct.credited(invoice, entries)
+    if (repeating := await invoices.repeating(tx, tenant_id, invoice)) is not None:
+        raise InvalidError(f"this invoice is on the consolidated invoice {repeating}: void that one first")
     books.check(invoice, entries)
     await invoices.set_void(tx, tenant_id, invoice.id)
     await ledger.post(tx, tenant_id, back)

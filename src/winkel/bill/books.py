@@ -5,13 +5,15 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from winkel.model.commit import Balance, BalanceType
-from winkel.model.invoice import Invoice, InvoiceStatus, LineItem, LineType
+from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType
 from winkel.model.ledger import EntryKind, LedgerEntry
 from winkel.model.money import ZERO, add, negated, subtract, total
 
 
 def check(invoice: Invoice, entries: Iterable[LedgerEntry]) -> None:
     """Assert that all entries of an invoice sum, for each balance, to what its lines take; of a void one, to zero.
+
+    So do those of a consolidated one: what its lines repeat was posted for its constituents.
 
     `store/invoices.sql, unbalanced` asks the same of a whole database.
     """
@@ -21,7 +23,8 @@ def check(invoice: Invoice, entries: Iterable[LedgerEntry]) -> None:
         parts = list(entry.per_seat.values())
         assert not parts or total(parts) == entry.amount, "what seats take sums to what is taken"
         apart[entry.balance_id] = add(apart[entry.balance_id], entry.amount)
-    for line in invoice.line_items if invoice.status is not InvoiceStatus.VOID else ():
+    takes = invoice.status is not InvoiceStatus.VOID and invoice.type is not InvoiceType.USAGE_CONSOLIDATED
+    for line in invoice.line_items if takes else ():
         apart[line.balance_id] = subtract(apart[line.balance_id], _taken(line))
     assert not any(apart.values()), "what an invoice takes from balances is what was posted for it"
 

@@ -4,12 +4,13 @@ A final invoice is never changed. It is voided, which undoes what it took, and m
 the present (metronome-api.md §4.9; docs/pricing.md, section 10).
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import structs
 
 from winkel.bill.balance import all_remaining
+from winkel.bill.consolidated import concatenated
 from winkel.bill.draft import Draft, scheduled_draft, usage_draft
 from winkel.bill.identity import derived, regenerated_id
 from winkel.bill.imported import imported
@@ -19,7 +20,7 @@ from winkel.bill.scheduled import asked_again
 from winkel.bill.statement import Need, Statement, needs_of, statements
 from winkel.bill.trueup import TrueUp, true_ups
 from winkel.model.account import Account
-from winkel.model.commit import Balance, BalanceType
+from winkel.model.commit import BalanceType
 from winkel.model.contract import Contract
 from winkel.model.errors import ConflictError, InvalidError
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
@@ -28,21 +29,21 @@ from winkel.model.money import ZERO, negated
 from winkel.model.usage import HourUsage
 
 
-def credited(invoice: Invoice, entries: Sequence[LedgerEntry], balances: Iterable[Balance]) -> list[LedgerEntry]:
+def credited(invoice: Invoice, entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
     """Return what voiding an invoice posts: for each of its deductions an entry that gives the amount back.
 
-    `entries` are all that were posted for it, `balances` those that they are of. What comes back is dated as its
-    deduction, so the ledger reads as if the invoice had taken nothing; if the segment has ended meanwhile, the amount
-    expires with the rest of it. Raises `InvalidError` unless the invoice is final.
+    `entries` are all that were posted for it. What comes back is dated as its deduction, so the ledger reads as if the
+    invoice had taken nothing; if the segment has ended meanwhile, the amount expires with the rest of it. Raises
+    `InvalidError` unless the invoice is final.
     """
     if invoice.status is not InvoiceStatus.FINALIZED:
         raise InvalidError("only a finalized invoice can be voided, and this one is void already")
     assert all(each.amount < ZERO for each in entries), "a final invoice only takes"
-    postpaid = {each.id for each in balances if each.type is BalanceType.POSTPAID}
+    postpaid = {line.balance_id for line in invoice.line_items if line.balance_type == BalanceType.POSTPAID}
     return [_undone(each, postpaid) for each in entries]
 
 
-def _undone(taken: LedgerEntry, postpaid: Collection[str]) -> LedgerEntry:
+def _undone(taken: LedgerEntry, postpaid: Collection[str | None]) -> LedgerEntry:
     """Return the entry that gives back what another took.
 
     The API knows no postpaid CREDITED (metronome-api.md §4.8): there it is the same kind, with the opposite sign.
@@ -82,6 +83,19 @@ def regenerated(account: Account, void: Invoice, usage: Mapping[str, Sequence[Ho
         made = scheduled_draft(account, asked, all_remaining(account), at)
     invoice = structs.replace(made.invoice, id=regenerated_id(void.id), regenerated_from_invoice_id=void.id)
     return structs.replace(made, invoice=invoice)
+
+
+def reconsolidated(account: Account, void: Invoice, constituents: Sequence[Invoice]) -> Invoice:
+    """Return the consolidated invoice that takes the place of a void one: of those constituents that are final now.
+
+    Raises `InvalidError` when it is not void or none of them is final, and `ConflictError` when it was regenerated
+    before.
+    """
+    contract = _contract(account, void)
+    if not constituents:
+        raise InvalidError("none of its constituent invoices is final: regenerate those first")
+    made = concatenated(contract, regenerated_id(void.id), constituents)
+    return structs.replace(made, start=void.start, end=void.end, regenerated_from_invoice_id=void.id)
 
 
 def _freed(account: Account, void: Invoice) -> Account:

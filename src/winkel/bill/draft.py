@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from winkel.bill import books
 from winkel.bill.balance import all_remaining, note
+from winkel.bill.consolidated import consolidated, payer
 from winkel.bill.conversion import charged_lines
 from winkel.bill.draw import Paid, Payment, draw, rest, taken
 from winkel.bill.identity import derived
@@ -50,7 +51,7 @@ class Draft(Struct, frozen=True, gc=False):
 
 
 class Drafted(Struct, frozen=True):
-    """All that is open of a customer at an instant."""
+    """All that is open of a family at an instant."""
 
     drafts: list[Draft]
     rollovers: list[Rollover]
@@ -58,18 +59,19 @@ class Drafted(Struct, frozen=True):
 
 
 def drafts(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: datetime) -> list[Draft]:
-    """Return all open invoices of the customer, as `drafted` does."""
+    """Return all open invoices of the family, as `drafted` does."""
     return drafted(account, usage, at).drafts
 
 
 def drafted(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: datetime) -> Drafted:
-    """Return all open invoices of the customer, in the order in which they draw balances down, and what rolls over.
+    """Return all open invoices of the family, in the order in which they draw balances down, and what rolls over.
 
     `usage` holds the rows of every customer key for each of `needs(account, at)`, under `Need.key`; usage that is
     needed and missing there raises `KeyError`, for nothing must be billed as zero by mistake. Earlier drafts reduce
     what later ones find in a balance. Scheduled invoices stand among them by date; what subscriptions ask for there
-    draws balances down too, once the date has come. True-ups ask for what all others leave of a postpaid commit.
-    A contract gets what the one before leaves (`bill/rollover.py`) before its first invoice draws on it.
+    draws balances down too, once the date has come. True-ups ask for what all others leave of a postpaid commit, and
+    consolidated invoices repeat what is drafted. A contract gets what the one before leaves (`bill/rollover.py`) before
+    its first invoice draws on it.
     """
     left = all_remaining(account)
     rolled: list[Rollover] = []
@@ -90,6 +92,8 @@ def drafted(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: date
     for contract in waiting.values():
         rolled += roll(account, contract, left)
     found += [Draft(each.invoice, each.entries, each.usage_until) for each in true_ups(account, left)]
+    repeated = consolidated(account, [each.invoice for each in found])
+    found += [Draft(each, (), each.period.end) for each in repeated]
     return Drafted(sorted(found, key=lambda each: each.settled_at), rolled)
 
 
@@ -142,6 +146,7 @@ def scheduled_draft(account: Account, asked: Scheduled, left: Mapping[str, Decim
         total=asked_for(lines, asked.credit_type_id),
         issued_at=asked.date,
         net_payment_terms_days=asked.contract.net_payment_terms_days,
+        payer=payer(account, asked.contract),
     )
     draft = Draft(invoice, _deductions(invoice, made.paid), None)
     _check(draft)
@@ -221,6 +226,7 @@ def _invoice(account: Account, statement: Statement, lines: tuple[LineItem, ...]
         end=period.end,
         issued_at=period.end,
         net_payment_terms_days=contract.net_payment_terms_days,
+        payer=payer(account, contract),
     )
 
 

@@ -10,6 +10,7 @@ from winkel.bill.balance import part_id
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType, Segment
 from winkel.model.contract import Contract
+from winkel.model.hierarchy import AccessTo, ChildAccess
 from winkel.model.money import ZERO
 from winkel.model.period import Period
 from winkel.model.product import ProductType
@@ -42,11 +43,12 @@ def purses(account: Account, contract: Contract, period: Period, counted_at: dat
 
     The order is that of metronome-api.md §4.7: what rolled over, of it first what only counts (postpaid); what pays,
     before what only counts; lower priority number; free before paid, unless it rolled over; fewest applicable products;
-    fewest group value specifiers; ends first; begins first; fewest applicable contracts; the contract's own before the
-    customer's. Ids decide what is still equal, so that the order never depends on chance.
+    fewest group value specifiers; ends first; begins first; the customer's own before those of a parent contract;
+    fewest applicable contracts; the contract's own before the customer's. Ids decide what is still equal, so that the
+    order never depends on chance.
     """
     found = [
-        (_precedence(account, balance, segment, counted_at), Purse(balance, segment))
+        (_precedence(account, contract, balance, segment, counted_at), Purse(balance, segment))
         for balance in account.balances
         if reaches(balance, contract)
         for segment in balance.segments
@@ -87,15 +89,30 @@ def seat_of(balance: Balance, use: Use) -> str | None:
 
 
 def reaches(balance: Balance, contract: Contract) -> bool:
-    """Whether a balance belongs to the contract, or to the customer and not to other contracts only."""
+    """Whether a balance may pay for usage of the contract.
+
+    It may when it belongs to the contract; to the contract's parent, which lets this child have it; or to the customer
+    and not to other contracts only.
+    """
     if balance.archived_at is not None:
         return False
     if balance.contract_id is not None:
-        return balance.contract_id == contract.id
+        return balance.contract_id == contract.id or shared(balance, contract)
+    if balance.customer_id != contract.customer_id:
+        return False
     return not balance.applicable_contract_ids or contract.id in balance.applicable_contract_ids
 
 
-def _precedence(account: Account, balance: Balance, segment: Segment, at: datetime) -> tuple[object, ...]:
+def shared(balance: Balance, contract: Contract) -> bool:
+    """Whether a parent contract lets this child have its balance (metronome-api.md §4.7, Hierarchy)."""
+    if balance.child_access is None or balance.contract_id is None or balance.contract_id != contract.parent_id:
+        return False
+    return balance.child_access.admits(contract.id)
+
+
+def _precedence(
+    account: Account, contract: Contract, balance: Balance, segment: Segment, at: datetime
+) -> tuple[object, ...]:
     """Return the sort key of a segment; the smallest pays first."""
     return (
         _rank(balance),
@@ -105,6 +122,7 @@ def _precedence(account: Account, balance: Balance, segment: Segment, at: dateti
         sum(1 for each in balance.specifiers if each.pricing_group_values or each.presentation_group_values),
         segment.ending_before,
         segment.starting_at,
+        balance.customer_id != contract.customer_id,
         _contract_count(balance),
         balance.contract_id is None,
         balance.id,
@@ -161,5 +179,6 @@ def _tagged(account: Account, tags: tuple[str, ...], at: datetime) -> set[str]:
 def _contract_count(balance: Balance) -> float:
     """Return the number of contracts for which a balance may pay; infinity when it may pay for all."""
     if balance.contract_id is not None:
-        return 1
+        access = balance.child_access or ChildAccess(AccessTo.NONE)
+        return math.inf if access.type is AccessTo.ALL else 1 + len(access.contract_ids)
     return len(balance.applicable_contract_ids) or math.inf

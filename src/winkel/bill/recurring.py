@@ -140,6 +140,7 @@ def _child(its_id: str, contract: Contract, term: RecurringBalance, of: Recurren
         netsuite_sales_order_id=term.netsuite_sales_order_id,
         recurring_id=term.id,
         allocation=allocation,
+        child_access=term.child_access,
     )
 
 

@@ -38,11 +38,13 @@ class Need(Struct, frozen=True, order=True, gc=False):
     group_key: int
     start_hour: int
     end_hour: int
+    relative_id: str = ""
+    """Whose usage it is, if not the account's own customer's."""
 
     @property
     def key(self) -> str:
         """The name under which `drafts` looks for this usage."""
-        return usage_key(self.metric_id, self.group_key)
+        return usage_key(self.metric_id, self.group_key, self.relative_id)
 
 
 class Statement(Struct, frozen=True, gc=False):
@@ -55,12 +57,13 @@ class Statement(Struct, frozen=True, gc=False):
     """Items of invoice schedules that stood on the void invoice whose place it takes."""
 
 
-def usage_key(metric_id: str, group_key: int) -> str:
-    """Return the metric's id, followed by the group key index unless that is 0.
+def usage_key(metric_id: str, group_key: int, relative_id: str = "") -> str:
+    """Return the metric's id, followed by the group key index unless that is 0; of a relative its id stands before.
 
     Two products, or two versions of one, may use the same metric under different group keys.
     """
-    return f"{metric_id}/{group_key}" if group_key else metric_id
+    key = f"{metric_id}/{group_key}" if group_key else metric_id
+    return f"{relative_id} {key}" if relative_id else key
 
 
 def group_key_index(metric: BillableMetric, state: ProductState, filters: Collection[str] = ()) -> int:
@@ -159,7 +162,7 @@ def needs(account: Account, at: datetime) -> list[Need]:
 
 def needs_of(account: Account, some: Iterable[Statement]) -> list[Need]:
     """Return the usage that rating these billing periods needs: per metric and group key, without overlap."""
-    spans: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
+    spans: dict[tuple[str, int, str], list[tuple[int, int]]] = defaultdict(list)
     for statement in some:
         low, high = hour_number(statement.period.start), hour_number(statement.period.end)
         filters = _filtered_by(statement.contract)
@@ -167,8 +170,13 @@ def needs_of(account: Account, some: Iterable[Statement]) -> list[Need]:
             for term in each.terms:
                 if term.state.billable_metric_id is not None:
                     metric = account.metrics[term.state.billable_metric_id]
-                    spans[metric.id, group_key_index(metric, term.state, filters)].append((low, high))
-    return [Need(*key, low, high) for key in sorted(spans) for low, high in _merged(spans[key])]
+                    index, whose = group_key_index(metric, term.state, filters), account.relative_id(statement.contract)
+                    spans[metric.id, index, whose].append((low, high))
+    return [
+        Need(metric_id, index, low, high, whose)
+        for metric_id, index, whose in sorted(spans)
+        for low, high in _merged(spans[metric_id, index, whose])
+    ]
 
 
 Share: TypeAlias = tuple[Offer, list[Charge]]
@@ -246,6 +254,7 @@ class _Metered:
     def __init__(self, account: Account, statement: Statement, usage: Mapping[str, Sequence[HourUsage]]) -> None:
         self._account = account
         self._usage = usage
+        self._relative_id = account.relative_id(statement.contract)
         self._hours = hour_number(statement.period.start), hour_number(statement.period.end)
         self._filters = statement.contract.filters()
         self._filtered_by = _filtered_by(statement.contract)
@@ -260,7 +269,9 @@ class _Metered:
             metric = self._account.metrics[term.state.billable_metric_id]
             index = group_key_index(metric, term.state, self._filtered_by)
             low, high = self._hours
-            rows = [row for row in self._usage[usage_key(metric.id, index)] if low <= row.hour < high]
+            rows = [
+                row for row in self._usage[usage_key(metric.id, index, self._relative_id)] if low <= row.hour < high
+            ]
             counted = self._passing(rows, metric.keys[index]) if self._filters else rows
             self._known[wanted] = quantities(metric.aggregation_type, counted, metric.keys[index], term.kept)
         return self._known[wanted]

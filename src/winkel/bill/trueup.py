@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from winkel.bill import consolidated
 from winkel.bill.identity import derived, invoice_id
 from winkel.bill.line import balance_name
 from winkel.bill.purse import reaches
@@ -74,6 +75,7 @@ def _true_up(
         total=amount,
         issued_at=item.timestamp,
         net_payment_terms_days=payer.net_payment_terms_days,
+        payer=consolidated.payer(account, payer),
     )
     entry = LedgerEntry(
         id=derived(its_id, balance.id),

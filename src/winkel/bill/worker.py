@@ -173,7 +173,7 @@ class Worker:
             figures.FINALIZED.inc(len(each.invoices))
             figures.FAILURES.inc(len(each.failures))
             for invoice in each.invoices:
-                log.info("invoice finalized", tenant=tenant_id, customer=each.customer_id, invoice=invoice.id)
+                log.info("invoice finalized", tenant=tenant_id, customer=invoice.customer_id, invoice=invoice.id)
         return came_to
 
     async def trim(self, connection: Connection, *further: Connection) -> None:

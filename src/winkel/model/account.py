@@ -18,9 +18,12 @@ class Account(Struct, frozen=True, kw_only=True, gc=False):
     """Everything besides usage on which the invoices of one customer depend.
 
     An account is a snapshot: all of it is read at one instant, so that two parts of it never contradict each other.
+    It is that of a whole family: those whom hierarchies of contracts link with the customer draw on the same balances.
     """
 
     customer: Customer
+    relatives: tuple[Customer, ...] = ()
+    """The others of the family. What follows holds for all of them."""
     contracts: tuple[Contract, ...]
     """Live ones, oldest first; an archived one gives no invoice even if it is here."""
     rates: Mapping[str, tuple[Rate, ...]]
@@ -32,7 +35,7 @@ class Account(Struct, frozen=True, kw_only=True, gc=False):
     metrics: Mapping[str, BillableMetric]
     """By id: every metric that a product names, now or at any other time; others may be there."""
     balances: tuple[Balance, ...]
-    """Of the customer and of its contracts, without archived ones."""
+    """Of the customers and of their contracts, without archived ones."""
     entries: tuple[LedgerEntry, ...]
     """The posted ledger entries of those balances: deductions of finalized invoices and manual entries. Where children
     were added (`bill/recurring.py, with_children`), also what seats give to them."""
@@ -45,3 +48,20 @@ class Account(Struct, frozen=True, kw_only=True, gc=False):
     units: Units = BY_ID
     kept_balances: frozenset[str] = frozenset()
     """Ids of all balances that are kept, archived ones too: other children of recurring terms are still to be kept."""
+
+    @property
+    def customers(self) -> tuple[Customer, ...]:
+        """The whole family."""
+        return self.customer, *self.relatives
+
+    def relative_id(self, contract: Contract) -> str:
+        """Return whose contract it is: the id of a relative, or nothing for the customer itself."""
+        return "" if contract.customer_id == self.customer.id else contract.customer_id
+
+    def keys(self, relative_id: str) -> tuple[str, ...]:
+        """Return every identifier that events of a relative carry, or with "" those of the customer itself."""
+        return next(each.keys for each in self.customers if not relative_id or each.id == relative_id)
+
+    def children(self, contract: Contract) -> list[Contract]:
+        """Return the live child contracts of a contract, oldest first."""
+        return [each for each in self.contracts if each.parent_id == contract.id and each.archived_at is None]

@@ -6,6 +6,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from winkel.model.allocation import SeatAllocation
+from winkel.model.hierarchy import ChildAccess
 from winkel.model.word import Word
 
 
@@ -119,6 +120,8 @@ class Balance(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """How it follows the seats of a subscription; None: it does not."""
     rolled_over_from: RolledOverFrom | None = None
     """Where its amount came from when its contract renewed another (`bill/rollover.py`)."""
+    child_access: ChildAccess | None = None
+    """Of a contract's balance: for which of its child contracts it pays too; None: for none."""
 
     @property
     def seat_group_key(self) -> str | None:

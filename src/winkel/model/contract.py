@@ -6,6 +6,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from winkel.model.commit import InvoiceSchedule
+from winkel.model.hierarchy import AsChild, Consolidation, ContractRef
 from winkel.model.override import Override, Prioritization
 from winkel.model.period import AnyFrequency, Frequency, Period, cycle, cycle_at
 from winkel.model.recurring import RecurringBalance
@@ -114,6 +115,10 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The contract that it renews."""
     package_id: str | None = None
     """The package from which its first terms came."""
+    as_child: AsChild | None = None
+    """Its place under a parent contract of another customer; None: it has none, and may be a parent itself."""
+    consolidation: Consolidation | None = None
+    """Of a parent: whether there are consolidated invoices; None: nothing was said, so there are none."""
     discounts: tuple[Discount, ...] = ()
     scheduled_charges_on_usage_invoices: ChargesOnUsageInvoices | None = None
     """None: they stand on invoices of their own."""
@@ -122,6 +127,16 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     def dated(self) -> tuple[ScheduledCharge | Discount, ...]:
         """What it asks for on dates, then what it takes off."""
         return (*self.scheduled_charges, *self.discounts)
+
+    @property
+    def ref(self) -> ContractRef:
+        """How others name it."""
+        return ContractRef(self.customer_id, self.id)
+
+    @property
+    def parent_id(self) -> str | None:
+        """The contract whose child it is."""
+        return None if self.as_child is None else self.as_child.parent.contract_id
 
     @property
     def product_ids(self) -> set[str]:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from winkel.model.hierarchy import ContractRef
 from winkel.model.money import total
 from winkel.model.period import Period
 from winkel.model.price import Price
@@ -22,9 +23,13 @@ class InvoiceStatus(Word):
 
 
 class InvoiceType(Word):
-    """USAGE: a usage statement of one billing period. SCHEDULED: what commits and charges ask on a date."""
+    """USAGE: a usage statement of one billing period. SCHEDULED: what commits and charges ask on a date.
+
+    USAGE_CONSOLIDATED: the usage statements of a parent contract and its children, copied one after the other.
+    """
 
     USAGE = "USAGE"
+    USAGE_CONSOLIDATED = "USAGE_CONSOLIDATED"
     SCHEDULED = "SCHEDULED"
 
 
@@ -46,6 +51,15 @@ class TierPart(Struct, frozen=True, omit_defaults=True, gc=False):
     level: int
     starting_at: Decimal
     size: Decimal | None = None
+
+
+class Origin(Struct, frozen=True):
+    """The line of a constituent invoice that a line of a consolidated one copies."""
+
+    customer_id: str
+    contract_id: str
+    invoice_id: str
+    line_item_id: str
 
 
 class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -91,6 +105,8 @@ class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     scheduled_charge_id: str | None = None
     discount_id: str | None = None
     """Of a SCHEDULED line: the discount that it takes off; its unit price and total are not above zero then."""
+    origin: Origin | None = None
+    """On a consolidated invoice: what it copies."""
 
 
 def asked_for(lines: Iterable[LineItem], credit_type_id: str) -> Decimal:
@@ -118,8 +134,19 @@ class ImportedUsage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     presentation_group_values: dict[str, str] = {}
 
 
+class InvoiceRef(Struct, frozen=True):
+    """An invoice, and of which contract of which customer it is."""
+
+    customer_id: str
+    contract_id: str
+    invoice_id: str
+
+
 class Invoice(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """The line items of one customer for one period (USAGE) or one date (SCHEDULED)."""
+    """The line items of one customer for one period (USAGE) or one date (SCHEDULED).
+
+    A consolidated one (USAGE_CONSOLIDATED) copies others for one period of a parent; no balance pays anything for it.
+    """
 
     id: str
     customer_id: str
@@ -139,6 +166,10 @@ class Invoice(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The void invoice whose place this one takes."""
     imported_usage: tuple[ImportedUsage, ...] = ()
     """What it was made from in place of metered usage (`bill/imported.py`); empty: it was not imported."""
+    payer: ContractRef | None = None
+    """In a hierarchy: the contract, and its customer, that pays; None: its own, outside of hierarchies."""
+    constituent_invoices: tuple[InvoiceRef, ...] = ()
+    """Of a consolidated one: what it copies, the parent's own first."""
 
     @property
     def period(self) -> Period:

@@ -7,6 +7,7 @@ from msgspec import Struct, structs
 
 from winkel.model.allocation import SeatLink
 from winkel.model.commit import BalanceType, RateSide, Specifier
+from winkel.model.hierarchy import ChildAccess
 from winkel.model.money import multiply
 from winkel.model.period import RecurrenceFrequency
 from winkel.model.proration import AmountRounding, Proration
@@ -61,6 +62,7 @@ class RecurringBalance(Struct, frozen=True, kw_only=True, omit_defaults=True):
     netsuite_sales_order_id: str | None = None
     subscription: SeatLink | None = None
     """The subscription by whose quantity the access amount, then that of one seat, is multiplied."""
+    child_access: ChildAccess | None = None
 
     def until(self, end: datetime) -> "RecurringBalance":
         """Return it as it is when the contract ends then: for good, a later end brings no child back."""

@@ -19,7 +19,11 @@ from winkel.model.customer import Customer
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType, TierPart, asked_for
 from winkel.model.money import add, plain
 
-_TITLES = {InvoiceType.USAGE: "Usage invoice", InvoiceType.SCHEDULED: "Scheduled invoice"}
+_TITLES = {
+    InvoiceType.USAGE: "Usage invoice",
+    InvoiceType.USAGE_CONSOLIDATED: "Consolidated usage invoice",
+    InvoiceType.SCHEDULED: "Scheduled invoice",
+}
 _ROUNDED = (
     "Amounts are exact and are not rounded line by line. To be shown they are rounded to two decimals, half to even; "
     "where that changes an amount, the exact one stands below it. Subtotals and the total are exact sums, rounded once."

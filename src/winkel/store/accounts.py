@@ -1,13 +1,28 @@
 """An account: everything besides usage on which the invoices of one customer depend."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import TypeVar
 
 from winkel.model.account import Account
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract
 from winkel.model.product import Product
-from winkel.store import balances, contracts, credit_types, customers, invoices, ledger, metrics, products, rate_cards
+from winkel.store import (
+    balances,
+    billing,
+    contracts,
+    credit_types,
+    customers,
+    invoices,
+    ledger,
+    metrics,
+    products,
+    rate_cards,
+)
 from winkel.store.database import Connection
+
+T = TypeVar("T")
 
 
 async def load(tx: Connection, tenant_id: int, customer_id: str, *, include_archived: bool = False) -> Account:
@@ -22,19 +37,22 @@ async def load_some(
     tx: Connection, tenant_id: int, customer_ids: Sequence[str], *, include_archived: bool = False
 ) -> dict[str, Account]:
     """Return the accounts of those of these customers that exist, by id; what they share is read once."""
-    who = await customers.by_ids(tx, tenant_id, customer_ids)
-    agreed = await contracts.of_customers(tx, tenant_id, customer_ids, include_archived)
+    families = await billing.families(tx, tenant_id, customer_ids)
+    everyone = sorted({each for members in families.values() for each in members})
+    who = await customers.by_ids(tx, tenant_id, everyone)
+    agreed = await contracts.of_customers(tx, tenant_id, everyone, include_archived)
     cards = {each.rate_card_id for some in agreed.values() for each in some if each.rate_card_id}
     rates = await rate_cards.rates(tx, tenant_id, sorted(cards))
     priced_by = await rate_cards.by_ids(tx, tenant_id, sorted(cards))
     units = await credit_types.units(tx, tenant_id)
-    held = await balances.of_customers(tx, tenant_id, customer_ids)
-    entries = await ledger.of_customers(tx, tenant_id, customer_ids)
-    invoiced = await invoices.ids(tx, tenant_id, customer_ids)
-    items = await invoices.schedule_items(tx, tenant_id, customer_ids)
-    kept = await balances.ids(tx, tenant_id, customer_ids)
+    held = await balances.of_customers(tx, tenant_id, everyone)
+    entries = await ledger.of_customers(tx, tenant_id, everyone)
+    invoiced = await invoices.ids(tx, tenant_id, everyone)
+    items = await invoices.schedule_items(tx, tenant_id, everyone)
+    kept = await balances.ids(tx, tenant_id, everyone)
     on_card = {card: {rate.product_id for rate in its_rates} for card, its_rates in rates.items()}
-    named = {each: _product_ids(agreed.get(each, ()), on_card, held.get(each, ())) for each in who}
+    own = {each: _product_ids(agreed.get(each, ()), on_card, held.get(each, ())) for each in who}
+    named = {each: frozenset(_all(own, family)) for each, family in families.items()}
     sold = await products.by_ids(tx, tenant_id, sorted(set().union(*named.values())))
     # Who names the same products has the same mapping: what a rate card offers is prepared once (bill/statement.py).
     mappings = {
@@ -43,21 +61,27 @@ async def load_some(
     measured = await metrics.by_ids(tx, tenant_id, _metric_ids(sold.values()))
     return {
         each: Account(
-            customer=customer,
-            contracts=agreed.get(each, ()),
+            customer=who[each],
+            relatives=tuple(who[member] for member in family if member != each),
+            contracts=tuple(sorted(_all(agreed, family), key=lambda contract: (contract.created_at, contract.id))),
             rates=rates,
             cards=priced_by,
             products=mappings[named[each]],
             metrics=measured,
-            balances=held.get(each, ()),
-            entries=entries.get(each, ()),
-            invoiced=invoiced.get(each, frozenset()),
-            invoiced_items=items.get(each, frozenset()),
+            balances=tuple(_all(held, family)),
+            entries=tuple(_all(entries, family)),
+            invoiced=frozenset(_all(invoiced, family)),
+            invoiced_items=frozenset(_all(items, family)),
             units=units,
-            kept_balances=kept.get(each, frozenset()),
+            kept_balances=frozenset(_all(kept, family)),
         )
-        for each, customer in who.items()
+        for each, family in families.items()
     }
+
+
+def _all(by_customer: Mapping[str, Iterable[T]], family: Iterable[str]) -> Iterator[T]:
+    """Return what all members of a family have."""
+    return chain.from_iterable(by_customer.get(member, ()) for member in family)
 
 
 def _product_ids(

@@ -22,6 +22,7 @@ _NESTED = (
     "specifiers",
     "custom_fields",
 )
+_OPTIONAL = ("allocation", "child_access", "invoice_schedule", "rolled_over_from")
 
 
 class Filter(Struct, frozen=True, kw_only=True):
@@ -46,7 +47,7 @@ async def insert(tx: Connection, tenant_id: int, *new: Balance) -> None:
     for each in new:
         values = {"tenant_id": tenant_id, **msgspec.structs.asdict(each)}
         values |= {name: Jsonb(values[name]) for name in _NESTED}
-        values |= {name: _json(values[name]) for name in ("allocation", "invoice_schedule", "rolled_over_from")}
+        values |= {name: _json(values[name]) for name in _OPTIONAL}
         rows.append(values)
     async with tx.cursor() as cursor:
         await cursor.executemany(sql.insert, rows)
@@ -104,7 +105,8 @@ async def update(tx: Connection, tenant_id: int, balance: Balance) -> None:
     """Keep the terms of a balance as they are now."""
     values = {"tenant_id": tenant_id, **msgspec.structs.asdict(balance)}
     values |= {name: Jsonb(values[name]) for name in _NESTED}
-    await tx.execute(sql.update, {**values, "invoice_schedule": _json(balance.invoice_schedule)})
+    values |= {name: _json(values[name]) for name in _OPTIONAL}
+    await tx.execute(sql.update, values)
 
 
 async def set_schedules(tx: Connection, tenant_id: int, balance: Balance) -> None:

@@ -4,13 +4,13 @@ INSERT INTO balance (tenant_id, id, type, customer_id, contract_id, product_id, 
                      name, description, applicable_contract_ids, applicable_product_ids, applicable_product_tags,
                      specifiers, rate_type, invoice_schedule, invoice_contract_id, rollover_fraction,
                      netsuite_sales_order_id, salesforce_opportunity_id, uniqueness_key, custom_fields, created_at,
-                     created_by, recurring_id, rolled_over_from, allocation)
+                     created_by, recurring_id, child_access, rolled_over_from, allocation)
 VALUES (%(tenant_id)s, %(id)s, %(type)s, %(customer_id)s, %(contract_id)s, %(product_id)s, %(credit_type_id)s,
         %(segments)s, %(priority)s, %(name)s, %(description)s, %(applicable_contract_ids)s,
         %(applicable_product_ids)s, %(applicable_product_tags)s, %(specifiers)s, %(rate_type)s, %(invoice_schedule)s,
         %(invoice_contract_id)s, %(rollover_fraction)s, %(netsuite_sales_order_id)s, %(salesforce_opportunity_id)s,
-        %(uniqueness_key)s, %(custom_fields)s, %(created_at)s, %(created_by)s, %(recurring_id)s, %(rolled_over_from)s,
-        %(allocation)s)
+        %(uniqueness_key)s, %(custom_fields)s, %(created_at)s, %(created_by)s, %(recurring_id)s, %(child_access)s,
+        %(rolled_over_from)s, %(allocation)s)
 
 -- name: find
 -- One balance of a customer, archived or not.
@@ -18,7 +18,7 @@ SELECT id::text, type, customer_id::text, contract_id::text, product_id::text, c
        priority, name, description, applicable_contract_ids, applicable_product_ids, applicable_product_tags,
        specifiers, rate_type, invoice_schedule, invoice_contract_id::text, rollover_fraction,
        netsuite_sales_order_id, salesforce_opportunity_id, uniqueness_key, custom_fields, created_at, created_by,
-       archived_at, recurring_id::text, rolled_over_from, allocation
+       archived_at, recurring_id::text, child_access, rolled_over_from, allocation
 FROM balance
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)s
 
@@ -33,7 +33,7 @@ SELECT id::text, type, customer_id::text, contract_id::text, product_id::text, c
        priority, name, description, applicable_contract_ids, applicable_product_ids, applicable_product_tags,
        specifiers, rate_type, invoice_schedule, invoice_contract_id::text, rollover_fraction,
        netsuite_sales_order_id, salesforce_opportunity_id, uniqueness_key, custom_fields, created_at, created_by,
-       archived_at, recurring_id::text, rolled_over_from, allocation
+       archived_at, recurring_id::text, child_access, rolled_over_from, allocation
 FROM balance
 WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
   AND (%(include_archived)s OR archived_at IS NULL)
@@ -45,7 +45,7 @@ SELECT id::text, type, customer_id::text, contract_id::text, product_id::text, c
        priority, name, description, applicable_contract_ids, applicable_product_ids, applicable_product_tags,
        specifiers, rate_type, invoice_schedule, invoice_contract_id::text, rollover_fraction,
        netsuite_sales_order_id, salesforce_opportunity_id, uniqueness_key, custom_fields, created_at, created_by,
-       archived_at, recurring_id::text, rolled_over_from, allocation
+       archived_at, recurring_id::text, child_access, rolled_over_from, allocation
 FROM balance
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
   AND type = ANY (%(types)s)
@@ -72,7 +72,8 @@ UPDATE balance SET product_id = %(product_id)s, segments = %(segments)s, priorit
     applicable_product_ids = %(applicable_product_ids)s, applicable_product_tags = %(applicable_product_tags)s,
     specifiers = %(specifiers)s, rate_type = %(rate_type)s, invoice_schedule = %(invoice_schedule)s,
     invoice_contract_id = %(invoice_contract_id)s, rollover_fraction = %(rollover_fraction)s,
-    netsuite_sales_order_id = %(netsuite_sales_order_id)s, archived_at = %(archived_at)s
+    netsuite_sales_order_id = %(netsuite_sales_order_id)s, archived_at = %(archived_at)s,
+    child_access = %(child_access)s
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 
 -- name: set_schedules

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
+import psycopg
 from msgspec import Struct
 
 from winkel.store.database import Connection
-from winkel.store.sql import Queries
+from winkel.store.sql import Queries, grouped
 
 sql = Queries(__name__)
 
@@ -29,9 +30,29 @@ class Problem(Struct, frozen=True):
     problem: str
 
 
-async def lock_customer(tx: Connection, tenant_id: int, customer_id: str) -> None:
-    """Wait until nobody else bills this customer, and keep others waiting until this transaction ends."""
-    await tx.execute(sql.lock_customer, {"tenant_id": tenant_id, "customer_id": customer_id})
+async def lock_customer(tx: Connection, tenant_id: int, *customer_ids: str) -> None:
+    """Wait until nobody else bills these customers or their families, and keep others waiting until `tx` ends.
+
+    A family that changed while it was waited for is locked anew; what was locked by then is given back, so that locks
+    are always taken in one order. Whoever changes who is a family must give all whom it joins.
+    """
+    values = {"tenant_id": tenant_id, "customer_ids": list(customer_ids)}
+    while True:
+        async with tx.transaction():
+            locked = {row["id"] for row in await (await tx.execute(sql.lock, values)).fetchall()}
+            now = await families(tx, tenant_id, customer_ids)
+            if all(members[0] in locked for members in now.values()):
+                return
+            raise psycopg.Rollback
+
+
+async def families(tx: Connection, tenant_id: int, customer_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the families of those of these customers that exist, by customer: all members, itself included, in order.
+
+    A family are those whom hierarchies of contracts link, however far away: they are billed as one.
+    """
+    rows = await tx.execute(sql.families, {"tenant_id": tenant_id, "customer_ids": list(customer_ids)})
+    return grouped((row["customer_id"], row["member_id"]) for row in await rows.fetchall())
 
 
 async def due(connection: Connection, at: datetime, limit: int) -> list[tuple[int, str]]:
@@ -60,10 +81,14 @@ async def problems(connection: Connection) -> list[Problem]:
 async def take(tx: Connection, tenant_id: int, customer_ids: Sequence[str], at: datetime) -> list[str]:
     """Take those of these customers that are due until the end of the transaction, but those that another has.
 
-    A customer that is taken is locked as by `lock_customer`, and nobody makes it due again meanwhile.
+    They are taken with their families: of each its first member is returned, due itself or not. A family that is taken
+    is locked as by `lock_customer`, and nobody makes it due again meanwhile.
     """
-    rows = await tx.execute(sql.take, {"tenant_id": tenant_id, "customer_ids": list(customer_ids), "at": at})
-    return [row["id"] for row in await rows.fetchall()]
+    values = {"tenant_id": tenant_id, "customer_ids": list(customer_ids), "at": at}
+    locked = {row["id"] for row in await (await tx.execute(sql.take, values)).fetchall()}
+    rows = await (await tx.execute(sql.still_due, values)).fetchall()
+    due = grouped((row["customer_id"], row["member_id"]) for row in rows)
+    return sorted({members[0] for members in due.values()} & locked)
 
 
 async def set_due(tx: Connection, tenant_id: int, looks: Sequence[Look]) -> None:

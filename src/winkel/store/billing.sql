@@ -1,6 +1,18 @@
--- name: lock_customer
--- One biller at a time for a customer: balances are drawn down in one order only.
-SELECT id FROM customer WHERE tenant_id = %(tenant_id)s AND id = %(customer_id)s FOR NO KEY UPDATE
+-- name: lock
+-- One biller at a time for a family: balances are drawn down in one order only. Its lock is the row of its first
+-- customer, so that nobody ever holds a part of it. Those of several families are locked in one order.
+SELECT id::text FROM customer
+WHERE tenant_id = %(tenant_id)s
+  AND id = ANY (ARRAY(SELECT DISTINCT ON (customer_id) member_id
+                      FROM winkel_families(%(tenant_id)s, %(customer_ids)s::uuid[]) ORDER BY customer_id, member_id))
+ORDER BY customer.id
+FOR NO KEY UPDATE
+
+-- name: families
+-- Who belongs to the families of some customers, as it is now.
+SELECT customer_id::text, member_id::text
+FROM winkel_families(%(tenant_id)s, %(customer_ids)s::uuid[]) JOIN customer ON tenant_id = %(tenant_id)s AND id = member_id
+ORDER BY customer_id, member_id
 
 -- name: due
 -- Customers whose time to be billed has come, the longest waiting first.
@@ -25,14 +37,25 @@ WHERE billing_due.problem IS NOT NULL
 ORDER BY tenant.name, customer.name, billing_due.customer_id
 
 -- name: take
--- Take those of these customers that are due, and that nobody else has, until the end of the transaction. Both rows are
--- locked at once and without waiting: who changes a customer's contracts or balances waits, or has it first.
-SELECT customer.id::text
-FROM billing_due JOIN customer ON customer.tenant_id = billing_due.tenant_id AND customer.id = billing_due.customer_id
-WHERE billing_due.tenant_id = %(tenant_id)s AND billing_due.customer_id = ANY (%(customer_ids)s::uuid[])
-  AND billing_due.at <= %(at)s
+-- Lock the families of those of these customers that are due, as `lock` does, but for those that somebody else has.
+SELECT id::text FROM customer
+WHERE tenant_id = %(tenant_id)s
+  AND id = ANY (ARRAY(SELECT DISTINCT ON (family.customer_id) family.member_id
+                      FROM billing_due
+                      CROSS JOIN winkel_families(%(tenant_id)s, ARRAY[billing_due.customer_id]) AS family
+                      WHERE billing_due.tenant_id = %(tenant_id)s AND billing_due.at <= %(at)s
+                        AND billing_due.customer_id = ANY (%(customer_ids)s::uuid[])
+                      ORDER BY family.customer_id, family.member_id))
 ORDER BY customer.id
 FOR NO KEY UPDATE SKIP LOCKED
+
+-- name: still_due
+-- Those of these customers that are due, with the others of their families: whoever waited for a lock looks again.
+SELECT family.customer_id::text, family.member_id::text
+FROM billing_due CROSS JOIN winkel_families(%(tenant_id)s, ARRAY[billing_due.customer_id]) AS family
+WHERE billing_due.tenant_id = %(tenant_id)s AND billing_due.at <= %(at)s
+  AND billing_due.customer_id = ANY (%(customer_ids)s::uuid[])
+ORDER BY family.customer_id, family.member_id
 
 -- name: set_due
 -- Say when to look at some customers again; NULL: not until something changes.

@@ -54,6 +54,12 @@ async def of_customers(
     return grouped((each.customer_id, each) for each in msgspec.convert(rows, list[Contract]))
 
 
+async def children_of(tx: Connection, tenant_id: int, customer_id: str) -> list[Contract]:
+    """Return the live child contracts of all contracts of a customer, oldest first; they are other customers'."""
+    values = {"tenant_id": tenant_id, "customer_id": customer_id}
+    return msgspec.convert(await (await tx.execute(sql.children_of, values)).fetchall(), list[Contract])
+
+
 async def page(
     tx: Connection, tenant_id: int, customer_id: str, wanted: Filter, after: tuple[datetime, str] | None, limit: int
 ) -> list[Contract]:
@@ -99,4 +105,5 @@ def _values(tenant_id: int, contract: Contract) -> dict[str, Any]:
     values["usage_filters"] = Jsonb(contract.usage_filters)
     values["discounts"] = Jsonb(contract.discounts)
     values["transition"] = None if contract.transition is None else Jsonb(contract.transition)
+    values["as_child"] = None if contract.as_child is None else Jsonb(contract.as_child)
     return values

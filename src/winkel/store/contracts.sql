@@ -4,14 +4,14 @@ INSERT INTO contract (tenant_id, id, customer_id, rate_card_id, name, starting_a
                       usage_statement_schedule, net_payment_terms_days, netsuite_sales_order_id,
                       salesforce_opportunity_id, total_contract_value, uniqueness_key, custom_fields, overrides,
                       multiplier_override_prioritization, scheduled_charges, recurring_balances, subscriptions,
-                      usage_filters, transition, package_id, discounts, scheduled_charges_on_usage_invoices,
-                      created_at, created_by)
+                      usage_filters, as_child, consolidation, transition, package_id, discounts,
+                      scheduled_charges_on_usage_invoices, created_at, created_by)
 VALUES (%(tenant_id)s, %(id)s, %(customer_id)s, %(rate_card_id)s, %(name)s, %(starting_at)s, %(ending_before)s,
         %(usage_statement_schedule)s, %(net_payment_terms_days)s, %(netsuite_sales_order_id)s,
         %(salesforce_opportunity_id)s, %(total_contract_value)s, %(uniqueness_key)s, %(custom_fields)s, %(overrides)s,
         %(multiplier_override_prioritization)s, %(scheduled_charges)s, %(recurring_balances)s, %(subscriptions)s, %(usage_filters)s,
-        %(transition)s, %(package_id)s, %(discounts)s, %(scheduled_charges_on_usage_invoices)s,
-        %(created_at)s, %(created_by)s)
+        %(as_child)s, %(consolidation)s, %(transition)s, %(package_id)s, %(discounts)s,
+        %(scheduled_charges_on_usage_invoices)s, %(created_at)s, %(created_by)s)
 
 -- name: find
 -- One contract of a customer, archived or not.
@@ -19,7 +19,7 @@ SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, endin
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
        created_at, created_by, archived_at, recurring_balances, subscriptions, usage_filters,
-       transition, package_id::text, discounts, scheduled_charges_on_usage_invoices
+       as_child, consolidation, transition, package_id::text, discounts, scheduled_charges_on_usage_invoices
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)s
 
@@ -29,7 +29,7 @@ SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, endin
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
        created_at, created_by, archived_at, recurring_balances, subscriptions, usage_filters,
-       transition, package_id::text, discounts, scheduled_charges_on_usage_invoices
+       as_child, consolidation, transition, package_id::text, discounts, scheduled_charges_on_usage_invoices
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
   AND (%(include_archived)s OR archived_at IS NULL)
@@ -41,7 +41,7 @@ SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, endin
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
        created_at, created_by, archived_at, recurring_balances, subscriptions, usage_filters,
-       transition, package_id::text, discounts, scheduled_charges_on_usage_invoices
+       as_child, consolidation, transition, package_id::text, discounts, scheduled_charges_on_usage_invoices
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
   AND (%(include_archived)s OR archived_at IS NULL)
@@ -70,3 +70,14 @@ WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 -- The end of the last period of a contract that has a finalized usage statement; NULL: there is none.
 SELECT max("end") AS "end" FROM invoice
 WHERE tenant_id = %(tenant_id)s AND contract_id = %(id)s AND type = 'USAGE' AND status = 'FINALIZED'
+
+-- name: children_of
+-- The children of a customer's contracts, without archived ones, oldest first.
+SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, ending_before, usage_statement_schedule,
+       net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
+       uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
+       created_at, created_by, archived_at, recurring_balances, subscriptions, usage_filters,
+       package_id::text, as_child, consolidation
+FROM contract
+WHERE tenant_id = %(tenant_id)s AND parent_customer_id = %(customer_id)s AND archived_at IS NULL
+ORDER BY created_at, id

@@ -58,12 +58,33 @@ async def freed_items(tx: Connection, tenant_id: int, customer_id: str) -> froze
     return frozenset([row["id"] for row in await rows.fetchall()])
 
 
-async def customer_of(tx: Connection, tenant_id: int, invoice_id: str) -> str:
-    """Return the customer of a kept invoice. Raises `NotFoundError`, also for a draft, which is not kept."""
-    row = await (await tx.execute(sql.customer_of, {"tenant_id": tenant_id, "id": invoice_id})).fetchone()
+async def customers_of(tx: Connection, tenant_id: int, invoice_id: str) -> list[str]:
+    """Return the customer of a kept invoice, and then those of its constituent invoices.
+
+    Raises `NotFoundError`, also for a draft, which is not kept.
+    """
+    row = await (await tx.execute(sql.customers_of, {"tenant_id": tenant_id, "id": invoice_id})).fetchone()
     if row is None:
         raise NotFoundError(f"no invoice {invoice_id} is finalized or void; a draft follows its terms by itself")
-    return str(row["customer_id"])
+    return [str(row["customer_id"]), *row["others"]]
+
+
+async def repeating(tx: Connection, tenant_id: int, invoice: Invoice) -> str | None:
+    """Return the final consolidated invoice that copies this one, or None."""
+    if invoice.type is not InvoiceType.USAGE or invoice.payer is None:
+        return None
+    values = {"tenant_id": tenant_id, "constituents": Jsonb([{"invoice_id": invoice.id}])}
+    row = await (await tx.execute(sql.repeating, values | msgspec.structs.asdict(invoice.payer))).fetchone()
+    return None if row is None else str(row["id"])
+
+
+async def standing_for(tx: Connection, tenant_id: int, ids: Sequence[str]) -> list[Invoice]:
+    """Return what stands for these kept invoices now, in their order: each itself, or what took its place.
+
+    What is void and was not regenerated is left out.
+    """
+    rows = await (await tx.execute(sql.standing_for, {"tenant_id": tenant_id, "ids": list(ids)})).fetchall()
+    return msgspec.convert(rows, list[Invoice])
 
 
 async def finalized(tx: Connection, tenant_id: int, customer_id: str, contract_id: str | None = None) -> list[Invoice]:

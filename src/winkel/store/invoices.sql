@@ -1,15 +1,16 @@
 -- name: insert
 -- Keep finalized invoices. As jsonb: line items are parsed once, where json would have them parsed again for the column.
 INSERT INTO invoice (tenant_id, id, customer_id, contract_id, type, status, start, "end", issued_at, created_at,
-                     credit_type_id, total, line_items, net_payment_terms_days, regenerated_from_invoice_id,
-                     imported_usage)
+                     credit_type_id, total, line_items, net_payment_terms_days, regenerated_from_invoice_id, payer,
+                     constituent_invoices, imported_usage)
 SELECT %(tenant_id)s, id, customer_id, contract_id, type, status, start, "end", issued_at, created_at, credit_type_id,
-       total, line_items, net_payment_terms_days, regenerated_from_invoice_id, coalesce(imported_usage, '[]')
+       total, line_items, net_payment_terms_days, regenerated_from_invoice_id, payer,
+       coalesce(constituent_invoices, '[]'), coalesce(imported_usage, '[]')
 FROM jsonb_to_recordset(%(final)s)
      AS final (id uuid, customer_id uuid, contract_id uuid, type text, status text, start timestamptz,
                "end" timestamptz, issued_at timestamptz, created_at timestamptz, credit_type_id uuid, total numeric,
-               line_items jsonb, net_payment_terms_days numeric, regenerated_from_invoice_id uuid,
-               imported_usage jsonb)
+               line_items jsonb, net_payment_terms_days numeric, regenerated_from_invoice_id uuid, payer jsonb,
+               constituent_invoices jsonb, imported_usage jsonb)
 
 -- name: ids
 -- The ids of all kept invoices of some customers, void ones too: these periods and dates are no drafts any more.
@@ -44,18 +45,42 @@ HAVING bool_and(status = 'VOID')
 -- name: find
 -- One kept invoice of a customer.
 SELECT id::text, customer_id::text, contract_id::text, type, status, start, "end", issued_at, created_at,
-       credit_type_id::text, total, line_items, net_payment_terms_days, regenerated_from_invoice_id::text, imported_usage
+       credit_type_id::text, total, line_items, net_payment_terms_days, regenerated_from_invoice_id::text,
+       payer, constituent_invoices, imported_usage
 FROM invoice
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)s
 
--- name: customer_of
--- Whose invoice it is.
-SELECT customer_id::text FROM invoice WHERE tenant_id = %(tenant_id)s AND id = %(id)s
+-- name: customers_of
+-- Whose invoice it is, and whose invoices it copies.
+SELECT customer_id::text, ARRAY(SELECT ref ->> 'customer_id' FROM jsonb_array_elements(constituent_invoices) AS ref) AS others
+FROM invoice WHERE tenant_id = %(tenant_id)s AND id = %(id)s
+
+-- name: repeating
+-- The final consolidated invoice of a parent contract that copies an invoice.
+SELECT id::text FROM invoice
+WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND contract_id = %(contract_id)s
+  AND type = 'USAGE_CONSOLIDATED' AND status = 'FINALIZED' AND constituent_invoices @> %(constituents)s
+
+-- name: standing_for
+-- What stands for some kept invoices: they themselves, or what took their place since; without those that are void.
+WITH RECURSIVE chain (number, id) AS (
+    SELECT number, id FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS asked (id, number)
+    UNION ALL
+    SELECT chain.number, invoice.id FROM chain
+    JOIN invoice ON invoice.tenant_id = %(tenant_id)s AND invoice.regenerated_from_invoice_id = chain.id
+)
+SELECT invoice.id::text, customer_id::text, contract_id::text, type, status, start, "end", issued_at, created_at,
+       credit_type_id::text, total, line_items, net_payment_terms_days, regenerated_from_invoice_id::text,
+       payer, constituent_invoices, imported_usage
+FROM chain JOIN invoice ON invoice.tenant_id = %(tenant_id)s AND invoice.id = chain.id
+WHERE status = 'FINALIZED'
+ORDER BY chain.number
 
 -- name: finalized
 -- Finalized invoices of a customer, or of one of its contracts, the oldest first.
 SELECT id::text, customer_id::text, contract_id::text, type, status, start, "end", issued_at, created_at,
-       credit_type_id::text, total, line_items, net_payment_terms_days, regenerated_from_invoice_id::text, imported_usage
+       credit_type_id::text, total, line_items, net_payment_terms_days, regenerated_from_invoice_id::text,
+       payer, constituent_invoices, imported_usage
 FROM invoice
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND status = 'FINALIZED'
   AND (%(contract_id)s::uuid IS NULL OR contract_id = %(contract_id)s)
@@ -72,8 +97,9 @@ WITH taken AS (
     SELECT tenant_id, invoice.id, (line ->> 'balance_id')::uuid AS balance_id,
            CASE line ->> 'type' WHEN 'commit_purchase' THEN -1 ELSE 1 END * (line ->> 'total')::numeric AS amount
     FROM invoice, jsonb_array_elements(line_items) AS line
-    WHERE status = 'FINALIZED' AND (line ->> 'type' = 'applied_commit_or_credit'
-                                    OR line ->> 'type' = 'commit_purchase' AND line ->> 'balance_type' = 'POSTPAID')
+    WHERE status = 'FINALIZED' AND invoice.type <> 'USAGE_CONSOLIDATED'
+      AND (line ->> 'type' = 'applied_commit_or_credit'
+           OR line ->> 'type' = 'commit_purchase' AND line ->> 'balance_type' = 'POSTPAID')
 ), posted AS (
     SELECT tenant_id, invoice_id, balance_id, -amount FROM ledger_entry WHERE invoice_id IS NOT NULL
 )
@@ -86,7 +112,8 @@ ORDER BY tenant_id, id
 -- name: page
 -- Kept invoices of a customer in the order in which they were issued.
 SELECT id::text, customer_id::text, contract_id::text, type, status, start, "end", issued_at, created_at,
-       credit_type_id::text, total, line_items, net_payment_terms_days, regenerated_from_invoice_id::text, imported_usage
+       credit_type_id::text, total, line_items, net_payment_terms_days, regenerated_from_invoice_id::text,
+       payer, constituent_invoices, imported_usage
 FROM invoice
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
   AND (%(status)s::text IS NULL OR status = %(status)s)
@@ -105,7 +132,7 @@ LIMIT %(limit)s
 -- name: meeting
 -- Final usage invoices of a customer whose billing period has a part in some time.
 SELECT id::text, customer_id::text, contract_id::text, type, status, start, "end", issued_at, created_at,
-       credit_type_id::text, total, line_items, net_payment_terms_days, imported_usage
+       credit_type_id::text, total, line_items, net_payment_terms_days, payer, imported_usage
 FROM invoice
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
   AND type = 'USAGE' AND status = 'FINALIZED' AND start < %(end)s AND "end" > %(start)s

@@ -526,6 +526,10 @@ CREATE TABLE contract (
     recurring_balances       jsonb NOT NULL DEFAULT '[]',   -- list of model/recurring.py, RecurringBalance
     subscriptions            jsonb NOT NULL DEFAULT '[]',   -- list of model/subscription.py, Subscription
     usage_filters            jsonb NOT NULL DEFAULT '[]',   -- list of model/contract.py, UsageFilter
+    as_child                 jsonb,               -- model/hierarchy.py, AsChild
+    consolidation            text,                -- of a parent: model/hierarchy.py, Consolidation
+    parent_customer_id       uuid GENERATED ALWAYS AS ((as_child -> 'parent' ->> 'customer_id')::uuid) STORED,
+    parent_contract_id       uuid GENERATED ALWAYS AS ((as_child -> 'parent' ->> 'contract_id')::uuid) STORED,
     transition               jsonb,                         -- model/contract.py, Transition
     package_id               uuid,
     discounts                jsonb NOT NULL DEFAULT '[]',   -- list of model/contract.py, Discount
@@ -533,10 +537,33 @@ CREATE TABLE contract (
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
     FOREIGN KEY (tenant_id, rate_card_id) REFERENCES rate_card,
-    FOREIGN KEY (tenant_id, package_id) REFERENCES package
+    FOREIGN KEY (tenant_id, package_id) REFERENCES package,
+    FOREIGN KEY (tenant_id, parent_customer_id) REFERENCES customer,
+    FOREIGN KEY (tenant_id, parent_contract_id) REFERENCES contract
 );
 CREATE INDEX contract_customer ON contract (tenant_id, customer_id, created_at);
 CREATE INDEX contract_package ON contract (tenant_id, package_id, created_at) WHERE package_id IS NOT NULL;
+CREATE INDEX contract_parent ON contract (tenant_id, parent_customer_id) WHERE parent_customer_id IS NOT NULL;
+
+-- The families of some customers: each with itself and all that hierarchies of contracts link it with, however far
+-- away. A link ends when the child contract is archived.
+CREATE FUNCTION winkel_families(tenant integer, asked uuid[]) RETURNS TABLE (customer_id uuid, member_id uuid)
+LANGUAGE sql STABLE AS $$
+    WITH RECURSIVE family (customer_id, member_id) AS (
+        SELECT each, each FROM unnest(asked) AS each
+        UNION
+        SELECT family.customer_id, link.member_id FROM family CROSS JOIN LATERAL (
+            SELECT contract.parent_customer_id FROM contract
+            WHERE contract.tenant_id = tenant AND contract.customer_id = family.member_id
+              AND contract.parent_customer_id IS NOT NULL AND contract.archived_at IS NULL
+            UNION ALL
+            SELECT contract.customer_id FROM contract
+            WHERE contract.tenant_id = tenant AND contract.parent_customer_id = family.member_id
+              AND contract.archived_at IS NULL
+        ) AS link (member_id)
+    )
+    SELECT family.customer_id, family.member_id FROM family
+$$;
 
 -- A prepaid commit or a credit. What is left of it is the sum of its ledger entries, never a column.
 CREATE TABLE balance (
@@ -567,6 +594,7 @@ CREATE TABLE balance (
     created_by               text NOT NULL,
     archived_at              timestamptz,
     recurring_id             uuid,                -- of the contract's recurring commit or credit that gave it
+    child_access             jsonb,               -- model/hierarchy.py, ChildAccess
     rolled_over_from         jsonb,               -- model/commit.py, RolledOverFrom
     allocation               jsonb,               -- model/allocation.py, SeatAllocation: how it follows seats
     PRIMARY KEY (tenant_id, id),
@@ -592,6 +620,8 @@ CREATE TABLE invoice (
     line_items      jsonb NOT NULL,
     net_payment_terms_days numeric,
     regenerated_from_invoice_id uuid,             -- the void one whose place it takes
+    payer                    jsonb,               -- in a hierarchy: model/hierarchy.py, ContractRef
+    constituent_invoices     jsonb NOT NULL DEFAULT '[]',   -- list of model/invoice.py, InvoiceRef
     imported_usage  jsonb NOT NULL DEFAULT '[]',  -- list of model/invoice.py, ImportedUsage
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
@@ -602,6 +632,8 @@ CREATE INDEX invoice_customer ON invoice (tenant_id, customer_id, issued_at);
 -- Two workers never invoice one period twice.
 CREATE UNIQUE INDEX invoice_once ON invoice (tenant_id, contract_id, type, start)
     WHERE status = 'FINALIZED' AND type = 'USAGE';
+CREATE UNIQUE INDEX invoice_consolidated_once ON invoice (tenant_id, contract_id, start)
+    WHERE status = 'FINALIZED' AND type = 'USAGE_CONSOLIDATED';
 -- Nor is a void one regenerated twice.
 CREATE UNIQUE INDEX invoice_regenerated_once ON invoice (tenant_id, regenerated_from_invoice_id);
 
