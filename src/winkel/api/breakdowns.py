@@ -18,9 +18,8 @@ from winkel.api.parse import id_of, text_of
 from winkel.api.requests import Paging, query
 from winkel.api.state import Api
 from winkel.api.wire import Page
-from winkel.bill.actions import breakdowns
+from winkel.bill.actions import breakdowns, whole
 from winkel.bill.breakdown import Window
-from winkel.bill.recurring import with_children
 from winkel.bill.statement import statements
 from winkel.meter.windows import HOURS_A_DAY, WindowSize, spans
 from winkel.model.account import Account
@@ -73,7 +72,7 @@ async def list_breakdowns(
     limit, place = pages.limit_of(asked.limit), _place(asked.next_page)
     _check(asked)
     async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
-        account = with_children(await accounts.load(tx, caller.tenant_id, key, include_archived=True), at)
+        account = whole(await accounts.load(tx, caller.tenant_id, key, include_archived=True), at)
         kept = await balances.of_customer(tx, caller.tenant_id, key, include_archived=True)
         held = {each.id: each for each in (*kept, *account.balances)}
         low, high, beyond = _hours(asked, _extent(asked, account, at), place)

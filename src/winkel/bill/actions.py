@@ -106,14 +106,14 @@ async def standing(
     The transaction should be a snapshot, so that no invoice is finalized between two of its reads. `further` are the
     databases beside its own that usage is spread over.
     """
-    account = _whole(await accounts.load(tx, tenant_id, customer_id), at)
+    account = whole(await accounts.load(tx, tenant_id, customer_id), at)
     async with shards.reading(tx, further, tenant_id) as reader:
         (metered,) = await _metered(reader, [(account, needs(account, at))])
     found = drafted(account, metered, at)
     return Standing(with_amounts(account, found.rollovers), found.drafts, found.rollovers)
 
 
-def _whole(account: Account, at: datetime) -> Account:
+def whole(account: Account, at: datetime) -> Account:
     """Return the account with the balances that follow from its contracts and are not kept yet."""
     return with_rollovers(with_children(account, at), at)
 
@@ -130,11 +130,11 @@ async def breakdowns(
 ) -> list[Window]:
     """Return every usage invoice of the account, cut into these windows: the drafts, rated now, and the final ones.
 
-    A draft has the date on which it will be issued. The account must have its archived contracts: their final invoices
-    are broken down too. The transaction should be a snapshot. `windows` are at least one, in order and without a gap.
+    A draft has the date on which it will be issued. The account must be `whole`, with its archived contracts: their
+    final invoices are broken down too. The transaction should be a snapshot. `windows` are at least one, in order and
+    without a gap.
     """
     kept = await invoices.meeting(tx, tenant_id, account.customer.id, Period(windows[0].start, windows[-1].end))
-    account = _whole(account, at)
     metered_ones = [each for each in kept if not each.imported_usage]
     rated = [*statements(account, at), *(statement_of(account, invoice) for invoice in metered_ones)]
     async with shards.reading(tx, further, tenant_id) as reader:
@@ -220,7 +220,7 @@ async def previewed(
     event is in the usage that is read or it is not remembered. Raises `NotFoundError`, and `InvalidError` for an event
     that a billable metric cannot use.
     """
-    account = _whole(await accounts.load(tx, tenant_id, customer_id), at)
+    account = whole(await accounts.load(tx, tenant_id, customer_id), at)
     wanted, events = needs(account, at), asked.events
     async with shards.reading(tx, further, tenant_id) as reader:
         counting = [need for need in wanted if asked.merge or need.relative_id]  # relatives draw on balances as ever
@@ -310,7 +310,7 @@ async def finalize_due(
     after `RETRY`. What can't be written raises, and then nothing is.
     """
     read = await accounts.load_some(tx, tenant_id, customer_ids)
-    known = {customer_id: _whole(account, at) for customer_id, account in read.items()}
+    known = {customer_id: whole(account, at) for customer_id, account in read.items()}
     parts = {customer_id: [_Part(each) for each in apart(account)] for customer_id, account in known.items()}
     async with shards.reading(tx, further, tenant_id) as reader:
         await _rate(reader, [part for some in parts.values() for part in some], at)
@@ -399,7 +399,7 @@ async def regenerate(
     `ConflictError` as `bill/correct.py, regenerated` does.
     """
     old = await _taken(tx, tenant_id, invoice_id)
-    account = _whole(await accounts.load(tx, tenant_id, old.customer_id), at)
+    account = whole(await accounts.load(tx, tenant_id, old.customer_id), at)
     if old.type is InvoiceType.USAGE_CONSOLIDATED:
         final = await invoices.standing_for(tx, tenant_id, [each.invoice_id for each in old.constituent_invoices])
         draft = Draft(correct.reconsolidated(account, old, final), (), None)
@@ -427,7 +427,7 @@ async def _void(tx: Connection, tenant_id: int, invoice: Invoice, at: datetime) 
     """Void an invoice of a locked customer. Raises `InvalidError` unless it is finalized, and repeated on no other."""
     agreed = await contracts.of_customer(tx, tenant_id, invoice.customer_id)
     renewed = any(each.transition and each.transition.from_contract_id == invoice.contract_id for each in agreed)
-    account = _whole(await accounts.load(tx, tenant_id, invoice.customer_id), at) if renewed else None
+    account = whole(await accounts.load(tx, tenant_id, invoice.customer_id), at) if renewed else None
     entries = await ledger.of_invoice(tx, tenant_id, invoice.id)
     back = correct.credited(invoice, entries)
     if (repeating := await invoices.repeating(tx, tenant_id, invoice)) is not None:
