@@ -38,6 +38,7 @@ INVOICED = {"schedule_items": [{"timestamp": "2026-01-01T00:00:00Z", "amount": 1
 COMMIT = {**BALANCE, "type": "PREPAID", "invoice_contract_id": "@contract", "invoice_schedule": INVOICED}
 VALUE = {"schedule_name": "seats", "starting_at": "2026-01-01T00:00:00Z", "value": "Own"}
 CONTRACT = {"customer_id": "@customer", "contract_id": "@contract"}
+SEATED = {"customer_id": "@customer", "contract_id": "@seated"}
 WHOLE = {"include_balance": True, "include_ledgers": True}
 DAYS = {"starting_on": "2026-01-14T00:00:00Z", "ending_before": "2026-01-15T00:00:00Z"}
 END = "2026-06-01T00:00:00Z"
@@ -207,6 +208,9 @@ ROUTES: dict[str, Any] = {
     "POST /v2/contracts/commits/archive": {"customer_id": "@customer", "commit_id": "@commit"},
     "POST /v2/contracts/credits/archive": {"customer_id": "@customer", "credit_id": "@credit"},
     "POST /v1/contracts/commits/disableTrueup": {**CONTRACT, "commit_id": "@promise"},
+    "POST /v1/contracts/getSubscriptionQuantityHistory": {**SEATED, "subscription_id": "@seats"},
+    "POST /v1/contracts/getSubscriptionSeatsHistory": {**SEATED, "subscription_id": "@seats"},
+    "POST /v1/contracts/seatBalances/list": SEATED,
     "POST /v1/contracts/createHistoricalInvoices": {
         "preview": True,
         "invoices": [
@@ -311,12 +315,14 @@ class World:
         assert (await self.client.post(f"{cards}/addRate", json=rate)).status_code == 200
         contract = {"customer_id": "@customer", "rate_card_id": "@card", "starting_at": "2025-11-01T00:00:00Z"}
         await self.make("contract", "/v1/contracts/create", {**contract, "name": mark, "uniqueness_key": "same"})
+        await self._seat(contract)
         await self.make("package", "/v1/packages/create", {"name": mark, "aliases": [{"name": mark}]})
         for path, owner_id in NAMED.items():
             body = json.loads(filled(json.dumps({**owner_id, **VALUE, "value": mark}), self.ids))
             assert (await self.client.post(f"{path}/updateNamedSchedule", json=body)).status_code == 200
         await self.make("commit", "/v1/contracts/customerCommits/create", {**COMMIT, "name": mark})
-        promise = {**COMMIT, "type": "POSTPAID", "name": mark}
+        in_money = {"schedule_items": ACCESS["schedule_items"]}
+        promise = {**COMMIT, "type": "POSTPAID", "name": mark, "access_schedule": in_money}
         await self.make("promise", "/v1/contracts/customerCommits/create", promise)
         await self.make("credit", "/v1/contracts/customerCredits/create", {**BALANCE, "name": mark})
         answer = await self.client.post(
@@ -325,6 +331,28 @@ class World:
         self.ids["@segment"] = answer.json()["data"][0]["access_schedule"]["schedule_items"][0]["id"]
         await self.insert(owner)
         return self
+
+    async def _seat(self, contract: dict[str, Any]) -> None:
+        """Make a contract with a subscription that has a seat."""
+        products, mark = "/v1/contract-pricing/products/create", self.mark
+        grouped = {"type": "USAGE", "billable_metric_id": "@metric", "presentation_group_key": ["model"]}
+        await self.make("grouped", products, {"name": mark, **grouped})
+        await self.make("seat", products, {"name": mark, "type": "SUBSCRIPTION"})
+        for its in ({"product_id": "@grouped"}, {"product_id": "@seat", "billing_frequency": "MONTHLY"}):
+            rate = json.loads(filled(json.dumps({"rate_card_id": "@card", **RATE, **its}), self.ids))
+            answer = await self.client.post("/v1/contract-pricing/rate-cards/addRate", json=rate)
+            assert answer.status_code == 200, answer.text
+        seats = {
+            "subscription_rate": {"product_id": "@seat", "billing_frequency": "MONTHLY"},
+            "collection_schedule": "ADVANCE",
+            "proration": {},
+            "quantity_management_mode": "SEAT_BASED",
+            "seat_config": {"seat_group_key": "model", "initial_seat_ids": [mark]},
+        }
+        await self.make("seated", "/v1/contracts/create", {**contract, "subscriptions": [seats]})
+        key = {"customer_id": self.ids["@customer"], "contract_id": self.ids["@seated"]}
+        made = (await self.client.post("/v2/contracts/get", json=key)).json()["data"]
+        self.ids["@seats"] = made["subscriptions"][0]["id"]
 
     async def insert(self, owner: psycopg.AsyncConnection) -> None:
         """Write what only workers write: usage, a dead letter, invoices, a ledger entry, a log record."""

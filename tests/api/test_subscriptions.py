@@ -370,3 +370,32 @@ async def test_what_is_charged_stays_until_its_invoice_is_void(sdk, api, app_cli
     new = await sdk.v1.invoices.regenerate(id=final["id"])
     made = (await sdk.v1.customers.invoices.retrieve(customer_id=catalog["customer"], invoice_id=new.data.id)).data
     assert [(line.quantity, line.total) for line in made.line_items] == [(8, 24800)]
+
+
+async def test_the_history_tells_quantities_and_prices_until_now(sdk, app_client, catalog, clock, make_client):
+    """Each change of the quantity, and of the price from the next period on; nothing of what is to come."""
+    made = await contract(sdk, catalog, seats(catalog, 5))
+    (its,) = (await sdk.v2.contracts.retrieve(customer_id=catalog["customer"], contract_id=made)).data.subscriptions
+    key = {"customer_id": catalog["customer"], "contract_id": made}
+    changes = [{"starting_at": at(2026, 1, 10), "quantity": 8}, {"starting_at": at(2026, 12), "quantity": 1}]
+    update = [{"subscription_id": its.id, "quantity_updates": changes}]
+    await sdk.v2.contracts.edit(**key, update_subscriptions=update)
+    await sdk.v1.contracts.rate_cards.rates.add(
+        rate_card_id=catalog["card"], product_id=catalog["seat"], entitled=True, rate_type="FLAT", price=3000,
+        starting_at=at(2026, 2), billing_frequency="MONTHLY",
+    )  # fmt: skip
+    clock.move(days=90)
+    ask = sdk.v1.contracts.retrieve_subscription_quantity_history
+    found = (await ask(**key, subscription_id=its.id)).data
+    assert found.subscription_id == its.id
+    assert [
+        (each.starting_at, [(part.quantity, part.unit_price, part.total) for part in each.data])
+        for each in found.history
+    ] == [
+        (at(2026), [(5, 3100, 15500)]),
+        (at(2026, 1, 10), [(8, 3100, 24800)]),
+        (at(2026, 2), [(8, 3000, 24000)]),
+    ]
+    path, body = "/v1/contracts/getSubscriptionQuantityHistory", key | {"subscription_id": str(uuid.uuid4())}
+    await seed.refused(app_client, path, body, "no subscription", status=404)
+    await seed.refused(await make_client(), path, key | {"subscription_id": its.id}, status=404)

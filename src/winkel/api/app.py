@@ -39,6 +39,7 @@ from winkel.api import (
     seat_balances,
     seats,
     services,
+    subscription_history,
     usage,
     usage_filters,
 )
@@ -64,6 +65,7 @@ ROUTES: list[Any] = [
     *product_orders.routes,
     *contracts.routes,
     *seats.routes,
+    *subscription_history.routes,
     *seat_balances.routes,
     *packages.routes,
     *named_schedules.routes,

@@ -15,6 +15,7 @@ from winkel.model.contract import Contract
 from winkel.model.invoice import InvoiceType
 from winkel.model.money import ZERO, multiply
 from winkel.model.period import HOUR, Period, cycle, cycle_at
+from winkel.model.price import Price
 from winkel.model.product import ProductType
 from winkel.model.rate_card import Rate
 from winkel.model.subscription import (
@@ -24,7 +25,7 @@ from winkel.model.subscription import (
     Subscription,
 )
 from winkel.rate.override import agreed_at
-from winkel.rate.price import priced
+from winkel.rate.price import Part, priced
 from winkel.rate.rate import Charge, Instalment
 from winkel.rate.schedule import holding
 from winkel.rate.use import Use
@@ -97,6 +98,30 @@ def off_statements(account: Account, contract: Contract, at: datetime) -> Iterat
         for each in _open(account, contract, subscription, at):
             if not _is_on_statement(account, contract, subscription, each.date):
                 yield from _charges(account, contract, subscription, each)
+
+
+class Worth(Struct, frozen=True):
+    """What the quantity of a subscription costs for a whole period, from an instant on."""
+
+    starting_at: datetime
+    parts: tuple[Part, ...]
+    """One for each unit price; none where the customer is not entitled."""
+
+
+def worths(account: Account, contract: Contract, subscription: Subscription, at: datetime) -> list[Worth]:
+    """Return what a subscription's quantity has cost, a period, each time that it or its price changed by `at`."""
+    quantities, found = list(subscription.quantities()), list[Worth]()
+    for term in periods(contract, subscription):
+        if term.billed.start > at:
+            break
+        agreed = _agreed(account, contract, subscription, term.billed.start)
+        low = bisect_right(quantities, term.billed.start, key=itemgetter(0))
+        within = [each for each in quantities[low:] if each[0] < term.billed.end and each[0] <= at]
+        for moment, quantity in [(term.billed.start, quantities[low - 1][1] if low else ZERO), *within]:
+            parts = () if agreed is None else tuple(priced(agreed.price, ZERO, quantity))
+            if not found or found[-1].parts != parts:
+                found.append(Worth(moment, parts))
+    return found
 
 
 def charged_last(
@@ -175,32 +200,46 @@ def _charges(
     The rate, the overrides and the product's terms are those of the period's start (§4.7: one rate per period).
     """
     start, whole = collection.term.billed.start, collection.term.whole
-    rate = _rate(account, contract, subscription, start)
-    if rate is None:
-        return
-    state = account.products[subscription.product_id].at(start)
-    use = Use(subscription.product_id, state.tags, {}, {}, rate.credit_type_id, subscription.billing_frequency)
-    price = agreed_at(contract, rate, use, start)
-    if price is None:
+    agreed = _agreed(account, contract, subscription, start)
+    if agreed is None:
         return
     is_prorated = subscription.proration.is_prorated and collection.span != whole
     instalment = Instalment(collection.item_id, subscription.id, is_prorated, collection.date, collection.paid_during)
-    for part in priced(price, collection.before, collection.after):
+    for part in priced(agreed.price, collection.before, collection.after):
         unit_price = part.unit_price
         if is_prorated:
             unit_price = prorated(unit_price, collection.span, whole, subscription.proration.rounding)
         yield Charge(
             kind=ProductType.SUBSCRIPTION,
-            use=use,
-            name=subscription.name or state.name,
+            use=agreed.use,
+            name=subscription.name or account.products[subscription.product_id].at(start).name,
             period=collection.span,
             quantity=part.quantity,
             unit_price=unit_price,
             total=multiply(part.quantity, unit_price),
-            list_price=rate.price,
+            list_price=agreed.rate.price,
             tier=part.tier,
             instalment=instalment,
         )
+
+
+class _Agreed(Struct, frozen=True):
+    """What was agreed of a subscription for one of its periods."""
+
+    rate: Rate
+    use: Use
+    price: Price
+
+
+def _agreed(account: Account, contract: Contract, subscription: Subscription, start: datetime) -> _Agreed | None:
+    """Return what holds for the period that begins then; None where the customer is not entitled."""
+    rate = _rate(account, contract, subscription, start)
+    if rate is None:
+        return None
+    tags = account.products[subscription.product_id].at(start).tags
+    use = Use(subscription.product_id, tags, {}, {}, rate.credit_type_id, subscription.billing_frequency)
+    price = agreed_at(contract, rate, use, start)
+    return None if price is None else _Agreed(rate, use, price)
 
 
 def _rate(account: Account, contract: Contract, subscription: Subscription, at: datetime) -> Rate | None:
