@@ -107,7 +107,7 @@ def turn(charge: Charge) -> tuple[Any, ...]:
     use = charge.use
     shown = tuple((name, value is not None, value or "") for name, value in use.presentation)  # absent ones first
     by = TYPES.index(charge.type), charge.start, -charge.unit_price, charge.name
-    return *by, use.product_id, use.pricing, shown, charge.tier or (0,), charge.place
+    return *by, use.product_id, use.pricing, shown, charge.tier[0] if charge.tier else 0, charge.place
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,9 @@ class Real:
         contracts, balances = self._agreed(at)
         named = {rate.product_id for card in self.rates.values() for rate in card}
         named |= {each.product_id for each in balances}
-        named |= {each for contract in contracts for each in contract.product_ids if each in self.products}
+        for contract in contracts:
+            terms = (*contract.dated, *contract.recurring_balances, *contract.subscriptions)
+            named |= {each.product_id for each in terms if each.product_id in self.products}
         return Account(
             customer=self.customer,
             contracts=contracts,
