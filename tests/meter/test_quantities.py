@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from winkel.meter.quantities import quantities
 from winkel.model.metric import Aggregation
-from winkel.model.usage import HourUsage, Quantity
+from winkel.model.usage import HourUsage
 
 values = st.decimals(-100, 100, places=2, allow_nan=False)
 teams = st.sampled_from(["red", "blue", None])
@@ -46,11 +46,13 @@ def period(kind: Aggregation, usage: list[HourUsage]) -> Decimal:
 @given(st.sampled_from(Aggregation), st.lists(rows(), min_size=1, max_size=12))
 def test_hours_add_up_to_the_period(kind: Aggregation, usage: list[HourUsage]) -> None:
     """Quantities of hours sum to the period's quantity: all groups together, or each kept group by itself."""
-    assert sum(each.quantity for each in quantities(kind, usage, KEY, ())) == period(kind, usage)
+    ((all_of_it, hours),) = quantities(kind, usage, KEY, ()).items()
+    assert (all_of_it, sum(quantity for _, quantity in hours)) == ((), period(kind, usage))
+    by_team = quantities(kind, usage, KEY, ("team",))
+    assert set(by_team) == {(("team", row.group_values[1]),) for row in usage}
     for team in {row.group_values[1] for row in usage}:
         mine = [row for row in usage if row.group_values[1] == team]
-        found = [each for each in quantities(kind, usage, KEY, ("team",)) if each.group == (("team", team),)]
-        assert sum(each.quantity for each in found) == period(kind, mine)
+        assert sum(quantity for _, quantity in by_team[("team", team),]) == period(kind, mine)
 
 
 @given(st.sampled_from(Aggregation), st.lists(rows(), max_size=8), st.randoms())
@@ -64,6 +66,6 @@ def test_order_of_rows_does_not_matter(kind: Aggregation, usage: list[HourUsage]
 def test_latest_is_billed_by_increments() -> None:
     """Values 7, 9, 10, 5 are billed as 7, 2, 1, −5 (metronome-api.md §8, example 1)."""
     usage = [HourUsage("c", (), hour, value=Decimal(value), at=hour) for hour, value in enumerate((7, 9, 10, 5))]
-    assert quantities(Aggregation.LATEST, usage, (), ()) == [
-        Quantity(hour, (), Decimal(quantity)) for hour, quantity in enumerate((7, 2, 1, -5))
-    ]
+    assert quantities(Aggregation.LATEST, usage, (), ()) == {
+        (): [(hour, Decimal(quantity)) for hour, quantity in enumerate((7, 2, 1, -5))]
+    }
