@@ -147,6 +147,7 @@ class Customers:
             customer=customer,
             contracts=(contract,),
             rates={catalog.card.id: self._rates},
+            cards={catalog.card.id: catalog.card},
             products=self._products,
             metrics=self._metrics,
             balances=(self._balance(customer.id, contract.id), self._balance(customer.id, None)),
