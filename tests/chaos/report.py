@@ -18,7 +18,7 @@ from matplotlib import pyplot as plt
 FOLDER = Path(__file__).parents[2] / "docs" / "reports"
 _HEAD = """# Chaos: what was killed, and what was counted
 
-Written by `{command}` from the run of {at:%Y-%m-%d %H:%M} UTC on {machine}, {size} sizes. Every figure is of that run.
+Written by {command} from the run of {at:%Y-%m-%d %H:%M} UTC on {machine}, {size} sizes. Every figure is of that run.
 Clients send unique events with retries, repeats on purpose, late ones and early ones to real processes over a real
 PostgreSQL and a real Kafka. Afterwards usage over HTTP, the meter's books and the log itself are compared with what was
 acknowledged: exact sums by customer, and a chain of SHA-256 for each customer and partition. A test fails when one
@@ -41,7 +41,8 @@ def main() -> None:
 
 def markdown(run: Run) -> str:
     """Return the page; its plots are written beside it."""
-    size, command = ("full", "make chaos") if run.full else ("CI", "make test; PYTHONPATH=tests python -m chaos.report")
+    small = "CI", "`PYTHONPATH=tests python -m chaos.report` after `make test`"
+    size, command = ("full", "`make chaos`") if run.full else small
     lines = [_HEAD.format(at=run.at, machine=run.machine, size=size, command=command), *_summary(run)]
     for index, told in enumerate(run.tests):
         lines += ["", f"## {told.row}. {told.title}", "", f"`{told.test}`: {told.outcome} in {told.seconds:.0f} s.", ""]
