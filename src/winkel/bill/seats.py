@@ -1,4 +1,4 @@
-"""What seats give: the amounts of recurring commits and credits that follow a subscription (docs/pricing.md, §16).
+"""What seats give: the amounts of recurring commits and credits that follow a subscription (docs/pricing.md, Seats).
 
 A child is made with what the seats give with which its period begins. What changes after that follows from the
 subscription: ledger entries that are never stored, as starts and expirations are not. So they always agree with the
