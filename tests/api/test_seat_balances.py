@@ -89,7 +89,7 @@ async def test_each_seat_draws_on_its_own(sdk, api, app_client, database_url, ca
 
 
 async def test_entries_by_hand_say_whose_they_are(sdk, api, app_client, database_url, catalog, agreed):
-    """They sum to the amount and change the parts of seats that have one."""
+    """They sum to the amount and change the parts of seats that have one; parts do not roll over."""
     keys, made = agreed
     child = made.credits[0]
     entry = {
@@ -107,6 +107,9 @@ async def test_entries_by_hand_say_whose_they_are(sdk, api, app_client, database
         ("no part", {"ann": 400, "eve": 100}),
     ):
         await seed.refused(app_client, ENTRY, {**entry, "per_group_amounts": wrong}, parts, place)
+    rolling = {**keys, "update_credits": [{"credit_id": child.id, "rollover_fraction": 0.5}]}
+    where = "$.update_credits[0].rollover_fraction"
+    await seed.refused(app_client, "/v2/contracts/edit", rolling, "does not roll over", where)
     _, pooled = await seated.contract(
         sdk, catalog, seated.seats(catalog, "ann"), recurring_credits=[seated.credit(catalog, "POOLED")]
     )

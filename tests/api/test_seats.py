@@ -184,6 +184,7 @@ async def test_what_cannot_be_is_refused(sdk, app_client, catalog):
     place = "$.recurring_credits[0]"
     await refuse("no subscription", f"{place}.subscription_config.subscription_id", **linked(subscription_id="other"))
     await refuse("DAILY", f"{place}.recurrence_frequency", **gives(recurrence_frequency="DAILY"))
+    await refuse("does not roll over", f"{place}.rollover_fraction", **gives(rollover_fraction=0.5))
     amount = {"unit_price": 1, "quantity": 2}
     await refuse("leave it out", f"{place}.access_amount.quantity", **gives(access_amount=amount))
     await refuse(
