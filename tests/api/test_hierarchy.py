@@ -10,6 +10,7 @@ import pytest
 from api import billing, seed
 from winkel.bill.worker import Worker
 from winkel.config import Settings
+from winkel.model.credit_type import USD
 from winkel.store import billing as whom_to_bill
 from winkel.store import database, invoices
 from winkel.store.accounts import load
@@ -35,7 +36,7 @@ class Family:
         self.contracts: dict[str, str] = {}
 
     async def begin(self) -> None:
-        self.card, _ = await billing.priced_card(self.sdk)
+        self.card, self.product = await billing.priced_card(self.sdk)
         self.fixed = await seed.fixed_product(self.sdk)
         behavior = {"parent_behavior": {"invoice_consolidation_type": "CONCATENATE"}}
         await self.contract("Disney", behavior, commits=[self.commit("Pool", 500, child_access={"type": "ALL"})])
@@ -316,3 +317,23 @@ async def test_who_waits_for_a_family_that_grows_waits_for_all_of_it(family, app
     await task
     for connection in (gate, waiter, third, owner):
         await connection.close()
+
+
+async def test_an_import_is_of_its_own_customer_and_draws_on_what_is_shared(family, sdk, app_client, clock) -> None:
+    """A parent cannot import for its child's contract; the child's past draws on the pool, once."""
+    clock.move(days=20)
+    span = {"inclusive_start_date": "2026-01-01T00:00:00Z", "exclusive_end_date": "2026-02-01T00:00:00Z"}
+    line = {**span, "product_id": family.product, "quantity": 300, "pricing_group_values": {"model": "a"}}
+    invoice = {**span, "credit_type_id": USD.id, "issue_date": "2026-02-01T00:00:00Z", "usage_line_items": [line]}
+    wrong = {"customer_id": family.customers["Disney"], "contract_id": family.contracts["Hulu"]}
+    path = "/v1/contracts/createHistoricalInvoices"
+    for whose in (wrong, {**family.ref("ESPN"), "contract_id": family.contracts["Hulu"]}):
+        body = {"preview": False, "invoices": [{**invoice, **whose}]}
+        await seed.refused(app_client, path, body, "no open contract", "$.invoices[0]")
+    both = [{**invoice, **family.ref("Hulu")}, {**invoice, **family.ref("ESPN")}]
+    answer = await app_client.post(path, json={"preview": False, "invoices": both})
+    assert answer.status_code == 200, answer.text
+    assert sorted(each["total"] for each in answer.json()["data"]) == [0, 100], "600 cents, of which the pool has 500"
+    drawn = [each for each in await family.entries("Disney") if each[0] == "AUTOMATED_INVOICE_DEDUCTION"]
+    assert sorted(each[1] for each in drawn) == [-300, -200]
+    assert {each[2] for each in drawn} == {"Hulu", "ESPN"}

@@ -22,7 +22,7 @@ from winkel.model.invoice import ImportedUsage, Invoice, InvoiceStatus
 from winkel.model.period import HOUR, Period
 from winkel.model.tenant import Caller
 from winkel.model.word import Word
-from winkel.store import balances
+from winkel.store import balances, billing
 from winkel.store.database import Connection
 
 INVOICES_MAX = 100
@@ -100,7 +100,9 @@ async def _made(
     """Return the invoices in the order in which they were asked for; earlier periods draw balances down first."""
     at = api.clock()
     views: dict[int, InvoiceView] = {}
-    for customer_id in sorted({str(each.customer_id) for each in asked.invoices}):
+    customer_ids = sorted({str(each.customer_id) for each in asked.invoices})
+    await billing.lock_customer(tx, tenant_id, *customer_ids)  # all at once: one after the other, two might deadlock
+    for customer_id in customer_ids:
         mine = [index for index, each in enumerate(asked.invoices) if str(each.customer_id) == customer_id]
         with _about(mine[0], ".customer_id"):
             account = await actions.importing(tx, tenant_id, customer_id, keep=not asked.preview, at=at)

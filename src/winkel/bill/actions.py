@@ -164,8 +164,7 @@ class Import(Struct, frozen=True):
 
 
 async def importing(tx: Connection, tenant_id: int, customer_id: str, *, keep: bool, at: datetime) -> Account:
-    """Lock a customer whose past is to be imported, and return its account. Raises `NotFoundError`."""
-    await billing.lock_customer(tx, tenant_id, customer_id)
+    """Return the account of a customer whose past is to be imported; it is locked. Raises `NotFoundError`."""
     account = with_children(await accounts.load(tx, tenant_id, customer_id), at)
     if keep:
         await _keep_children(tx, tenant_id, [account], at)
