@@ -32,6 +32,7 @@ from winkel.api import (
     named_schedules,
     packages,
     previews,
+    pro_service_invoices,
     product_orders,
     products,
     rate_cards,
@@ -78,6 +79,7 @@ ROUTES: list[Any] = [
     *historical_invoices.routes,
     *breakdowns.routes,
     *edits.routes,
+    *pro_service_invoices.routes,
     *previews.routes,
 ]
 

@@ -11,6 +11,7 @@ from winkel.api.discounts import DiscountView, discount_view
 from winkel.api.filters import UsageFiltersV1View, UsageFilterView, filter_views, filters_v1
 from winkel.api.hierarchy import ChildView, ParentView, place_view
 from winkel.api.overrides import OverrideView, override_view
+from winkel.api.pro_services import ProServiceView, pro_service_view
 from winkel.api.recurring import RecurringView, recurring_view
 from winkel.api.scheduled_charges import ScheduledChargeView, scheduled_charge_view
 from winkel.api.subscriptions import SubscriptionView, subscription_view
@@ -46,6 +47,7 @@ class TermViews(Struct, frozen=True):
     discounts: list[DiscountView]
     transitions: list[TransitionView]
     hierarchy: ChildView | ParentView | None
+    professional_services: list[ProServiceView]
 
     @classmethod
     def of(
@@ -72,6 +74,7 @@ class TermViews(Struct, frozen=True):
             [discount_view(each, known) for each in contract.discounts],
             transition_views(contract, others),
             place_view(contract, below),
+            [pro_service_view(each) for each in contract.professional_services],
         )
 
 
@@ -96,6 +99,7 @@ class ContractV2View(Struct, omit_defaults=True, kw_only=True):
     recurring_commits: list[RecurringView]
     recurring_credits: list[RecurringView]
     discounts: list[DiscountView]
+    professional_services: list[ProServiceView]
     multiplier_override_prioritization: Prioritization
     rate_card_id: str | None = None
     ending_before: datetime | None = None
@@ -126,6 +130,7 @@ class TermsV1View(Struct, omit_defaults=True, kw_only=True):
     recurring_commits: list[RecurringView]
     recurring_credits: list[RecurringView]
     discounts: list[DiscountView]
+    professional_services: list[ProServiceView]
     rate_card_id: str | None = None
     ending_before: datetime | None = None
     name: str | None = None
@@ -237,6 +242,7 @@ def contract_v2(contract: Contract, balances: Sequence[BalanceView], terms: Term
         recurring_commits=terms.recurring_commits,
         recurring_credits=terms.recurring_credits,
         discounts=terms.discounts,
+        professional_services=terms.professional_services,
         multiplier_override_prioritization=contract.multiplier_override_prioritization,
         rate_card_id=contract.rate_card_id,
         name=contract.name,
@@ -267,6 +273,7 @@ def _terms(contract: Contract, balances: Sequence[BalanceView], terms: TermViews
         recurring_commits=terms.recurring_commits,
         recurring_credits=terms.recurring_credits,
         discounts=terms.discounts,
+        professional_services=terms.professional_services,
         rate_card_id=contract.rate_card_id,
         name=contract.name,
         net_payment_terms_days=_plain(contract.net_payment_terms_days),

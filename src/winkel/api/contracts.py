@@ -15,6 +15,7 @@ from winkel.api import (
     history,
     overrides,
     pages,
+    pro_services,
     renewals,
     scheduled_charges,
     seat_links,
@@ -182,6 +183,7 @@ async def agree(
     named |= scheduled_charges.product_ids([*asked.scheduled_charges, *asked.discounts])
     named |= terms.product_ids([*asked.recurring_commits, *asked.recurring_credits])
     named |= subscriptions.product_ids(asked.subscriptions)
+    named |= pro_services.product_ids(asked.professional_services)
     known = await products.by_ids(tx, tenant_id, sorted(named))
     await check_units(tx, tenant_id, asked)
     contract = agreed(asked, card, known, at, by)
