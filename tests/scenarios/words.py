@@ -14,7 +14,7 @@ from winkel.model.money import multiply
 from winkel.model.override import MultiplierTier, Override, OverrideSpecifier, OverrideType, Prioritization
 from winkel.model.package import Duration, Offset, RelativeUnit
 from winkel.model.period import Frequency, RecurrenceFrequency
-from winkel.model.price import Custom, Flat, Percentage, Price, Tier, Tiered, TieredPercentage
+from winkel.model.price import Custom, Flat, Percentage, Price, Subscribed, Tier, Tiered, TieredPercentage
 from winkel.model.pro_service import ProService, ProServiceLine
 from winkel.model.product import Operation, Product, QuantityConversion, QuantityRounding, RoundingMethod
 from winkel.model.proration import AmountRounding, AmountRoundingMethod, Proration
@@ -84,9 +84,11 @@ def terms(clauses: list[str]) -> dict[str, object]:
 
 
 def price(parts: list[list[str]], unit: str) -> Price:
-    """Return the price of `1.00`, or of `5 at 0.00`, `5 at 1.00`, `rest at 1.50`."""
+    """Return the price of `1.00`, of `5 at 0.00`, `5 at 1.00`, `rest at 1.50`, or of `3 each at 20.00`."""
     if parts[0][0] == "custom":
         return Custom(dict(values(parts[0][1:])))
+    if parts[0][1:3] == ["each", "at"]:
+        return Subscribed(decimal(parts[0][0]), Flat(amount(parts[0][3], unit)))
     if parts[0][-1].endswith("%"):
         return _percentage(parts, unit)
     if len(parts) == 1 and len(parts[0]) == 1:
