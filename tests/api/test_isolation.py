@@ -189,6 +189,12 @@ ROUTES: dict[str, Any] = {
         "group_values": ["a"],
         "starting_at": "2026-01-01T00:00:00Z",
     },
+    "POST /v1/contracts/amend": {
+        **CONTRACT,
+        "starting_at": END,
+        "credits": [{"product_id": "@fixed", "access_schedule": ACCESS, "applicable_product_ids": ["@usage"]}],
+        "professional_services": [{"product_id": "@work", "unit_price": 1, "quantity": 1, "max_amount": 1}],
+    },
     "POST /v1/contracts/scheduleProServicesInvoice": {
         **CONTRACT,
         "issued_at": END,

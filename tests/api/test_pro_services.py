@@ -221,7 +221,7 @@ async def test_what_a_line_must_say(acme):
         ({"amount": -1}, f"{place}.amount", "negative"),
         ({"quantity": -1}, f"{place}.quantity", "negative"),
         ({"quantity": 1, "unit_price": -1}, f"{place}.unit_price", "negative"),
-        ({"amount": 1, "amendment_id": ABSENT}, place, "`amendment_id` is not supported yet"),
+        ({"amount": 1, "amendment_id": ABSENT}, f"{place}.amendment_id", "no amendment"),
         ({"professional_service_id": ABSENT}, f"{place}.professional_service_id", "no professional service"),
     ):
         await acme.refused({"line_items": [line]}, *parts)

@@ -12,6 +12,7 @@ from litestar.exceptions import LitestarDeprecationWarning
 from litestar.types import Scope
 
 from winkel.api import (
+    amendments,
     auth,
     balance_archives,
     balances,
@@ -79,6 +80,7 @@ ROUTES: list[Any] = [
     *historical_invoices.routes,
     *breakdowns.routes,
     *edits.routes,
+    *amendments.routes,
     *pro_service_invoices.routes,
     *previews.routes,
 ]

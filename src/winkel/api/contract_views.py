@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from msgspec import Struct, structs
 
+from winkel.api.amendment_views import AmendmentView, amendment_view
 from winkel.api.balance_views import BalanceView
 from winkel.api.discounts import DiscountView, discount_view
 from winkel.api.filters import UsageFiltersV1View, UsageFilterView, filter_views, filters_v1
@@ -18,12 +19,11 @@ from winkel.api.subscriptions import SubscriptionView, subscription_view
 from winkel.api.transitions import TransitionView, transition_views
 from winkel.model.commit import BalanceType
 from winkel.model.contract import ChargesOnUsageInvoices, Contract, StatementSchedule
+from winkel.model.edit import ContractEdit
 from winkel.model.money import plain
 from winkel.model.override import Prioritization
 from winkel.model.product import Product
 
-NONE: tuple[()] = ()
-"""What no contract has: amendments."""
 CREDIT = BalanceType.CREDIT
 
 
@@ -144,13 +144,13 @@ class TermsV1View(Struct, omit_defaults=True, kw_only=True):
 
 
 class ContractV1View(Struct, omit_defaults=True, kw_only=True):
-    """A contract with what was agreed at first and what holds now; there are no amendments."""
+    """A contract with what was agreed at first and what holds now, and the amendments between both."""
 
     id: str
     customer_id: str
     initial: TermsV1View
     current: TermsV1View
-    amendments: tuple[()]
+    amendments: list[AmendmentView]
     subscriptions: list[SubscriptionView]
     custom_fields: dict[str, str]
     uniqueness_key: str | None = None
@@ -174,6 +174,7 @@ class Shown(Struct, frozen=True):
     terms: TermViews
     initial: Contract
     initial_terms: TermViews
+    amendments: list[ContractEdit]
 
     def initial_balances(self) -> list[BalanceView]:
         """Return the commits and credits that were agreed at first, and what recurring ones of then give."""
@@ -210,7 +211,7 @@ def contract_v1(shown: Shown) -> ContractV1View:
         customer_id=contract.customer_id,
         initial=_terms(shown.initial, shown.initial_balances(), shown.initial_terms),
         current=_terms(contract, shown.balances, shown.terms),
-        amendments=NONE,
+        amendments=[amendment_view(each, shown.balances) for each in shown.amendments],
         subscriptions=shown.terms.subscriptions,
         custom_fields=contract.custom_fields,
         uniqueness_key=contract.uniqueness_key,

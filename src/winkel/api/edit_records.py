@@ -26,7 +26,7 @@ from winkel.api.subscriptions import SubscriptionView, subscription_view
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.contract import Contract
 from winkel.model.credit_type import Units
-from winkel.model.edit import ContractEdit
+from winkel.model.edit import Amendment, ContractEdit
 from winkel.model.money import plain
 from winkel.model.product import Product
 
@@ -161,7 +161,7 @@ def shortened(before: Balance, after: Balance) -> Fields:
     return {**msgspec.to_builtins(change), "id": before.id}
 
 
-def edit_of(record: EditRecord, before: Contract, made_by: str) -> ContractEdit:
+def edit_of(record: EditRecord, before: Contract, made_by: str, amendment: Amendment | None = None) -> ContractEdit:
     """Return the edit that is to be kept; its record is the very one that the API answers with."""
     return ContractEdit(
         id=record.id,
@@ -170,4 +170,5 @@ def edit_of(record: EditRecord, before: Contract, made_by: str) -> ContractEdit:
         made_by=made_by,
         record=msgspec.to_builtins(record, builtin_types=(Decimal,)),
         before=before,
+        amendment=amendment,
     )

@@ -9,7 +9,7 @@ from uuid import UUID
 from litestar import Request, post
 from msgspec import Meta, Struct, structs
 
-from winkel.api import commits, fields
+from winkel.api import amendments, commits, fields
 from winkel.api.auth import writer
 from winkel.api.contract_requests import ContractKey
 from winkel.api.invoice_views import InvoiceView, invoice_view
@@ -23,8 +23,8 @@ from winkel.model.pro_service import ProService, ProServiceInvoice, ProServiceLi
 from winkel.model.tenant import Caller
 from winkel.store import accounts, contracts, invoices
 
-NOT_YET = {"amendment_id", "netsuite_invoice_header_start", "netsuite_invoice_header_end"}
-"""Fields that the Metronome API has and that Winkel does not know: there are no amendments, and no NetSuite."""
+NOT_YET = {"netsuite_invoice_header_start", "netsuite_invoice_header_end"}
+"""Fields that the Metronome API has and that Winkel does not know: there is no NetSuite."""
 LINES_MAX = 1000
 """The most lines of one such invoice."""
 INVOICES_MAX = 1000
@@ -35,6 +35,8 @@ class LineIn(Struct, forbid_unknown_fields=True, kw_only=True):
     """What is asked for one service: an amount, or a quantity, at the service's unit price or at another one."""
 
     professional_service_id: UUID
+    amendment_id: UUID | None = None
+    """The amendment that has added the service: it may be named, and needs not be."""
     amount: Decimal | None = None
     quantity: Decimal | None = None
     unit_price: Decimal | None = None
@@ -59,6 +61,9 @@ async def schedule(request: Request[Any, Any, Any], api: Api, caller: Caller) ->
         await commits.open_customer(tx, tenant_id, customer_id)
         before = await commits.open_contract(tx, tenant_id, customer_id, str(asked.contract_id))
         made = _invoice(before, asked, await invoices.freed_items(tx, tenant_id, customer_id))
+        for index, line in enumerate(asked.line_items):
+            its_id, place = str(line.professional_service_id), f"$.line_items[{index}]"
+            await amendments.check_added(tx, tenant_id, before.id, line.amendment_id, its_id, place)
         after = structs.replace(before, pro_service_invoices=(*before.pro_service_invoices, made))
         if len(after.pro_service_invoices) > INVOICES_MAX:
             fields.refuse(f"a contract has at most {INVOICES_MAX} invoices for professional services", "$")

@@ -675,6 +675,7 @@ CREATE TABLE contract_edit (
     made_by      text NOT NULL,
     record       jsonb NOT NULL,                 -- as the API shows it
     before       jsonb NOT NULL,                 -- model/contract.py, Contract
+    amendment    jsonb,                          -- model/edit.py, Amendment; NULL: it was not asked for as one
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, contract_id) REFERENCES contract
 );
