@@ -12,6 +12,14 @@ from winkel.model.invoice import Invoice, LineItem
 days = st.integers(0, 70).map(lambda number: date(2026, 1, 1) + timedelta(days=number))
 terms = st.tuples(days, st.integers(1, 120)).map(lambda both: (both[0], both[0] + timedelta(days=both[1])))
 
+OVERRIDES = [
+    [],
+    ["times 0.5", "priority 1", "from 2026-02-10"],
+    ["tier 2 times 0.5", "tier rest times 0.9", "priority 1", "product Seat"],
+    ["overwrite 7.00", "product Seat", "from 2026-02-10"],
+    ["not entitled", "from 2026-01-15", "until 2026-02-20"],
+]
+
 
 def story(term: tuple[date, date], rest: list[tuple[str, str, list[str]]]) -> list[Invoice]:
     """Return what is drafted in the end for a contract of this term."""
@@ -19,7 +27,7 @@ def story(term: tuple[date, date], rest: list[tuple[str, str, list[str]]]) -> li
     start, end = term
     for word, name, clauses in [
         ("product", "Seat", ["subscription"]),
-        ("contract", "main", [f"{start} to {end}", *rest[0][2]]),
+        ("contract", "main", [f"{start} to {end}", "explicit priorities", *rest[0][2]]),
         ("credit", "Welcome", ["37.00 from 2026-01-20 to 2026-03-15"]),
         *rest[1:],
     ]:
@@ -38,7 +46,7 @@ def comparable(line: LineItem) -> LineItem:
     st.integers(0, 9),
     st.tuples(st.integers(0, 90), st.integers(0, 90)),
     st.none() | days,
-    st.sampled_from([[], ["times 0.5", "from 2026-02-10"], ["not entitled", "from 2026-01-15", "until 2026-02-20"]]),
+    st.sampled_from(OVERRIDES),
 )
 def test_it_charges_what_a_subscription_would(
     term: tuple[date, date],
