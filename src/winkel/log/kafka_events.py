@@ -23,7 +23,9 @@ from winkel.log.log import Messages, Newest, NewRecord, Place, Record
 from winkel.model.errors import UnavailableError
 
 DAY_MILLISECONDS = 86_400_000
-MESSAGES_AT_ONCE = 2_000
+MESSAGES_AT_ONCE = 10_000
+"""The most that are taken from the client: each time the thread that does so waits for its turn to run Python."""
+MESSAGES_MAX = 2_000
 """The most messages of a record: with fewer, what is done for each record counts; more do not fit a core's cache."""
 
 
@@ -130,7 +132,8 @@ class EventFetcher(Fetcher):
         if not run or run[0].offset() != fetched.buffer.end:
             return
         for part in _by_day(run):
-            fetched.buffer.add(self._packed(partition, part))
+            for start in range(0, len(part), MESSAGES_MAX):
+                fetched.buffer.add(self._packed(partition, part[start : start + MESSAGES_MAX]))
 
     def _opened(self, message: Message, partition: int) -> Record:
         return self._packed(partition, [message])
