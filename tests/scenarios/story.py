@@ -41,7 +41,7 @@ from winkel.model.contract import (
     Transition,
     TransitionType,
 )
-from winkel.model.credit_type import USD, CreditType
+from winkel.model.credit_type import QUANTITY, USD, CreditType
 from winkel.model.customer import Customer
 from winkel.model.hierarchy import AccessTo, AsChild, ChildAccess, Consolidation, Payer, StatementBehavior
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
@@ -279,6 +279,8 @@ class Story:
             match clause.split():
                 case named if " ".join(named) in self.units:
                     unit = self.units[" ".join(named)].id
+                case ["units"]:
+                    unit = QUANTITY
                 case ["priority", number]:
                     fields["priority"] = Decimal(number)
                 case ["of", contract]:

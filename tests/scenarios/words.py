@@ -8,7 +8,7 @@ from typing import TypeVar
 from winkel.model.allocation import Allocation, SeatLink
 from winkel.model.commit import BalanceType, RateSide, Specifier
 from winkel.model.contract import Contract, UsageFilter
-from winkel.model.credit_type import CURRENCIES, USD, CreditType, is_custom
+from winkel.model.credit_type import CURRENCIES, QUANTITY, USD, CreditType, is_custom
 from winkel.model.invoice import ImportedUsage
 from winkel.model.override import MultiplierTier, Override, OverrideSpecifier, OverrideType, Prioritization
 from winkel.model.package import Duration, Offset, RelativeUnit
@@ -149,6 +149,8 @@ def recurring(name: str, clauses: list[str], units: Mapping[str, CreditType]) ->
         match clause.split():
             case named if " ".join(named) in units:
                 unit = units[" ".join(named)].id
+            case ["units"]:
+                unit = QUANTITY
             case ["of", contract]:
                 pass
             case ["priority", number]:

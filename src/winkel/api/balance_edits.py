@@ -232,7 +232,7 @@ def _segment(segment: Segment, asked: SegmentUpdate, settled: Settled, place: st
 
 def _invoicing(balance: Balance, asked: InvoicingEdit, settled: Settled, place: str) -> InvoiceSchedule:
     if balance.invoice_schedule is None and is_custom(balance.credit_type_id):
-        message = "this commit is in a custom pricing unit and says no currency: archive it and add another"
+        message = "this commit is in a custom pricing unit or in units, and says no currency: archive it, add another"
         fields.refuse(message, place)
     schedule = balance.invoice_schedule or InvoiceSchedule(credit_type_id=balance.credit_type_id)
     return edited_schedule(schedule, asked, settled, place)

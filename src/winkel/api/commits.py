@@ -12,14 +12,13 @@ from winkel.api import edit_records, fields, history, pages, schedules, terms, w
 from winkel.api.auth import reader, writer
 from winkel.api.balance_views import BalanceView, balances_view
 from winkel.api.credit_types import check_units
-from winkel.api.schedules import AccessType
 from winkel.api.state import Api
 from winkel.api.terms import CustomerCommitIn, CustomerCreditIn, Origin
 from winkel.api.wire import Data, Id, Page
 from winkel.bill.actions import kept, standing, unkept_children, unsettled
 from winkel.bill.balance import balance_of, ledger
 from winkel.bill.seats import adjustments
-from winkel.model.commit import Balance, BalanceType
+from winkel.model.commit import AccessType, Balance, BalanceType
 from winkel.model.contract import Contract
 from winkel.model.errors import NotFoundError
 from winkel.model.ledger import LedgerEntry
@@ -109,8 +108,8 @@ async def create_credit(request: Request[Any, Any, Any], api: Api, caller: Calle
 async def list_commits(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Page[BalanceView]:
     """List the commits of a customer, and of its contracts if asked for, oldest first."""
     asked = await wire.body(request, ListCommits)
-    types = () if asked.access_type is AccessType.QUANTITY else (BalanceType.PREPAID, BalanceType.POSTPAID)
-    wanted = structs.replace(_filter(asked, types, asked.commit_id), include_contracts=asked.include_contract_commits)
+    wanted = _filter(asked, (BalanceType.PREPAID, BalanceType.POSTPAID), asked.commit_id)
+    wanted = structs.replace(wanted, include_contracts=asked.include_contract_commits, access_type=asked.access_type)
     return await _list(api, caller, asked, wanted)
 
 
@@ -226,6 +225,7 @@ def _passes(child: Balance, wanted: Filter, after: tuple[datetime, str] | None) 
     return (
         child.type in wanted.types
         and wanted.id in {None, child.id}
+        and wanted.access_type in {None, child.access_type}
         and (wanted.covering is None or segment.starting_at <= wanted.covering < segment.ending_before)
         and (wanted.starting_at is None or segment.ending_before > wanted.starting_at)
         and (wanted.effective_before is None or segment.starting_at < wanted.effective_before)

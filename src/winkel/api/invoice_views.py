@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from winkel.api.rate_views import RateView, list_rate
 from winkel.api.wire import Id, Ref, credit_type_ref
-from winkel.model.commit import Balance, BalanceType
+from winkel.model.commit import AccessType, Balance, BalanceType
 from winkel.model.credit_type import Units
 from winkel.model.customer import Customer
 from winkel.model.hierarchy import ContractRef
@@ -42,6 +42,7 @@ class AppliedView(Struct):
 
     id: str
     type: str
+    access_type: AccessType
 
 
 class LineView(Struct, omit_defaults=True, kw_only=True):
@@ -186,7 +187,7 @@ def _trued_up(line: LineItem) -> Id | None:
 def _applied(line: LineItem) -> AppliedView | None:
     """Return the balance that pays for a line of usage, of a subscription or of a conversion."""
     if line.type in PAYABLE and line.balance_id and line.balance_type:
-        return AppliedView(line.balance_id, line.balance_type)
+        return AppliedView(line.balance_id, line.balance_type, line.access_type)
     return None
 
 

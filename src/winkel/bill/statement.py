@@ -232,7 +232,8 @@ class Pricing:
         Those are where balances that may pay for it begin and end, and where charges of composites do that ask a share
         of it (`shares`).
         """
-        able = self._payers(use)
+        kind = ProductType.COMPOSITE if of_composite else ProductType.USAGE
+        able = [each for each in self._payers(use) if each.pays_for(kind)]
         asking = _asking(use, shares, of_composite=of_composite)
         for piece in cut(period, [*edges(able), *asking, *instants]):
             among = {each.balance.id: each.balance for each in able if each.is_open(piece)}

@@ -7,7 +7,8 @@ import msgspec
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
-from winkel.model.commit import Balance, BalanceType
+from winkel.model.commit import AccessType, Balance, BalanceType
+from winkel.model.credit_type import QUANTITY
 from winkel.model.errors import NotFoundError
 from winkel.store.database import Connection
 from winkel.store.sql import Queries, grouped
@@ -30,6 +31,7 @@ class Filter(Struct, frozen=True, kw_only=True):
 
     types: tuple[BalanceType, ...] = tuple(BalanceType)
     id: str | None = None
+    access_type: AccessType | None = None
     covering: datetime | None = None
     """Only those with a segment that covers the instant."""
     starting_at: datetime | None = None
@@ -97,6 +99,8 @@ async def page(
         "limit": limit,
         **msgspec.structs.asdict(wanted),
         "types": [str(each) for each in wanted.types],
+        "by_quantity": wanted.access_type and wanted.access_type is AccessType.QUANTITY,
+        "quantity": QUANTITY,
     }
     return msgspec.convert(await (await tx.execute(sql.page, values)).fetchall(), list[Balance])
 

@@ -50,6 +50,7 @@ FROM balance
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
   AND type = ANY (%(types)s)
   AND (%(id)s::uuid IS NULL OR id = %(id)s)
+  AND (%(by_quantity)s::boolean IS NULL OR (credit_type_id = %(quantity)s) = %(by_quantity)s)
   AND (%(include_archived)s OR archived_at IS NULL)
   AND (%(include_contracts)s OR contract_id IS NULL)
   AND (%(covering)s::timestamptz IS NULL OR EXISTS (
