@@ -207,6 +207,7 @@ ROUTES: dict[str, Any] = {
     "POST /v2/contracts/credits/edit": {"customer_id": "@customer", "credit_id": "@credit", "name": "Own"},
     "POST /v2/contracts/commits/archive": {"customer_id": "@customer", "commit_id": "@commit"},
     "POST /v2/contracts/credits/archive": {"customer_id": "@customer", "credit_id": "@credit"},
+    "POST /v2/contracts/commits/retire": {**CONTRACT, "commit_ids": ["@promise"]},
     "POST /v1/contracts/commits/disableTrueup": {**CONTRACT, "commit_id": "@promise"},
     "POST /v1/contracts/getSubscriptionQuantityHistory": {**SEATED, "subscription_id": "@seats"},
     "POST /v1/contracts/getSubscriptionSeatsHistory": {**SEATED, "subscription_id": "@seats"},

@@ -164,6 +164,7 @@ async def add_manual_entry(request: Request[Any, Any, Any], api: Api, caller: Ca
     async with api.database.transaction(caller.tenant_id) as tx:
         await billing.lock_customer(tx, caller.tenant_id, customer_id)
         balance = await kept(tx, caller.tenant_id, customer_id, key, api.clock())
+        commits.check_not_retired(balance)
         entry = _manual(balance, asked, await _seats(tx, caller.tenant_id, balance, api.clock()))
         await uniqueness_keys.claim(tx, caller.tenant_id, "manual_entry", asked.uniqueness_key, entry.id)
         await entries.post(tx, caller.tenant_id, [entry])

@@ -24,6 +24,7 @@ from winkel.model.errors import NotFoundError
 from winkel.model.ledger import LedgerEntry
 from winkel.model.tenant import Caller
 from winkel.store import balances, billing, contracts, credit_types, customers, invoices, products, uniqueness_keys
+from winkel.store import ledger as entries
 from winkel.store.balances import Filter
 from winkel.store.database import Connection
 from winkel.store.shards import Lender
@@ -174,6 +175,8 @@ async def views(
     if found and (include_ledgers or include_balance):
         now = await standing(tx, further, tenant_id, found[0].customer_id, at)
         posted = [*now.account.entries, *now.deductions, *await _archived_seats(tx, tenant_id, found, at)]
+        retired = [each.id for each in found if each.retired_at is not None]
+        posted += await entries.of_balances(tx, tenant_id, retired) if retired else ()
     return [
         balances_view(
             each,
@@ -312,9 +315,16 @@ async def open_balance(
         raise NotFoundError(f"{balance_id} is no {'credit' if BalanceType.CREDIT in kinds else 'commit'}")
     if balance.archived_at is not None:
         fields.refuse("this balance is archived", "$")
+    check_not_retired(balance)
     if balance.rolled_over_from is not None:
         fields.refuse("what rolled over from another contract cannot be edited", "$")
     return balance
+
+
+def check_not_retired(balance: Balance) -> None:
+    """Raise `InvalidError` for a commit that is used up for good: voiding an invoice that names it brings it back."""
+    if balance.retired_at is not None:
+        fields.refuse("this commit is retired: it takes no part in billing any more", "$")
 
 
 def _shortened(balance: Balance, asked: datetime) -> Balance:

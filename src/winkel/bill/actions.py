@@ -424,6 +424,8 @@ async def _taken(tx: Connection, tenant_id: int, invoice_id: str) -> Invoice:
 
 async def _void(tx: Connection, tenant_id: int, invoice: Invoice, at: datetime) -> None:
     """Void an invoice of a locked customer. Raises `InvalidError` unless it is finalized, and repeated on no other."""
+    # What comes back to a retired commit can be used again, and what it asked for is open again.
+    await balances.bring_back(tx, tenant_id, {line.balance_id for line in invoice.line_items if line.balance_id})
     agreed = await contracts.of_customer(tx, tenant_id, invoice.customer_id)
     renewed = any(each.transition and each.transition.from_contract_id == invoice.contract_id for each in agreed)
     account = whole(await accounts.load(tx, tenant_id, invoice.customer_id), at) if renewed else None
@@ -455,4 +457,4 @@ async def _settle_again(
         else:
             await balances.insert(tx, tenant_id, each.balance)
         await ledger.post(tx, tenant_id, [each.entry])
-        books.check_rollover(each.balance, await ledger.of_balance(tx, tenant_id, each.entry.balance_id))
+        books.check_rollover(each.balance, await ledger.of_balances(tx, tenant_id, [each.entry.balance_id]))

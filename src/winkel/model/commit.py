@@ -139,6 +139,8 @@ class Balance(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """How it follows the seats of a subscription; None: it does not."""
     rolled_over_from: RolledOverFrom | None = None
     """Where its amount came from when its contract renewed another (`bill/rollover.py`)."""
+    retired_at: datetime | None = None
+    """Since when it takes no part in billing, because it is used up (`bill/retire.py`)."""
     child_access: ChildAccess | None = None
     """Of a contract's balance: for which of its child contracts it pays too; None: for none."""
 

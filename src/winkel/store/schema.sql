@@ -597,6 +597,7 @@ CREATE TABLE balance (
     child_access             jsonb,               -- model/hierarchy.py, ChildAccess
     rolled_over_from         jsonb,               -- model/commit.py, RolledOverFrom
     allocation               jsonb,               -- model/allocation.py, SeatAllocation: how it follows seats
+    retired_at               timestamptz,         -- since when it takes no part in billing: it is used up
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
     FOREIGN KEY (tenant_id, contract_id) REFERENCES contract,
