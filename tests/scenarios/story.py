@@ -25,6 +25,7 @@ from winkel.bill.correct import credited, needs_again, regenerated
 from winkel.bill.draft import Draft, Drafted, drafted, drafts
 from winkel.bill.due import due_at, settled
 from winkel.bill.imported import as_metered, imported, statement_to_import
+from winkel.bill.issue import moved
 from winkel.bill.preview import preview
 from winkel.bill.recurring import with_children
 from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers
@@ -147,6 +148,8 @@ class Story:
                 self.contracts[name] = structs.replace(contract, overrides=(*contract.overrides, made))
             case "credit" | "prepaid" | "postpaid":
                 self.balances[name] = self._balance(word, name, clauses)
+            case "issue":
+                self._issue(name, clauses)
             case "entry":
                 self.entries.append(self._entry(name, clauses))
             case "usage":
@@ -371,6 +374,14 @@ class Story:
             amount=words.amount(amount, balance.credit_type_id),
             timestamp=words.moment(day),
         )
+
+    def _issue(self, name: str, clauses: list[str]) -> None:
+        """Move the date of an open invoice: `issue main 2026-03-01: on 2026-02-10`."""
+        contract, day = name.split()
+        date, start = words.moment(clauses[0].removeprefix("on ")), self.contracts[contract].starting_at
+        found = [each.invoice for each in self.drafts(start) if each.invoice.type is InvoiceType.SCHEDULED]
+        (its_id,) = [each.id for each in found if (each.contract_id, each.issued_at) == (contract, words.moment(day))]
+        self.contracts[contract] = moved(self.contracts[contract], its_id, date)
 
     def _rows(self, metric: BillableMetric, clauses: list[str]) -> Iterator[tuple[str, int, HourUsage]]:
         """Yield the same usage for every group key of the metric, as the meter does."""

@@ -122,6 +122,8 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     discounts: tuple[Discount, ...] = ()
     scheduled_charges_on_usage_invoices: ChargesOnUsageInvoices | None = None
     """None: they stand on invoices of their own."""
+    issue_dates: dict[str, datetime] = {}
+    """Invoice id → when it is issued, of scheduled invoices whose date was moved."""
 
     @property
     def dated(self) -> tuple[ScheduledCharge | Discount, ...]:

@@ -534,6 +534,7 @@ CREATE TABLE contract (
     package_id               uuid,
     discounts                jsonb NOT NULL DEFAULT '[]',   -- list of model/contract.py, Discount
     scheduled_charges_on_usage_invoices text,
+    issue_dates              jsonb NOT NULL DEFAULT '{}',   -- invoice id → date, of open scheduled invoices that were moved
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
     FOREIGN KEY (tenant_id, rate_card_id) REFERENCES rate_card,
