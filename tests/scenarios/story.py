@@ -148,6 +148,8 @@ class Story:
                 self.contracts[name] = structs.replace(contract, overrides=(*contract.overrides, made))
             case "credit" | "prepaid" | "postpaid":
                 self.balances[name] = self._balance(word, name, clauses)
+            case "seated":
+                self._seat(name, clauses)
             case "issue":
                 self._issue(name, clauses)
             case "entry":
@@ -374,6 +376,13 @@ class Story:
             amount=words.amount(amount, balance.credit_type_id),
             timestamp=words.moment(day),
         )
+
+    def _seat(self, name: str, clauses: list[str]) -> None:
+        """Turn the quantity of a subscription into seats: `seated Seats: by user, ann comes on 2026-02-10`."""
+        (its,) = [each for each in self.contracts.values() if any(one.id == name for one in each.subscriptions)]
+        changed = words.seated(next(one for one in its.subscriptions if one.id == name), clauses)
+        some = tuple(changed if one.id == name else one for one in its.subscriptions)
+        self.contracts[its.id] = structs.replace(its, subscriptions=some)
 
     def _issue(self, name: str, clauses: list[str]) -> None:
         """Move the date of an open invoice: `issue main 2026-03-01: on 2026-02-10`."""

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
+from msgspec import structs
+
 from winkel.model.allocation import Allocation, SeatLink
 from winkel.model.commit import BalanceType, RateSide, Specifier
 from winkel.model.contract import Contract, UsageFilter
@@ -303,6 +305,19 @@ def subscription(name: str, clauses: list[str], contract: Contract) -> Subscript
         proration=SubscriptionProration(**proration),
         **fields,
     )
+    made.check()
+    return made
+
+
+def seated(before: Subscription, clauses: list[str]) -> Subscription:
+    """Return the subscription with seats in place of its quantity: `by user`, `ann bob come on 2026-02-10` …"""
+    made = before.with_seats(clauses[0].removeprefix("by "))
+    changes = list(made.seat_changes)
+    for clause in clauses[1:]:
+        *who, how, _, day = clause.split()
+        kind = "added" if how.startswith("come") else "removed"
+        changes.append(SeatChange(starting_at=moment(day), **_who(who, kind)))
+    made = structs.replace(made, seat_changes=tuple(changes))
     made.check()
     return made
 

@@ -229,7 +229,7 @@ async def _subscriptions(
     if not asked.subscriptions:
         return ()
     rates = await rate_cards.rates_of(tx, tenant_id, contract.rate_card_id)
-    await seats.check_keys(tx, tenant_id, asked.subscriptions, rates, "$.subscriptions")
+    await seats.check_keys(tx, tenant_id, subscriptions.seat_keys(asked.subscriptions, "$.subscriptions"), rates)
     return tuple(
         subscriptions.subscription(each, contract, known, rates, f"$.subscriptions[{index}]")
         for index, each in enumerate(asked.subscriptions)
