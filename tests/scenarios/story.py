@@ -168,7 +168,10 @@ class Story:
         self.cards[card] = structs.replace(its, credit_type_conversions=(*others, made))
 
     def _unit_of(self, contract: Contract, clauses: list[str]) -> str:
-        """Return the unit of the rates that an override is for: those of the product it names, or the card's."""
+        """Return the unit that an override names, or that of the rates it is for: of its product, or the card's."""
+        for clause in clauses:
+            if clause.startswith("in "):
+                return self.units[clause.removeprefix("in ")].id
         card, named = self.cards[contract.rate_card_id], {f"product {each.product_id}": each for each in self.rates}
         found = [named[clause].credit_type_id for clause in clauses if clause in named]
         return found[0] if found else card.fiat_credit_type_id

@@ -214,6 +214,8 @@ def override(its_id: str, clauses: list[str], unit: str) -> Override:
             case ["overwrite", *how]:
                 fields["type"] = OverrideType.OVERWRITE
                 parts.append(how)
+            case ["in", *_]:
+                fields["credit_type_id"] = unit
             case ["times", factor]:
                 fields["type"], fields["multiplier"] = OverrideType.MULTIPLIER, decimal(factor)
             case ["tier", size, "times", factor]:

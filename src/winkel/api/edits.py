@@ -14,6 +14,7 @@ from winkel.api import (
     fields,
     hierarchy,
     history,
+    overrides,
     renewals,
     seats,
     terms,
@@ -57,6 +58,7 @@ async def edit(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Dat
         await hierarchy.check_access(tx, tenant_id, before, asked)
         known = await products.by_ids(tx, tenant_id, sorted(named))
         units = await check_units(tx, tenant_id, asked)
+        await overrides.check_units(tx, tenant_id, before.rate_card_id, asked.add_overrides, "$.add_overrides")
         rated = asked.add_subscriptions or asked.seat_keys
         rates = await rate_cards.rates_of(tx, tenant_id, before.rate_card_id) if rated else ()
         await seats.check_keys(tx, tenant_id, asked.seat_keys, rates)

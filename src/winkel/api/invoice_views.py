@@ -149,7 +149,7 @@ def line_view(line: LineItem, balances: Mapping[str, Balance], units: Units) -> 
         product_tags=list(line.product_tags) or None,
         quantity=_plain(line.quantity),
         unit_price=_plain(line.unit_price),
-        list_price=None if line.list_price is None else list_rate(line.list_price, unit),
+        list_price=None if line.list_price is None else list_rate(line.list_price, _list_unit(line, units)),
         starting_at=line.starting_at,
         ending_before=line.ending_before,
         pricing_group_values=line.pricing_group_values,
@@ -167,6 +167,11 @@ def line_view(line: LineItem, balances: Mapping[str, Balance], units: Units) -> 
         applied_commit_or_credit=_applied(line),
         origin=line.origin,
     )
+
+
+def _list_unit(line: LineItem, units: Units) -> Ref:
+    """Return the pricing unit of a line's list price: its own, unless an override has another one."""
+    return credit_type_ref(line.list_credit_type_id or line.credit_type_id, units)
 
 
 def _tier_part(tier: TierPart | None) -> TierView | None:

@@ -100,6 +100,8 @@ def _term(term: Term, known: Mapping[str, Product], units: Units, package_id: st
         shown["override_specifiers"] = [
             {TEMPLATE_IDS.get(name, name): each for name, each in specifier.items()} for specifier in specifiers
         ]
+        if "overwrite_rate" in shown:
+            shown["overwrite_rate"] = _overwrite(shown["overwrite_rate"], units)
         if "tiers" in shown:
             shown["override_tiers"] = shown.pop("tiers")
     return shown
@@ -112,6 +114,12 @@ def _schedule(schedule: Term, units: Units, package_id: str, place: str) -> Term
     its_id = _unit(schedule)
     unit = Ref(its_id, "units") if its_id == QUANTITY else credit_type_ref(its_id, units)
     return {**schedule, "credit_type": unit, "schedule_items": items}
+
+
+def _overwrite(rate: Term, units: Units) -> Term:
+    """Return the price of an OVERWRITE with its pricing unit, if it names one."""
+    unit = rate.pop("credit_type_id", None)
+    return rate if unit is None else {**rate, "credit_type": credit_type_ref(unit, units)}
 
 
 def _unit(term: Term) -> str:

@@ -84,6 +84,7 @@ def _usage_line(piece: Piece) -> LineItem:
         quantity=piece.quantity,
         unit_price=piece.unit_price,
         list_price=charge.list_price,
+        list_credit_type_id=charge.list_credit_type_id,
         starting_at=charge.period.start,
         ending_before=charge.period.end,
         pricing_group_values=use.pricing or None,

@@ -89,6 +89,8 @@ class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     unit_price: Decimal | None = None
     list_price: Price | None = None
     """The whole price from which the line was rated, before any override."""
+    list_credit_type_id: str | None = None
+    """Of a list price in another pricing unit than the line."""
     starting_at: datetime | None = None
     ending_before: datetime | None = None
     pricing_group_values: dict[str, str] | None = None
