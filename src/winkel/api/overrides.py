@@ -25,13 +25,7 @@ from winkel.model.product import Product, ProductType
 from winkel.store import rate_cards
 from winkel.store.database import Connection
 
-NOT_YET = frozenset(
-    {
-        "is_prorated",
-        "quantity",
-        "recurring_commit_ids",
-    }
-)
+NOT_YET = frozenset({"recurring_commit_ids"})
 """Fields of overrides that the Metronome API has and that Winkel does not know yet."""
 
 
