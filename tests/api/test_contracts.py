@@ -217,8 +217,6 @@ async def test_refused(sdk, app_client, catalog, make_client):
     await refuse_commit(".access_schedule.schedule_items[0].ending_before", access_schedule=empty)
     overlapping = {"schedule_items": access()["schedule_items"] + access(end="2026-01-01T01:00:00Z")["schedule_items"]}
     await refuse_commit(".access_schedule.schedule_items[1]", "overlaps", access_schedule=overlapping)
-    quantity = {**access(), "access_type": "quantity"}
-    await refuse_commit(".access_schedule.access_type", "not supported yet", access_schedule=quantity)
     custom = {**access(), "credit_type_id": str(uuid.uuid4())}
     await refuse_commit(".access_schedule.credit_type_id", "there is no pricing unit", access_schedule=custom)
     await refuse_commit(".rollover_fraction", "between 0 and 1", rollover_fraction=1.5)

@@ -218,6 +218,8 @@ ROUTES: dict[str, Any] = {
     "POST /v2/contracts/credits/edit": {"customer_id": "@customer", "credit_id": "@credit", "name": "Own"},
     "POST /v2/contracts/commits/archive": {"customer_id": "@customer", "commit_id": "@commit"},
     "POST /v2/contracts/credits/archive": {"customer_id": "@customer", "credit_id": "@credit"},
+    "POST /v2/contracts/commits/retire": {**CONTRACT, "commit_ids": ["@promise"]},
+    "POST /v1/contracts/updateInvoiceIssueDate": {"invoice_id": "@draft", "issue_date": "2026-06-01T00:00:00Z"},
     "POST /v1/contracts/commits/disableTrueup": {**CONTRACT, "commit_id": "@promise"},
     "POST /v1/contracts/getSubscriptionQuantityHistory": {**SEATED, "subscription_id": "@seats"},
     "POST /v1/contracts/getSubscriptionSeatsHistory": {**SEATED, "subscription_id": "@seats"},
@@ -344,6 +346,10 @@ class World:
             "/v1/contracts/customerCredits/list", json={"customer_id": self.ids["@customer"]}
         )
         self.ids["@segment"] = answer.json()["data"][0]["access_schedule"]["schedule_items"][0]["id"]
+        drafts = {"type": "SCHEDULED", "status": "DRAFT"}
+        answer = await self.client.get(f"/v1/customers/{self.ids['@customer']}/invoices", params=drafts)
+        drafts_of = {each["contract_id"]: each["id"] for each in answer.json()["data"]}
+        self.ids["@draft"] = drafts_of[self.ids["@seated"]]
         await self.insert(owner)
         return self
 
@@ -364,7 +370,10 @@ class World:
             "quantity_management_mode": "SEAT_BASED",
             "seat_config": {"seat_group_key": "model", "initial_seat_ids": [mark]},
         }
-        await self.make("seated", "/v1/contracts/create", {**contract, "subscriptions": [seats]})
+        fee = {"product_id": "@fixed", "schedule": INVOICED}
+        await self.make(
+            "seated", "/v1/contracts/create", {**contract, "subscriptions": [seats], "scheduled_charges": [fee]}
+        )
         self.ids["@seats"] = (await self.contract("@seated"))["subscriptions"][0]["id"]
 
     async def contract(self, name: str) -> dict[str, Any]:

@@ -292,8 +292,12 @@ async def test_an_archived_contract_gives_no_more(sdk, api, app_client, database
             ("at most 38 digits", ".access_amount"),
         ),
         (
-            {"access_amount": {"unit_price": 1, "quantity": 1, "access_type": "QUANTITY"}},
-            ("not supported yet", ".access_amount.access_type"),
+            {
+                "access_amount": {
+                    "unit_price": 1, "quantity": 1, "access_type": "QUANTITY", "credit_type_id": USD.id
+                }
+            },
+            ("leave it out", ".access_amount.credit_type_id"),
         ),
         (
             {"invoice_amount": {"unit_price": 1, "quantity": -1, "credit_type_id": USD.id}},

@@ -285,3 +285,52 @@ async def test_a_stranger_sees_nothing(sdk, make_client, catalog):
     stranger = await make_client()
     await seed.refused(stranger, HISTORY, {**keys, "subscription_id": made.subscriptions[0].id}, status=404)
     await seed.refused(stranger, "/v1/contracts/seatBalances/list", keys, status=404)
+
+
+async def test_a_quantity_becomes_seats(sdk, api, app_client, database_url, catalog, clock):
+    """What was charged stays and nothing else is asked for; then ids take the seats that nobody has."""
+    counted = seated.seats(catalog, quantity_management_mode="QUANTITY_ONLY", initial_quantity=3)
+    del counted["seat_config"]
+    keys, made = await seated.contract(sdk, catalog, counted, recurring_credits=[seated.credit(catalog, "POOLED")])
+    (team,) = made.subscriptions
+    later = {"quantity_delta": 2, "starting_at": at(2026, 3)}
+    await sdk.v2.contracts.edit(
+        **keys, update_subscriptions=[{"subscription_id": team.id, "quantity_updates": [later]}]
+    )
+    await billing.bill(api, database_url)
+    before = await billing.invoices_of(app_client, catalog["customer"])
+    update = {"quantity_management_mode": "SEAT_BASED", "seat_config": {"seat_group_key": "user"}}
+    come = {"add_seat_ids": [{"seat_ids": ["ann", "bob"], "starting_at": at(2026, 2, 10).isoformat()}]}
+    change = {"subscription_id": team.id, "quantity_management_mode_update": update, "seat_updates": come}
+    text = {name: str(each) for name, each in keys.items()}
+    answer = await seed.post(app_client, EDIT, {**text, "update_subscriptions": [change]})
+    assert answer.status_code == 200, answer.text
+    assert await billing.invoices_of(app_client, catalog["customer"]) == before
+    (shown,) = (await sdk.v2.contracts.retrieve(**keys)).data.subscriptions
+    assert (shown.quantity_management_mode, shown.seat_config.seat_group_key) == ("SEAT_BASED", "user")
+    history = await sdk.v1.contracts.get_subscription_seats_history(**keys, subscription_id=team.id)
+    assert [(each.starting_at, each.total_quantity, each.assigned_seat_ids) for each in history.data] == [
+        (at(2026), 3, []),
+        (at(2026, 2, 10), 3, ["ann", "bob"]),
+        (at(2026, 3), 5, ["ann", "bob"]),
+    ]
+    record = (await sdk.v2.contracts.get_edit_history(**keys)).data[-1].update_subscriptions[0]
+    assert record.quantity_management_mode_update == update
+
+    async def refuse(*parts: str, **wrong: Any) -> None:
+        body = {**text, "update_subscriptions": [{"subscription_id": team.id, **wrong}]}
+        await seed.refused(app_client, EDIT, body, *parts)
+
+    mode = "quantity_management_mode_update"
+    await refuse("has seats already", f".{mode}", quantity_management_mode_update=update)
+    quantity = {"quantity": 4, "starting_at": at(2026, 4).isoformat()}
+    await refuse("by seat_updates", quantity_updates=[quantity])
+    other = {**update, "seat_config": {"seat_group_key": "colour"}}
+    await refuse("no usage product", f".{mode}.seat_config.seat_group_key", quantity_management_mode_update=other)
+    await refuse(
+        "QUANTITY_ONLY", quantity_management_mode_update={**update, "quantity_management_mode": "QUANTITY_ONLY"}
+    )
+    half = {**counted, "initial_quantity": 2.5, "temporary_id": "half"}
+    others, made = await seated.contract(sdk, catalog, half)
+    text, (team,) = {name: str(each) for name, each in others.items()}, made.subscriptions
+    await refuse("2.5", "whole", f"$.update_subscriptions[0].{mode}", quantity_management_mode_update=update)

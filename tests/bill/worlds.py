@@ -14,7 +14,7 @@ from winkel.bill.statement import needs
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, ScheduleItem, Segment, Specifier
 from winkel.model.contract import Contract, StatementSchedule
-from winkel.model.credit_type import BY_ID, USD, CreditType
+from winkel.model.credit_type import BY_ID, QUANTITY, USD, CreditType
 from winkel.model.customer import Customer
 from winkel.model.ledger import EntryKind, LedgerEntry
 from winkel.model.metric import Aggregation, BillableMetric
@@ -142,7 +142,7 @@ def balances(draw: st.DrawFn, name: str, contracts: list[str]) -> Balance:
         type=draw(st.sampled_from([BalanceType.PREPAID, BalanceType.CREDIT])),
         customer_id="customer",
         product_id="fixed",
-        credit_type_id=draw(st.sampled_from([USD.id] * 7 + [CREDITS.id] * 2 + [EURO])),
+        credit_type_id=draw(st.sampled_from([USD.id] * 6 + [CREDITS.id] * 2 + [QUANTITY] * 2 + [EURO])),
         segments=tuple(segments),
         created_at=START,
         created_by="test",

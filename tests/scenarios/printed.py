@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from winkel.model.credit_type import CURRENCIES, USD, is_custom
+from winkel.model.commit import AccessType
+from winkel.model.credit_type import CURRENCIES, QUANTITY, USD, is_custom
 from winkel.model.invoice import Invoice, LineItem, LineType
 from winkel.model.ledger import LedgerEntry
 
@@ -20,6 +21,8 @@ def invoice(draft: Invoice, names: Mapping[str, str]) -> list[str]:
             count = f"{number(item.quantity)} × {money(item.unit_price, item.credit_type_id)}"
             if item.product_type == "COMPOSITE":
                 count = f"{money(item.quantity, item.credit_type_id)} × {number(item.unit_price.scaleb(2))}%"
+        elif item.quantity is not None:
+            count = number(item.quantity)
         payer = names.get(item.segment_id, item.segment_id) if item.type is not LineType.APPLIED else None
         note = f"  ← {payer}" if payer else ""
         lines.append(
@@ -38,10 +41,15 @@ def heading(of: Invoice) -> str:
 
 def void(of: Invoice, back: Iterable[LedgerEntry], names: dict[str, str]) -> list[str]:
     """Return that an invoice is void, and what came back to which segment, by name where it has one."""
-    units = {line.segment_id: line.credit_type_id for line in of.line_items}
+    units = {line.segment_id: _unit(line) for line in of.line_items}
     amounts = ((each.segment_id, money(each.amount, units.get(each.segment_id, of.credit_type_id))) for each in back)
     came = [f"  back to {names.get(segment, segment):<73} {amount:>14}" for segment, amount in amounts]
     return [f"{heading(of)}  is void", *came]
+
+
+def _unit(line: LineItem) -> str:
+    """Return in what a balance is that a line names."""
+    return QUANTITY if line.access_type is AccessType.QUANTITY else line.credit_type_id
 
 
 def label(item: LineItem, draft: Invoice) -> str:
@@ -65,6 +73,8 @@ def day(instant: datetime) -> str:
 
 def money(amount: Decimal, unit: str) -> str:
     """Return an amount as people write it: with every digit it has, at least two after the point; or with its unit."""
+    if unit == QUANTITY:
+        return f"{number(amount)} units"
     if is_custom(unit):
         return f"{number(amount)} {unit}"
     whole, _, fraction = number(amount.scaleb(-2) if unit == USD.id else amount).partition(".")

@@ -25,6 +25,7 @@ from winkel.bill.correct import credited, needs_again, regenerated
 from winkel.bill.draft import Draft, Drafted, drafted, drafts
 from winkel.bill.due import due_at, settled
 from winkel.bill.imported import as_metered, imported, statement_to_import
+from winkel.bill.issue import moved
 from winkel.bill.preview import preview
 from winkel.bill.recurring import with_children
 from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers
@@ -41,7 +42,7 @@ from winkel.model.contract import (
     Transition,
     TransitionType,
 )
-from winkel.model.credit_type import USD, CreditType
+from winkel.model.credit_type import QUANTITY, USD, CreditType
 from winkel.model.customer import Customer
 from winkel.model.hierarchy import AccessTo, AsChild, ChildAccess, Consolidation, Payer, StatementBehavior
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
@@ -152,6 +153,10 @@ class Story:
                 self.contracts[name] = structs.replace(contract, overrides=(*contract.overrides, made))
             case "credit" | "prepaid" | "postpaid":
                 self.balances[name] = self._balance(word, name, clauses)
+            case "seated":
+                self._seat(name, clauses)
+            case "issue":
+                self._issue(name, clauses)
             case "entry":
                 self.entries.append(self._entry(name, clauses))
             case "usage":
@@ -168,7 +173,10 @@ class Story:
         self.cards[card] = structs.replace(its, credit_type_conversions=(*others, made))
 
     def _unit_of(self, contract: Contract, clauses: list[str]) -> str:
-        """Return the unit of the rates that an override is for: those of the product it names, or the card's."""
+        """Return the unit that an override names, or that of the rates it is for: of its product, or the card's."""
+        for clause in clauses:
+            if clause.startswith("in "):
+                return self.units[clause.removeprefix("in ")].id
         card, named = self.cards[contract.rate_card_id], {f"product {each.product_id}": each for each in self.rates}
         found = [named[clause].credit_type_id for clause in clauses if clause in named]
         return found[0] if found else card.fiat_credit_type_id
@@ -284,6 +292,8 @@ class Story:
             match clause.split():
                 case named if " ".join(named) in self.units:
                     unit = self.units[" ".join(named)].id
+                case ["units"]:
+                    unit = QUANTITY
                 case ["priority", number]:
                     fields["priority"] = Decimal(number)
                 case ["of", contract]:
@@ -396,6 +406,21 @@ class Story:
             amount=words.amount(amount, balance.credit_type_id),
             timestamp=words.moment(day),
         )
+
+    def _seat(self, name: str, clauses: list[str]) -> None:
+        """Turn the quantity of a subscription into seats: `seated Seats: by user, ann comes on 2026-02-10`."""
+        (its,) = [each for each in self.contracts.values() if any(one.id == name for one in each.subscriptions)]
+        changed = words.seated(next(one for one in its.subscriptions if one.id == name), clauses)
+        some = tuple(changed if one.id == name else one for one in its.subscriptions)
+        self.contracts[its.id] = structs.replace(its, subscriptions=some)
+
+    def _issue(self, name: str, clauses: list[str]) -> None:
+        """Move the date of an open invoice: `issue main 2026-03-01: on 2026-02-10`."""
+        contract, day = name.split()
+        date, start = words.moment(clauses[0].removeprefix("on ")), self.contracts[contract].starting_at
+        found = [each.invoice for each in self.drafts(start) if each.invoice.type is InvoiceType.SCHEDULED]
+        (its_id,) = [each.id for each in found if (each.contract_id, each.issued_at) == (contract, words.moment(day))]
+        self.contracts[contract] = moved(self.contracts[contract], its_id, date)
 
     def _rows(self, metric: BillableMetric, clauses: list[str]) -> Iterator[tuple[str, int, HourUsage]]:
         """Yield the same usage for every group key of the metric, as the meter does."""

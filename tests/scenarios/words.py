@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
+from msgspec import structs
+
 from winkel.model.allocation import Allocation, SeatLink
 from winkel.model.commit import BalanceType, RateSide, Specifier
 from winkel.model.contract import Contract, UsageFilter
-from winkel.model.credit_type import CURRENCIES, USD, CreditType, is_custom
+from winkel.model.credit_type import CURRENCIES, QUANTITY, USD, CreditType, is_custom
 from winkel.model.invoice import ImportedUsage
 from winkel.model.money import multiply
 from winkel.model.override import MultiplierTier, Override, OverrideSpecifier, OverrideType, Prioritization
@@ -153,6 +155,8 @@ def recurring(name: str, clauses: list[str], units: Mapping[str, CreditType]) ->
         match clause.split():
             case named if " ".join(named) in units:
                 unit = units[" ".join(named)].id
+            case ["units"]:
+                unit = QUANTITY
             case ["of", contract]:
                 pass
             case ["priority", number]:
@@ -214,6 +218,8 @@ def override(its_id: str, clauses: list[str], unit: str) -> Override:
             case ["overwrite", *how]:
                 fields["type"] = OverrideType.OVERWRITE
                 parts.append(how)
+            case ["in", *_]:
+                fields["credit_type_id"] = unit
             case ["times", factor]:
                 fields["type"], fields["multiplier"] = OverrideType.MULTIPLIER, decimal(factor)
             case ["tier", size, "times", factor]:
@@ -305,6 +311,19 @@ def subscription(name: str, clauses: list[str], contract: Contract) -> Subscript
         proration=SubscriptionProration(**proration),
         **fields,
     )
+    made.check()
+    return made
+
+
+def seated(before: Subscription, clauses: list[str]) -> Subscription:
+    """Return the subscription with seats in place of its quantity: `by user`, `ann bob come on 2026-02-10` …"""
+    made = before.with_seats(clauses[0].removeprefix("by "))
+    changes = list(made.seat_changes)
+    for clause in clauses[1:]:
+        *who, how, _, day = clause.split()
+        kind = "added" if how.startswith("come") else "removed"
+        changes.append(SeatChange(starting_at=moment(day), **_who(who, kind)))
+    made = structs.replace(made, seat_changes=tuple(changes))
     made.check()
     return made
 

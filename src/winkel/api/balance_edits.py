@@ -127,8 +127,8 @@ def edited(balance: Balance, asked: CreditEdit, known: Mapping[str, Product], se
     `known` has the products that the balance and the edit name, as far as they exist. Whom it may be shared with has
     been looked at (`hierarchy.check_access`).
     """
-    if balance.archived_at is not None:
-        fields.refuse("this balance is archived", place)
+    if balance.archived_at is not None or balance.retired_at is not None:
+        fields.refuse("this balance is archived or retired", place)
     if asked.access_schedule is not None and balance.allocation is not None:
         fields.refuse("follows from the seats of a subscription: change those", f"{place}.access_schedule")
     made = _renamed(balance, asked, place)
@@ -154,8 +154,8 @@ def edited(balance: Balance, asked: CreditEdit, known: Mapping[str, Product], se
 
 def archived(balance: Balance, settled: Settled, at: datetime, place: str) -> Balance:
     """Return the balance archived. Raises `InvalidError` while it is on finalized invoices."""
-    if balance.archived_at is not None:
-        fields.refuse("this balance is archived", place)
+    if balance.archived_at is not None or balance.retired_at is not None:
+        fields.refuse("this balance is archived or retired", place)
     dates = () if balance.invoice_schedule is None else balance.invoice_schedule.schedule_items
     if any(each.id in settled.invoiced_items for each in dates) or any(map(settled.drawn, balance.segments)):
         fields.refuse("finalized invoices ask for it or draw on it: void them first", place)
@@ -232,7 +232,7 @@ def _segment(segment: Segment, asked: SegmentUpdate, settled: Settled, place: st
 
 def _invoicing(balance: Balance, asked: InvoicingEdit, settled: Settled, place: str) -> InvoiceSchedule:
     if balance.invoice_schedule is None and is_custom(balance.credit_type_id):
-        message = "this commit is in a custom pricing unit and says no currency: archive it and add another"
+        message = "this commit is in a custom pricing unit or in units, and says no currency: archive it, add another"
         fields.refuse(message, place)
     schedule = balance.invoice_schedule or InvoiceSchedule(credit_type_id=balance.credit_type_id)
     return edited_schedule(schedule, asked, settled, place)

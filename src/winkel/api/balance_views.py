@@ -10,7 +10,7 @@ from winkel.api.hierarchy import BalanceHierarchyView, access_view
 from winkel.api.seat_links import SubscriptionConfigView, link_view
 from winkel.api.wire import Id, Ref, credit_type_ref
 from winkel.model import money
-from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, Segment, Specifier
+from winkel.model.commit import AccessType, Balance, BalanceType, InvoiceSchedule, Specifier
 from winkel.model.credit_type import Units
 from winkel.model.ledger import PREFIX, EntryKind, LedgerEntry
 from winkel.model.money import plain
@@ -25,12 +25,12 @@ class SegmentView(Struct):
     ending_before: datetime
 
 
-class AccessScheduleView(Struct):
-    """When which amount may be used."""
+class AccessScheduleView(Struct, omit_defaults=True):
+    """When which amount may be used; units of usage have no pricing unit."""
 
-    access_type: str
-    credit_type: Ref
+    access_type: AccessType
     schedule_items: list[SegmentView]
+    credit_type: Ref | None = None
 
 
 class ScheduleItemView(Struct):
@@ -122,7 +122,7 @@ def balances_view(
         id=balance.id,
         type=balance.type,
         product=Ref(balance.product_id, product_name),
-        access_schedule=_access(credit_type_ref(balance.credit_type_id, units), balance.segments),
+        access_schedule=_access(balance, units),
         created_at=balance.created_at,
         created_by=None if balance.recurring_id or balance.rolled_over_from else balance.created_by,
         priority=plain(balance.priority),
@@ -176,9 +176,14 @@ def cost_basis(balance: Balance) -> Decimal | None:
     return plain(money.divide(asked, given)) if given else None
 
 
-def _access(credit_type: Ref, segments: Iterable[Segment]) -> AccessScheduleView:
-    items = [SegmentView(each.id, plain(each.amount), each.starting_at, each.ending_before) for each in segments]
-    return AccessScheduleView("SPEND", credit_type, items)
+def _access(balance: Balance, units: Units) -> AccessScheduleView:
+    items = [
+        SegmentView(each.id, plain(each.amount), each.starting_at, each.ending_before) for each in balance.segments
+    ]
+    unit = None
+    if balance.access_type is AccessType.SPEND:
+        unit = credit_type_ref(balance.credit_type_id, units)
+    return AccessScheduleView(balance.access_type, items, unit)
 
 
 def invoicing(schedule: InvoiceSchedule) -> InvoiceScheduleView:

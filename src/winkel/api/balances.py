@@ -10,7 +10,7 @@ import msgspec
 from litestar import Request, Response, post
 from msgspec import Meta, Struct
 
-from winkel.api import commits, fields, pages
+from winkel.api import commits, fields, pages, schedules
 from winkel.api.auth import reader, writer
 from winkel.api.balance_views import BalanceView
 from winkel.api.parse import text_of
@@ -19,7 +19,7 @@ from winkel.api.wire import Data, Page, body, empty
 from winkel.bill import seats
 from winkel.bill.actions import kept, standing
 from winkel.bill.balance import balance_of
-from winkel.model.commit import Balance, BalanceType
+from winkel.model.commit import AccessType, Balance, BalanceType
 from winkel.model.errors import InvalidError, NotFoundError
 from winkel.model.ledger import EntryKind, LedgerEntry
 from winkel.model.money import fits, plain, total
@@ -34,12 +34,6 @@ PAGE = 25
 """The largest page of balances (metronome-api.md §2)."""
 
 
-class AccessType(Word):
-    """How balances are drawn down; QUANTITY is not supported yet."""
-
-    SPEND = "SPEND"
-
-
 class Inclusion(Word):
     """Whose deductions count in a net balance."""
 
@@ -52,7 +46,7 @@ class ListBalances(Struct, forbid_unknown_fields=True, kw_only=True):
 
     customer_id: UUID
     id: UUID | None = None
-    access_type: AccessType = AccessType.SPEND
+    access_type: AccessType | None = None
     covering_date: fields.Instant | None = None
     effective_before: fields.Instant | None = None
     starting_at: fields.Instant | None = None
@@ -112,6 +106,7 @@ async def list_balances(request: Request[Any, Any, Any], api: Api, caller: Calle
     limit, customer_id = pages.limit_of(asked.limit, PAGE), str(asked.customer_id)
     wanted = Filter(
         id=text_of(asked.id),
+        access_type=asked.access_type,
         covering=asked.covering_date,
         starting_at=asked.starting_at,
         effective_before=asked.effective_before,
@@ -143,14 +138,14 @@ async def list_balances(request: Request[Any, Any, Any], api: Api, caller: Calle
 
 @post("/v1/contracts/customerBalances/getNetBalance", guards=[reader], status_code=200)
 async def get_net_balance(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[NetBalance]:
-    """Return one number: the balances of a customer in one pricing unit, together."""
+    """Return one number: the balances of a customer in one pricing unit, or in units of usage, together."""
     asked = await body(request, GetNetBalance)
-    unit = fields.unit(asked.credit_type_id)
+    unit = schedules.access_unit(asked.access_type, asked.credit_type_id, "$")
     filters = [_checked(each, f"$.filters[{index}]") for index, each in enumerate(asked.filters or ())]
     async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
         at = api.clock()
         now = await standing(tx, api.further, caller.tenant_id, str(asked.customer_id), at)
-    if unit not in now.account.units:
+    if asked.access_type is AccessType.SPEND and unit not in now.account.units:
         fields.refuse(f"there is no pricing unit {unit}", "$.credit_type_id")
     drafted = now.deductions if asked.invoice_inclusion_mode is Inclusion.FINALIZED_AND_DRAFT else []
     own = [each for each in now.account.balances if each.customer_id == now.account.customer.id]
@@ -169,6 +164,7 @@ async def add_manual_entry(request: Request[Any, Any, Any], api: Api, caller: Ca
     async with api.database.transaction(caller.tenant_id) as tx:
         await billing.lock_customer(tx, caller.tenant_id, customer_id)
         balance = await kept(tx, caller.tenant_id, customer_id, key, api.clock())
+        commits.check_not_retired(balance)
         entry = _manual(balance, asked, await _seats(tx, caller.tenant_id, balance, api.clock()))
         await uniqueness_keys.claim(tx, caller.tenant_id, "manual_entry", asked.uniqueness_key, entry.id)
         await entries.post(tx, caller.tenant_id, [entry])

@@ -12,19 +12,19 @@ from winkel.api import edit_records, fields, history, pages, schedules, terms, w
 from winkel.api.auth import reader, writer
 from winkel.api.balance_views import BalanceView, balances_view
 from winkel.api.credit_types import check_units
-from winkel.api.schedules import AccessType
 from winkel.api.state import Api
 from winkel.api.terms import CustomerCommitIn, CustomerCreditIn, Origin
 from winkel.api.wire import Data, Id, Page
 from winkel.bill.actions import kept, standing, unkept_children, unsettled
 from winkel.bill.balance import balance_of, ledger
 from winkel.bill.seats import adjustments
-from winkel.model.commit import Balance, BalanceType
+from winkel.model.commit import AccessType, Balance, BalanceType
 from winkel.model.contract import Contract
 from winkel.model.errors import NotFoundError
 from winkel.model.ledger import LedgerEntry
 from winkel.model.tenant import Caller
 from winkel.store import balances, billing, contracts, credit_types, customers, invoices, products, uniqueness_keys
+from winkel.store import ledger as entries
 from winkel.store.balances import Filter
 from winkel.store.database import Connection
 from winkel.store.shards import Lender
@@ -109,8 +109,8 @@ async def create_credit(request: Request[Any, Any, Any], api: Api, caller: Calle
 async def list_commits(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Page[BalanceView]:
     """List the commits of a customer, and of its contracts if asked for, oldest first."""
     asked = await wire.body(request, ListCommits)
-    types = () if asked.access_type is AccessType.QUANTITY else (BalanceType.PREPAID, BalanceType.POSTPAID)
-    wanted = structs.replace(_filter(asked, types, asked.commit_id), include_contracts=asked.include_contract_commits)
+    wanted = _filter(asked, (BalanceType.PREPAID, BalanceType.POSTPAID), asked.commit_id)
+    wanted = structs.replace(wanted, include_contracts=asked.include_contract_commits, access_type=asked.access_type)
     return await _list(api, caller, asked, wanted)
 
 
@@ -175,6 +175,8 @@ async def views(
     if found and (include_ledgers or include_balance):
         now = await standing(tx, further, tenant_id, found[0].customer_id, at)
         posted = [*now.account.entries, *now.deductions, *await _archived_seats(tx, tenant_id, found, at)]
+        retired = [each.id for each in found if each.retired_at is not None]
+        posted += await entries.of_balances(tx, tenant_id, retired) if retired else ()
     return [
         balances_view(
             each,
@@ -226,6 +228,7 @@ def _passes(child: Balance, wanted: Filter, after: tuple[datetime, str] | None) 
     return (
         child.type in wanted.types
         and wanted.id in {None, child.id}
+        and wanted.access_type in {None, child.access_type}
         and (wanted.covering is None or segment.starting_at <= wanted.covering < segment.ending_before)
         and (wanted.starting_at is None or segment.ending_before > wanted.starting_at)
         and (wanted.effective_before is None or segment.starting_at < wanted.effective_before)
@@ -312,9 +315,16 @@ async def open_balance(
         raise NotFoundError(f"{balance_id} is no {'credit' if BalanceType.CREDIT in kinds else 'commit'}")
     if balance.archived_at is not None:
         fields.refuse("this balance is archived", "$")
+    check_not_retired(balance)
     if balance.rolled_over_from is not None:
         fields.refuse("what rolled over from another contract cannot be edited", "$")
     return balance
+
+
+def check_not_retired(balance: Balance) -> None:
+    """Raise `InvalidError` for a commit that is used up for good: voiding an invoice that names it brings it back."""
+    if balance.retired_at is not None:
+        fields.refuse("this commit is retired: it takes no part in billing any more", "$")
 
 
 def _shortened(balance: Balance, asked: datetime) -> Balance:

@@ -19,6 +19,7 @@ from winkel.api.subscriptions import SubscriptionView, subscription_view
 from winkel.api.transitions import TransitionView, transition_views
 from winkel.model.commit import BalanceType
 from winkel.model.contract import ChargesOnUsageInvoices, Contract, StatementSchedule
+from winkel.model.credit_type import Units
 from winkel.model.edit import ContractEdit
 from winkel.model.money import plain
 from winkel.model.override import Prioritization
@@ -57,14 +58,16 @@ class TermViews(Struct, frozen=True):
         at: datetime,
         others: Sequence[Contract] = (),
         below: Sequence[Contract] = (),
+        *,
+        units: Units,
     ) -> "TermViews":
         """Return the terms of a contract as they are at the instant.
 
         `known` has the products that they name; of `others`, contracts of its customer, some may renew it. `below` are
-        the child contracts of all contracts of the customer.
+        the child contracts of all contracts of the customer, `units` all pricing units.
         """
         return cls(
-            [override_view(each, known) for each in contract.overrides],
+            [override_view(each, known, units) for each in contract.overrides],
             [scheduled_charge_view(each, known) for each in contract.scheduled_charges],
             [recurring_view(contract, each, known) for each in contract.recurring_balances if each.type != CREDIT],
             [recurring_view(contract, each, known) for each in contract.recurring_balances if each.type == CREDIT],

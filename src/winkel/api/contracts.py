@@ -59,7 +59,17 @@ from winkel.model.errors import NotFoundError
 from winkel.model.product import Product
 from winkel.model.subscription import Subscription
 from winkel.model.tenant import Caller
-from winkel.store import balances, contracts, customers, edits, invoices, products, rate_cards, uniqueness_keys
+from winkel.store import (
+    balances,
+    contracts,
+    credit_types,
+    customers,
+    edits,
+    invoices,
+    products,
+    rate_cards,
+    uniqueness_keys,
+)
 from winkel.store.contracts import Filter
 from winkel.store.database import Connection
 
@@ -86,7 +96,8 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
             rolled = await actions.unsettled(tx, api.further, tenant_id, contract.customer_id, at)
             held += [each for each in rolled if each.contract_id == contract.id]
         views = await commits.views(tx, api.further, tenant_id, held, at=at)
-    return Data(Created(contract.id, contract_v2(contract, views, TermViews.of(contract, known, at))))
+        units = await credit_types.units(tx, tenant_id)
+    return Data(Created(contract.id, contract_v2(contract, views, TermViews.of(contract, known, at, units=units))))
 
 
 @post("/v1/contracts/get", guards=[reader], status_code=200)
@@ -186,6 +197,7 @@ async def agree(
     named |= pro_services.product_ids(asked.professional_services)
     known = await products.by_ids(tx, tenant_id, sorted(named))
     await check_units(tx, tenant_id, asked)
+    await overrides.check_units(tx, tenant_id, card, asked.overrides, "$.overrides")
     contract = agreed(asked, card, known, at, by)
     subscribed = await _subscriptions(tx, tenant_id, asked, contract, known)
     named_so = subscriptions.named(asked.subscriptions, subscribed, "$.subscriptions")
@@ -231,7 +243,7 @@ async def _subscriptions(
     if not asked.subscriptions:
         return ()
     rates = await rate_cards.rates_of(tx, tenant_id, contract.rate_card_id)
-    await seats.check_keys(tx, tenant_id, asked.subscriptions, rates, "$.subscriptions")
+    await seats.check_keys(tx, tenant_id, subscriptions.seat_keys(asked.subscriptions, "$.subscriptions"), rates)
     return tuple(
         subscriptions.subscription(each, contract, known, rates, f"$.subscriptions[{index}]")
         for index, each in enumerate(asked.subscriptions)
@@ -303,15 +315,16 @@ async def _shown(
     first = await edits.before(tx, tenant_id, some)
     amended = await edits.amendments(tx, tenant_id, [each.id for each in some])
     known = await products.by_ids(tx, tenant_id, sorted(set().union(*(each.product_ids for each in (*some, *first)))))
+    units = await credit_types.units(tx, tenant_id)
     others = await _others(tx, tenant_id, some, at)
     below = await contracts.children_of(tx, tenant_id, some[0].customer_id) if some else []
     return [
         Shown(
             each,
             views[each.id],
-            TermViews.of(each, known, at, others, below),
+            TermViews.of(each, known, at, others, below, units=units),
             initial,
-            TermViews.of(initial, known, at, (), below),
+            TermViews.of(initial, known, at, (), below, units=units),
             [one for one in amended if one.contract_id == each.id],
         )
         for each, initial in zip(some, first, strict=True)

@@ -97,7 +97,7 @@ def contract_record(
         update_recurring_commits=[told(each, "recurring_commit_id") for each in asked.update_recurring_commits],
         update_recurring_credits=[told(each, "recurring_credit_id") for each in asked.update_recurring_credits],
         update_subscriptions=[told(each, "subscription_id") for each in asked.update_subscriptions],
-        add_overrides=[override_view(each, known) for each in made.contract.overrides if each.id in new],
+        add_overrides=[override_view(each, known, units) for each in made.contract.overrides if each.id in new],
         add_commits=[view for each, view in added if each.type is not BalanceType.CREDIT],
         add_credits=[view for each, view in added if each.type is BalanceType.CREDIT],
         add_scheduled_charges=[

@@ -37,7 +37,6 @@ NOT_YET = contract_requests.NOT_YET | {
     "add_spend_trackers",
     "archive_spend_trackers",
     "proration_rounding",
-    "quantity_management_mode_update",
     "update_prepaid_balance_threshold_configuration",
     "update_spend_threshold_configuration",
 }
@@ -133,6 +132,16 @@ class EditContract(ContractKey, Struct, kw_only=True):
             | pro_services.product_ids(self.add_professional_services)
             | balance_edits.product_ids([*self.update_commits, *self.update_credits])
         )
+
+    @property
+    def seat_keys(self) -> list[tuple[str, str]]:
+        """The group keys of seats that it names, and where."""
+        named = subscriptions.seat_keys(self.add_subscriptions, "$.add_subscriptions")
+        for index, each in enumerate(self.update_subscriptions):
+            if (update := each.quantity_management_mode_update) is not None:
+                place = f"$.update_subscriptions[{index}].quantity_management_mode_update.seat_config.seat_group_key"
+                named.append((update.seat_config.seat_group_key, place))
+        return named
 
     def end(self, now: datetime | None) -> datetime | None:
         """Return when the contract ends after this edit; `now` is its end so far. Raises `InvalidError`."""

@@ -14,6 +14,7 @@ from winkel.api import (
     fields,
     hierarchy,
     history,
+    overrides,
     renewals,
     seats,
     terms,
@@ -66,8 +67,10 @@ async def applied(
     await hierarchy.check_access(tx, tenant_id, before, asked)
     known = await products.by_ids(tx, tenant_id, sorted(named))
     units = await check_units(tx, tenant_id, asked)
-    rates = await rate_cards.rates_of(tx, tenant_id, before.rate_card_id) if asked.add_subscriptions else ()
-    await seats.check_keys(tx, tenant_id, asked.add_subscriptions, rates, "$.add_subscriptions")
+    await overrides.check_units(tx, tenant_id, before.rate_card_id, asked.add_overrides, "$.add_overrides")
+    rated = asked.add_subscriptions or asked.seat_keys
+    rates = await rate_cards.rates_of(tx, tenant_id, before.rate_card_id) if rated else ()
+    await seats.check_keys(tx, tenant_id, asked.seat_keys, rates)
     ground = Ground(known, await settled(tx, tenant_id, customer_id), rates, at, caller.name)
     allowed = asked.allow_contract_ending_before_finalized_invoice
     end = asked.end(None)

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from winkel.api.rate_views import RateView, list_rate
 from winkel.api.wire import Id, Ref, credit_type_ref
-from winkel.model.commit import Balance, BalanceType
+from winkel.model.commit import AccessType, Balance, BalanceType
 from winkel.model.credit_type import Units
 from winkel.model.customer import Customer
 from winkel.model.hierarchy import ContractRef
@@ -43,6 +43,7 @@ class AppliedView(Struct):
 
     id: str
     type: str
+    access_type: AccessType
 
 
 class LineView(Struct, omit_defaults=True, kw_only=True):
@@ -153,7 +154,7 @@ def line_view(line: LineItem, balances: Mapping[str, Balance], units: Units) -> 
         product_tags=list(line.product_tags) or None,
         quantity=_plain(line.quantity),
         unit_price=_plain(line.unit_price),
-        list_price=None if line.list_price is None else list_rate(line.list_price, unit),
+        list_price=None if line.list_price is None else list_rate(line.list_price, _list_unit(line, units)),
         starting_at=line.starting_at,
         ending_before=line.ending_before,
         pricing_group_values=line.pricing_group_values,
@@ -177,6 +178,11 @@ def line_view(line: LineItem, balances: Mapping[str, Balance], units: Units) -> 
     )
 
 
+def _list_unit(line: LineItem, units: Units) -> Ref:
+    """Return the pricing unit of a line's list price: its own, unless an override has another one."""
+    return credit_type_ref(line.list_credit_type_id or line.credit_type_id, units)
+
+
 def _tier_part(tier: TierPart | None) -> TierView | None:
     """Return which tier a line belongs to."""
     if tier is None:
@@ -195,7 +201,7 @@ def _trued_up(line: LineItem) -> Id | None:
 def _applied(line: LineItem) -> AppliedView | None:
     """Return the balance that pays for a line of usage, of a subscription or of a conversion."""
     if line.type in PAYABLE and line.balance_id and line.balance_type:
-        return AppliedView(line.balance_id, line.balance_type)
+        return AppliedView(line.balance_id, line.balance_type, line.access_type)
     return None
 
 

@@ -6,25 +6,26 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from winkel.api import fields, prices
+from winkel.api.parse import text_of
 from winkel.api.prices import PriceIn
 from winkel.api.rate_views import PriceView, price_view
-from winkel.api.wire import Ref
+from winkel.api.rates import check_unit
+from winkel.api.wire import Ref, credit_type_ref
 from winkel.model.commit import RateSide
+from winkel.model.credit_type import Units
 from winkel.model.errors import InvalidError
 from winkel.model.money import plain
 from winkel.model.override import MultiplierTier, Override, OverrideSpecifier, OverrideType, Prioritization
 from winkel.model.period import Frequency
-from winkel.model.product import Product
+from winkel.model.price import Price
+from winkel.model.product import Product, ProductType
+from winkel.store import rate_cards
+from winkel.store.database import Connection
 
-NOT_YET = frozenset(
-    {
-        "credit_type_id",
-        "recurring_commit_ids",
-    }
-)
+NOT_YET = frozenset({"recurring_commit_ids"})
 """Fields of overrides that the Metronome API has and that Winkel does not know yet."""
 
 
@@ -40,6 +41,12 @@ class OverrideSpecIn(Struct, forbid_unknown_fields=True, kw_only=True):
     billing_frequency: Frequency | None = None
 
 
+class OverwriteIn(PriceIn, kw_only=True):
+    """The price of an OVERWRITE, in the pricing unit of the rate if it names no other."""
+
+    credit_type_id: UUID | None = None
+
+
 class OverrideIn(Struct, forbid_unknown_fields=True, kw_only=True):
     """One override of a contract."""
 
@@ -50,12 +57,18 @@ class OverrideIn(Struct, forbid_unknown_fields=True, kw_only=True):
     product_id: UUID | None = None
     applicable_product_tags: list[fields.Text] = []
     override_specifiers: list[OverrideSpecIn] = []
-    overwrite_rate: PriceIn | None = None
+    overwrite_rate: OverwriteIn | None = None
     multiplier: Decimal | None = None
     tiers: list[MultiplierTier] = []
     priority: Decimal | None = None
     is_commit_specific: bool = False
     target: RateSide | None = None
+
+
+class OverwriteView(PriceView, omit_defaults=True, kw_only=True):
+    """The price of an OVERWRITE, and its pricing unit if it has one of its own."""
+
+    credit_type: Ref | None = None
 
 
 class OverrideView(Struct, omit_defaults=True, kw_only=True):
@@ -72,7 +85,7 @@ class OverrideView(Struct, omit_defaults=True, kw_only=True):
     product: Ref | None = None
     applicable_product_tags: tuple[str, ...] | None = None
     override_specifiers: tuple[OverrideSpecifier, ...] | None = None
-    overwrite_rate: PriceView | None = None
+    overwrite_rate: OverwriteView | None = None
     multiplier: Decimal | None = None
     override_tiers: list[MultiplierTier] | None = None
     priority: Decimal | None = None
@@ -105,6 +118,7 @@ def override(
             for index, each in enumerate(asked.override_specifiers)
         ),
         price=None if asked.overwrite_rate is None else prices.price(asked.overwrite_rate, f"{place}.overwrite_rate"),
+        credit_type_id=None if asked.overwrite_rate is None else text_of(asked.overwrite_rate.credit_type_id),
         multiplier=fields.number_or_none(asked.multiplier, f"{place}.multiplier"),
         tiers=tuple(_tier(each, f"{place}.tiers[{index}]") for index, each in enumerate(asked.tiers)),
         priority=None if asked.priority is None else fields.finite(asked.priority, f"{place}.priority"),
@@ -119,7 +133,23 @@ def override(
     return made
 
 
-def override_view(made: Override, known: Mapping[str, Product]) -> OverrideView:
+async def check_units(
+    tx: Connection, tenant_id: int, rate_card_id: str | None, asked: Sequence[OverrideIn], prefix: str
+) -> None:
+    """Raise `InvalidError` unless the rate card can turn the pricing units of overwrites into its currency."""
+    named = {
+        f"{prefix}[{index}].overwrite_rate.credit_type_id": each.overwrite_rate.credit_type_id
+        for index, each in enumerate(asked)
+        if each.overwrite_rate is not None and each.overwrite_rate.credit_type_id is not None
+    }
+    if rate_card_id is None or not named:
+        return
+    card = await rate_cards.get(tx, tenant_id, rate_card_id)
+    for place, unit in named.items():
+        check_unit(card, str(unit), place)
+
+
+def override_view(made: Override, known: Mapping[str, Product], units: Units) -> OverrideView:
     """Return an override for the wire; `known` has the products that overrides name."""
     product = made.product_id and known[made.product_id]
     return OverrideView(
@@ -134,12 +164,17 @@ def override_view(made: Override, known: Mapping[str, Product]) -> OverrideView:
         product=Ref(product.id, product.at(made.starting_at).name) if product else None,
         applicable_product_tags=made.applicable_product_tags or None,
         override_specifiers=made.specifiers or None,
-        overwrite_rate=None if made.price is None else price_view(made.price),
+        overwrite_rate=None if made.price is None else _overwrite_view(made.price, made.credit_type_id, units),
         multiplier=None if made.multiplier is None else plain(made.multiplier),
         override_tiers=[MultiplierTier(plain(each.multiplier), each.size and plain(each.size)) for each in made.tiers]
         or None,
         priority=None if made.priority is None else plain(made.priority),
     )
+
+
+def _overwrite_view(price: Price, credit_type_id: str | None, units: Units) -> OverwriteView:
+    unit = None if credit_type_id is None else credit_type_ref(credit_type_id, units)
+    return OverwriteView(**structs.asdict(price_view(price)), credit_type=unit)
 
 
 def _product(asked: UUID | None, known: Mapping[str, Product], place: str) -> str | None:
@@ -180,7 +215,20 @@ def _check_overwrite(made: Override, known: Mapping[str, Product], place: str) -
     for where, each in meant or [(f"{place}.product_id", OverrideSpecifier(made.product_id))]:
         assert each.product_id is not None, "Override.check"
         prices.check_kind(made.price, known[each.product_id], f"{place}.overwrite_rate")
+        _check_own_unit(made, known[each.product_id], f"{place}.overwrite_rate.credit_type_id")
         key = known[each.product_id].at(made.starting_at).pricing_group_key or ()
         if set(each.pricing_group_values) != set(key):
             wanted = f"name exactly {', '.join(key)}" if key else "be left out: the product has no pricing_group_key"
             fields.refuse(f"the pricing_group_values of an OVERWRITE must {wanted}", where)
+
+
+def _check_own_unit(made: Override, product: Product, place: str) -> None:
+    """Raise `InvalidError` where an OVERWRITE cannot be in a pricing unit of its own."""
+    if made.credit_type_id is None:
+        return
+    if made.is_commit_specific:
+        fields.refuse("what is specific to commits is in the unit of the rate: leave it out", place)
+    if product.type is ProductType.COMPOSITE:
+        fields.refuse(
+            "a COMPOSITE product asks for a share of what is spent in the unit of its rate: leave it out", place
+        )

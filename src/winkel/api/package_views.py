@@ -10,7 +10,8 @@ from msgspec import structs
 from winkel.api.subscriptions import ProrationView
 from winkel.api.wire import Ref, credit_type_ref
 from winkel.model.allocation import Allocation
-from winkel.model.credit_type import USD, Units
+from winkel.model.commit import AccessType
+from winkel.model.credit_type import QUANTITY, USD, Units
 from winkel.model.package import Package
 from winkel.model.product import Product
 from winkel.model.subscription import SubscriptionProration
@@ -88,7 +89,7 @@ def _term(term: Term, known: Mapping[str, Product], units: Units, package_id: st
         if name in shown:
             shown[name] = _schedule(shown[name], units, package_id, f"{place}.{name}")
     if "access_amount" in shown:
-        shown["access_amount"] = {"credit_type_id": USD.id, **shown["access_amount"]}
+        shown["access_amount"] = {"credit_type_id": _unit(shown["access_amount"]), **shown["access_amount"]}
     if "subscription_rate" in shown:
         rate = shown["subscription_rate"]
         shown["subscription_rate"] = {**rate, "product": _product(rate.pop("product_id"), known)}
@@ -99,6 +100,8 @@ def _term(term: Term, known: Mapping[str, Product], units: Units, package_id: st
         shown["override_specifiers"] = [
             {TEMPLATE_IDS.get(name, name): each for name, each in specifier.items()} for specifier in specifiers
         ]
+        if "overwrite_rate" in shown:
+            shown["overwrite_rate"] = _overwrite(shown["overwrite_rate"], units)
         if "tiers" in shown:
             shown["override_tiers"] = shown.pop("tiers")
     return shown
@@ -108,8 +111,21 @@ def _schedule(schedule: Term, units: Units, package_id: str, place: str) -> Term
     items = [
         {"id": _id(package_id, f"{place}[{index}]"), **each} for index, each in enumerate(schedule["schedule_items"])
     ]
-    unit = credit_type_ref(schedule.get("credit_type_id", USD.id), units)
+    its_id = _unit(schedule)
+    unit = Ref(its_id, "units") if its_id == QUANTITY else credit_type_ref(its_id, units)
     return {**schedule, "credit_type": unit, "schedule_items": items}
+
+
+def _overwrite(rate: Term, units: Units) -> Term:
+    """Return the price of an OVERWRITE with its pricing unit, if it names one."""
+    unit = rate.pop("credit_type_id", None)
+    return rate if unit is None else {**rate, "credit_type": credit_type_ref(unit, units)}
+
+
+def _unit(term: Term) -> str:
+    """Return what amounts of a term are in: the unit that it names, or what goes without saying."""
+    usual = QUANTITY if term.get("access_type") == AccessType.QUANTITY else USD.id
+    return str(term.get("credit_type_id", usual))
 
 
 def _product(product_id: str, known: Mapping[str, Product]) -> Ref:

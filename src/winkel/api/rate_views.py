@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, assert_never
 from uuid import UUID
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from winkel.api.wire import Ref, credit_type_ref
 from winkel.model.credit_type import Units
@@ -151,17 +151,16 @@ def rate_row(held: Held, product: Product, units: Units, at: datetime) -> RateRo
     )
 
 
-def contract_rate_row(held: Held, agreed: Price, product: Product, units: Units, at: datetime) -> ContractRateRow:
+def contract_rate_row(held: Held, agreed: Rate, product: Product, units: Units, at: datetime) -> ContractRateRow:
     """Return one line of a contract's schedule, with the product as it is named at the instant.
 
-    `agreed` is the price under the contract's overrides; the line names it when it is not the list's.
+    `agreed` is the rate under the contract's overrides; the line names it when it is not the list's.
     """
     state = product.at(at)
-    changed = None if agreed == held.rate.price else structs.replace(held.rate, price=agreed)
     return ContractRateRow(
         rate_card_id=held.rate.rate_card_id,
         entitled=True,
-        override_rate=None if changed is None else rate_view(changed, units),
+        override_rate=None if agreed == held.rate else rate_view(agreed, units),
         product_id=product.id,
         product_name=state.name,
         product_tags=state.tags,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Request, post
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, field, structs
 
 from winkel.api import fields, pages, prices, rate_views
 from winkel.api.auth import reader, writer
@@ -27,7 +27,7 @@ from winkel.model.price import Custom, Price, Subscribed
 from winkel.model.product import Product, ProductType
 from winkel.model.rate_card import Rate, RateCard
 from winkel.model.tenant import Caller
-from winkel.rate.override import agreed_at
+from winkel.rate.override import agreed_at, unit_at
 from winkel.rate.use import Use
 from winkel.store import contracts, credit_types, products, rate_cards
 from winkel.store.database import Connection
@@ -173,11 +173,13 @@ async def get_contract_rate_schedule(
     return Page(rows, cursor)
 
 
-def _agreed(contract: Contract, rate: Rate, product: Product, at: datetime) -> Price | None:
-    """Return what the contract makes of a rate; None: it does not entitle to it."""
+def _agreed(contract: Contract, rate: Rate, product: Product, at: datetime) -> Rate | None:
+    """Return a rate with the price and the pricing unit that a contract has; None: it does not entitle to it."""
     tags, values = product.at(at).tags, rate.pricing_group_values
     use = Use(product.id, tags, values, {}, rate.credit_type_id, rate.billing_frequency)
-    return agreed_at(contract, rate, use, at)
+    unit = unit_at(contract, rate, use, at)
+    price = agreed_at(contract, rate, use.in_unit(unit), at)
+    return None if price is None else structs.replace(rate, price=price, credit_type_id=unit)
 
 
 async def _open_card(tx: Connection, tenant_id: int, rate_card_id: str) -> RateCard:
@@ -208,13 +210,18 @@ def _unit(card: RateCard, asked: RateIn, units: dict[str, str], place: str) -> s
     `units` are those of the products that have rates on the card, and get this one: a product's unit never changes.
     """
     unit = card.fiat_credit_type_id if asked.credit_type_id is None else str(asked.credit_type_id)
+    check_unit(card, unit, place)
+    if units.setdefault(str(asked.product_id), unit) != unit:
+        fields.refuse("the rates of this product on this card are in another pricing unit, which cannot change", place)
+    return unit
+
+
+def check_unit(card: RateCard, unit: str, place: str) -> None:
+    """Raise `InvalidError` unless it is the card's currency or a unit that the card turns into it."""
     if unit not in {card.fiat_credit_type_id, *(each.custom_credit_type_id for each in card.credit_type_conversions)}:
         if not is_custom(unit):
             fields.refuse("must be the rate card's currency, or a custom pricing unit that it converts", place)
         fields.refuse("the rate card has no conversion for this pricing unit: add it to the card first", place)
-    if units.setdefault(str(asked.product_id), unit) != unit:
-        fields.refuse("the rates of this product on this card are in another pricing unit, which cannot change", place)
-    return unit
 
 
 def _new_rate(card: RateCard, asked: RateIn, product: Product | None, unit: str, place: str) -> NewRate:

@@ -11,11 +11,11 @@ from msgspec import Struct, structs
 
 from winkel.api import fields, terms
 from winkel.api.hierarchy import BalanceHierarchyIn, BalanceHierarchyView, access_view, child_access
-from winkel.api.schedules import AccessType
+from winkel.api.schedules import access_unit
 from winkel.api.seat_links import SubscriptionConfigIn, SubscriptionConfigView, link, link_view
 from winkel.api.terms import PayingIn
 from winkel.api.wire import Id, Ref
-from winkel.model.commit import BalanceType, Specifier
+from winkel.model.commit import AccessType, BalanceType, Specifier, access_type
 from winkel.model.contract import Contract
 from winkel.model.money import multiply, plain
 from winkel.model.period import RecurrenceFrequency
@@ -242,13 +242,12 @@ def _term(asked: RecurringCreditIn, of_contract: Term, place: str) -> Term:
 
 def _access(asked: AccessAmountIn, follows: bool, place: str) -> RecurringAmount:
     """Return what a child gives; where it follows a subscription, what one seat gives."""
-    if asked.access_type is AccessType.QUANTITY:
-        fields.refuse("access_type QUANTITY is not supported yet", f"{place}.access_type")
+    unit = access_unit(asked.access_type, asked.credit_type_id, place)
     if follows and asked.quantity is not None:
         fields.refuse("follows from the subscription: leave it out", f"{place}.quantity")
     if not follows and asked.quantity is None:
         fields.refuse("is needed", f"{place}.quantity")
-    amount = _amount(asked.unit_price, asked.quantity or Decimal(follows), fields.unit(asked.credit_type_id), place)
+    amount = _amount(asked.unit_price, asked.quantity or Decimal(follows), unit, place)
     if not amount.total:
         fields.refuse("must be above zero", place)
     return amount
@@ -296,7 +295,7 @@ def recurring_view(contract: Contract, made: RecurringBalance, known: Mapping[st
             credit_type_id=access.credit_type_id,
             unit_price=price,
             quantity=quantity if made.subscription is None else None,
-            access_type=AccessType.SPEND,
+            access_type=access_type(access.credit_type_id),
         ),
         anchor_date=anchor,
         commit_duration=DurationView(made.commit_duration, Unit.PERIODS),

@@ -57,7 +57,7 @@ def edited(term: RecurringBalance, asked: RecurringUpdate, last: datetime | None
     if isinstance(asked, RecurringCommitUpdate) and asked.invoice_amount is not None:
         where = f"{place}.invoice_amount"
         if made.invoice_amount is None and is_custom(made.access_amount.credit_type_id):
-            message = "this commit is in a custom pricing unit and says no currency: end it and add another"
+            message = "this commit is in a custom pricing unit or in units, and says no currency: end it, add another"
             fields.refuse(message, where)
         before = made.invoice_amount or RecurringAmount(made.access_amount.credit_type_id, Decimal(0), Decimal(1))
         made = structs.replace(made, invoice_amount=_amount(before, asked.invoice_amount, where))

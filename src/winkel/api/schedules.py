@@ -12,20 +12,13 @@ from msgspec import Meta, Struct, structs
 
 from winkel.api import fields
 from winkel.model import credit_type, money
-from winkel.model.commit import InvoiceSchedule, ScheduleItem, Segment
+from winkel.model.commit import AccessType, InvoiceSchedule, ScheduleItem, Segment
 from winkel.model.period import add_months
 from winkel.model.word import Word
 
 ITEMS_MAX = 1200
 """The most segments or dates of one schedule: a hundred years of months."""
 ONE = Decimal(1)
-
-
-class AccessType(Word):
-    """What a balance is counted in."""
-
-    SPEND = "SPEND"
-    QUANTITY = "QUANTITY"
 
 
 class Distribution(Word):
@@ -104,12 +97,20 @@ class Charge(Struct, frozen=True):
 
 def segments(asked: AccessScheduleIn, place: str) -> tuple[str, tuple[Segment, ...]]:
     """Return the pricing unit and the segments, in order of time. Raises `InvalidError`."""
-    if asked.access_type is AccessType.QUANTITY:
-        fields.refuse("access_type QUANTITY is not supported yet", f"{place}.access_type")
+    unit = access_unit(asked.access_type, asked.credit_type_id, place)
     found = [segment(each, f"{place}.schedule_items[{index}]") for index, each in enumerate(asked.schedule_items)]
     check_overlaps(found, lambda index: f"{place}.schedule_items[{index}]")
     ordered = sorted(found, key=lambda each: each.starting_at)
-    return fields.unit(asked.credit_type_id), tuple(ordered)
+    return unit, tuple(ordered)
+
+
+def access_unit(kind: AccessType, credit_type_id: UUID | None, place: str) -> str:
+    """Return what amounts of access are in. Raises `InvalidError` where units of usage have a pricing unit, too."""
+    if kind is AccessType.SPEND:
+        return fields.unit(credit_type_id)
+    if credit_type_id is not None:
+        fields.refuse("access_type QUANTITY counts units of usage: leave it out", f"{place}.credit_type_id")
+    return credit_type.QUANTITY
 
 
 def check_overlaps(found: Sequence[Segment], place: Callable[[int], str]) -> None:

@@ -13,13 +13,12 @@ from msgspec import Meta, Struct
 from winkel.api import fields, pages, wire
 from winkel.api.auth import reader
 from winkel.api.contract_requests import ContractKey
-from winkel.api.schedules import AccessType
 from winkel.api.seats import seated, spans
 from winkel.api.state import Api
 from winkel.bill import seats
 from winkel.bill.actions import standing
 from winkel.bill.balance import balance_of, ledger
-from winkel.model.commit import Balance, BalanceType
+from winkel.model.commit import AccessType, Balance, BalanceType, access_type
 from winkel.model.ledger import PREFIX, EntryKind, LedgerEntry
 from winkel.model.money import plain, total
 from winkel.model.period import EPOCH
@@ -144,7 +143,7 @@ class Part(Struct, frozen=True):
             start_date=segment.starting_at,
             end_date=segment.ending_before,
             credit_type_id=self.balance.credit_type_id,
-            access_type=AccessType.SPEND,
+            access_type=self.balance.access_type,
             ledger_entries=some if include_ledger else None,
         )
 
@@ -244,7 +243,7 @@ def _view(seat: str, its: Sequence[Part], asked: ListSeatBalances) -> SeatBalanc
                 unit,
                 plain(total([one.left for one in some])),
                 plain(total([one.given for one in some])),
-                AccessType.SPEND,
+                access_type(unit),
             )
             for unit, some in units.items()
         ],

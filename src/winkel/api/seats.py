@@ -12,7 +12,6 @@ from winkel.api import fields, pages, wire
 from winkel.api.auth import reader
 from winkel.api.contract_requests import ContractKey
 from winkel.api.state import Api
-from winkel.api.subscriptions import SubscriptionIn
 from winkel.api.wire import Page
 from winkel.model.contract import Contract
 from winkel.model.errors import NotFoundError
@@ -92,18 +91,20 @@ def _wanted(span: SeatsView, asked: GetSeatsHistory) -> bool:
     return begins and (low is None or span.ending_before is None or span.ending_before > low)
 
 
-async def check_keys(
-    tx: Connection, tenant_id: int, asked: Sequence[SubscriptionIn], rates: Sequence[Rate], prefix: str
-) -> None:
-    """Raise `InvalidError` unless usage of some product on the card tells whose seat it is of (§4.7)."""
-    if all(each.seat_config is None for each in asked):
+async def check_keys(tx: Connection, tenant_id: int, named: Sequence[tuple[str, str]], rates: Sequence[Rate]) -> None:
+    """Raise `InvalidError` unless usage of some product on the card tells whose seat it is of (§4.7).
+
+    `named` are group keys, and where the request names them.
+    """
+    if not named:
         return
     sold = await products.by_ids(tx, tenant_id, sorted({each.product_id for each in rates}))
     keys = {key for each in sold.values() if each.type is ProductType.USAGE for key in _keys(each)}
-    for index, each in enumerate(asked):
-        if each.seat_config is not None and each.seat_config.seat_group_key not in keys:
-            message = "no usage product on the rate card has it among its pricing and presentation group keys"
-            fields.refuse(message, f"{prefix}[{index}].seat_config.seat_group_key")
+    for key, place in named:
+        if key not in keys:
+            fields.refuse(
+                "no usage product on the rate card has it among its pricing and presentation group keys", place
+            )
 
 
 def _keys(product: Product) -> Iterator[str]:

@@ -17,6 +17,7 @@ from winkel.bill.subscription import charged_last
 from winkel.model.contract import Contract
 from winkel.model.errors import InvalidError
 from winkel.model.subscription import QuantityChange, SeatChange, Subscription
+from winkel.model.word import Word
 
 
 class QuantityUpdate(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -50,12 +51,32 @@ class SeatUpdates(Struct, forbid_unknown_fields=True, kw_only=True, omit_default
     add_unassigned_seats: list[UnassignedSeatsUpdate] = []
 
 
+class SeatKeyIn(Struct, forbid_unknown_fields=True):
+    """The group key by whose value usage tells whose seat it is of."""
+
+    seat_group_key: fields.Text
+
+
+class SeatBased(Word):
+    """The only mode to which a subscription can change."""
+
+    SEAT_BASED = "SEAT_BASED"
+
+
+class ModeUpdate(Struct, forbid_unknown_fields=True):
+    """From a quantity to as many seats that nobody has yet."""
+
+    quantity_management_mode: SeatBased
+    seat_config: SeatKeyIn
+
+
 class SubscriptionUpdate(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """A change of a subscription; what is left out stays."""
 
     subscription_id: UUID
     ending_before: fields.Instant | None | UnsetType = UNSET
     name: str | None | UnsetType = UNSET
+    quantity_management_mode_update: ModeUpdate | None = None
     quantity_updates: list[QuantityUpdate] = []
     seat_updates: SeatUpdates | None = None
 
@@ -73,6 +94,9 @@ def edited(
         made = structs.replace(made, name=asked.name)
     if asked.ending_before is not UNSET:
         made = structs.replace(made, ending_before=_end(contract, made, asked.ending_before, f"{place}.ending_before"))
+    if asked.quantity_management_mode_update is not None:
+        key = asked.quantity_management_mode_update.seat_config.seat_group_key
+        made = _seat_based(made, key, f"{place}.quantity_management_mode_update")
     last = charged_last(contract, subscription, charged, at)
     if asked.quantity_updates and made.seat_group_key is not None:
         fields.refuse("this subscription has seats: change them by seat_updates", f"{place}.quantity_updates")
@@ -81,6 +105,16 @@ def edited(
     if asked.seat_updates is not None:
         made = _reseated(made, asked.seat_updates, last, f"{place}.seat_updates")
     return made
+
+
+def _seat_based(made: Subscription, key: str, place: str) -> Subscription:
+    """Return the subscription with seats in place of its quantity, which is the same at all times, charged or not."""
+    if made.seat_group_key is not None:
+        fields.refuse("this subscription has seats already", place)
+    try:
+        return made.with_seats(key)
+    except InvalidError as error:
+        fields.refuse(str(error), place)
 
 
 def _end(contract: Contract, made: Subscription, asked: datetime | None, place: str) -> datetime | None:

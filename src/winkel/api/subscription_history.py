@@ -66,6 +66,8 @@ async def get_quantity_history(request: Request[Any, Any, Any], api: Api, caller
         raise NotFoundError(f"this contract has no subscription {asked.subscription_id}")
     card = account.rates.get(contract.rate_card_id or "", ())
     units = {each.credit_type_id for each in card if each.product_id == subscription.product_id}
+    named = [each for each in contract.overrides if subscription.product_id in each.product_ids]
+    units |= {each.credit_type_id for each in named if each.credit_type_id is not None}
     return Data(
         QuantityHistoryView(
             subscription_id=subscription.id,

@@ -284,6 +284,15 @@ def _seated(asked: SubscriptionIn, start: datetime, place: str) -> dict[str, Any
     return {"seat_group_key": its.seat_group_key, "seat_changes": (change,)}
 
 
+def seat_keys(asked: Sequence[SubscriptionIn], prefix: str) -> list[tuple[str, str]]:
+    """Return the group keys of seats that these subscriptions name, and where."""
+    return [
+        (each.seat_config.seat_group_key, f"{prefix}[{index}].seat_config.seat_group_key")
+        for index, each in enumerate(asked)
+        if each.seat_config is not None
+    ]
+
+
 def distinct(seat_ids: Sequence[str], place: str) -> tuple[str, ...]:
     """Return the ids of some seats. Raises `InvalidError` for one that is named twice."""
     known: dict[str, None] = {}

@@ -13,7 +13,7 @@ from winkel.api import fields, schedules
 from winkel.api.hierarchy import BalanceHierarchyIn, child_access
 from winkel.api.schedules import AccessScheduleIn, InvoiceScheduleIn
 from winkel.model import money
-from winkel.model.commit import Balance, BalanceType, RateSide, Segment, Specifier
+from winkel.model.commit import AccessType, Balance, BalanceType, RateSide, Segment, Specifier
 from winkel.model.product import Product, ProductType
 from winkel.model.word import Word
 from winkel.store import products
@@ -112,6 +112,9 @@ def product_ids(terms: Iterable[PayingIn]) -> set[str]:
 def commit(asked: CommitIn | CustomerCommitIn, origin: Origin, known: Mapping[str, Product], place: str) -> Balance:
     """Return a commit. Raises `InvalidError` where the terms contradict themselves or name unknown products."""
     balance = _balance(BalanceType(asked.type), asked, origin, known, place)
+    if asked.type is CommitType.POSTPAID and balance.access_type is AccessType.QUANTITY:
+        message = "a POSTPAID commit asks for as much as it promises, and QUANTITY promises units: make it PREPAID"
+        fields.refuse(message, f"{place}.access_schedule.access_type")
     if asked.invoice_schedule is not None:
         schedule = schedules.invoice_schedule(asked.invoice_schedule, f"{place}.invoice_schedule")
         balance = structs.replace(balance, invoice_schedule=schedule)

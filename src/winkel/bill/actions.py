@@ -15,6 +15,7 @@ from winkel.bill.breakdown import Window, breakdown
 from winkel.bill.draft import Draft, drafted, drafts
 from winkel.bill.due import RETRY, due_at, next_look, settled
 from winkel.bill.imported import as_metered, imported, statement_to_import
+from winkel.bill.issue import contract_of
 from winkel.bill.preview import preview
 from winkel.bill.recurring import begun, children, with_children
 from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers, without_awaited
@@ -23,7 +24,8 @@ from winkel.meter.preview import usage_of
 from winkel.meter.runs import oldest_day
 from winkel.model.account import Account
 from winkel.model.commit import Balance
-from winkel.model.errors import InvalidError
+from winkel.model.contract import Contract
+from winkel.model.errors import InvalidError, NotFoundError
 from winkel.model.event import Event
 from winkel.model.invoice import ImportedUsage, Invoice, InvoiceStatus, InvoiceType
 from winkel.model.ledger import LedgerEntry
@@ -36,6 +38,9 @@ from winkel.store.shards import Lender
 from winkel.store.sql import grouped
 
 log = structlog.get_logger(__name__)
+
+LOOKED_THROUGH = 500
+"""How many customers are read at once when an open invoice is looked for."""
 
 
 class Standing(Struct, frozen=True):
@@ -417,6 +422,35 @@ async def regenerate(
     return invoice
 
 
+async def holder_of_draft(tx: Connection, tenant_id: int, invoice_id: str, at: datetime) -> str:
+    """Return the customer of an open scheduled invoice. Raises as `contract_of_draft` does.
+
+    Drafts are not kept, so this looks through the customers of the tenant until it finds one.
+    """
+    after = None
+    while some := await contracts.holders(tx, tenant_id, after, LOOKED_THROUGH):
+        for customer_id, account in (await accounts.load_some(tx, tenant_id, some)).items():
+            found = contract_of(whole(account, at), invoice_id, at)
+            if found is not None and found.customer_id == customer_id:
+                return customer_id
+        after = some[-1]
+    raise NotFoundError(f"there is no open scheduled invoice {invoice_id}")
+
+
+async def contract_of_draft(
+    tx: Connection, tenant_id: int, customer_id: str, invoice_id: str, at: datetime
+) -> Contract:
+    """Return the contract of a customer's open scheduled invoice.
+
+    Raises `NotFoundError` when there is none, and `InvalidError` for a usage statement.
+    """
+    account = whole(await accounts.load(tx, tenant_id, customer_id), at)
+    found = contract_of(account, invoice_id, at)
+    if found is None:
+        raise NotFoundError(f"there is no open scheduled invoice {invoice_id}")
+    return found
+
+
 async def _taken(tx: Connection, tenant_id: int, invoice_id: str) -> Invoice:
     """Return a kept invoice whose customer nobody else bills, and whose terms nobody changes, until `tx` ends."""
     customer_id, *others = await invoices.customers_of(tx, tenant_id, invoice_id)
@@ -426,6 +460,8 @@ async def _taken(tx: Connection, tenant_id: int, invoice_id: str) -> Invoice:
 
 async def _void(tx: Connection, tenant_id: int, invoice: Invoice, at: datetime) -> None:
     """Void an invoice of a locked customer. Raises `InvalidError` unless it is finalized, and repeated on no other."""
+    # What comes back to a retired commit can be used again, and what it asked for is open again.
+    await balances.bring_back(tx, tenant_id, {line.balance_id for line in invoice.line_items if line.balance_id})
     agreed = await contracts.of_customer(tx, tenant_id, invoice.customer_id)
     renewed = any(each.transition and each.transition.from_contract_id == invoice.contract_id for each in agreed)
     account = whole(await accounts.load(tx, tenant_id, invoice.customer_id), at) if renewed else None
@@ -457,4 +493,4 @@ async def _settle_again(
         else:
             await balances.insert(tx, tenant_id, each.balance)
         await ledger.post(tx, tenant_id, [each.entry])
-        books.check_rollover(each.balance, await ledger.of_balance(tx, tenant_id, each.entry.balance_id))
+        books.check_rollover(each.balance, await ledger.of_balances(tx, tenant_id, [each.entry.balance_id]))

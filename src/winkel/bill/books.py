@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
 
-from winkel.model.commit import Balance, BalanceType
+from winkel.model.commit import AccessType, Balance, BalanceType
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType
 from winkel.model.ledger import EntryKind, LedgerEntry
 from winkel.model.money import ZERO, add, negated, subtract, total
@@ -43,8 +43,14 @@ def _to(balance: Balance) -> tuple[EntryKind, str | None]:
 
 
 def _taken(line: LineItem) -> Decimal:
-    """Return what a line takes from a balance, below zero: what that pays or counts, or what its true-up asks for."""
+    """Return what a line takes from a balance, below zero: what that pays or counts, or what its true-up asks for.
+
+    Of a balance of units it takes units.
+    """
     if line.type is LineType.APPLIED:
+        if line.access_type is AccessType.QUANTITY:
+            assert line.quantity is not None, "it says how many units"
+            return line.quantity
         return line.total
     if line.type is LineType.COMMIT_PURCHASE and line.balance_type == BalanceType.POSTPAID:
         return negated(line.total)

@@ -17,6 +17,7 @@ from msgspec import Struct, structs
 from winkel.bill.line import usage_lines
 from winkel.bill.statement import Pricing, statement_of
 from winkel.model.account import Account
+from winkel.model.commit import AccessType
 from winkel.model.invoice import Invoice, LineItem, LineType, asked_for
 from winkel.model.money import ZERO, add, multiply, negated, subtract, total
 from winkel.model.period import Period
@@ -144,10 +145,11 @@ class _Stack:
         for layer in self._layers:
             (start, paid), (end, amount) = layer.reached(low), layer.reached(high)
             if (start, paid) != (end, amount):
-                amount = subtract(amount, paid)
-                yield _sized(layer.line, subtract(end, start), amount)
-                if layer.applied is not None:
-                    yield structs.replace(layer.applied, total=negated(amount))
+                quantity, amount = subtract(end, start), subtract(amount, paid)
+                yield _sized(layer.line, quantity, amount)
+                if (applied := layer.applied) is not None:
+                    units = None if applied.quantity is None else negated(quantity)
+                    yield structs.replace(applied, quantity=units, total=negated(amount))
 
     def _beyond(self, part: Period) -> Iterator[LineItem]:
         """Yield the units that the invoice doesn't have, at their price.
@@ -218,7 +220,7 @@ def _span(line: LineItem) -> Period:
 
 def _bare(line: LineItem) -> LineItem:
     """Return the line as it is where no balance pays."""
-    return structs.replace(line, balance_id=None, balance_type=None, segment_id=None)
+    return structs.replace(line, balance_id=None, balance_type=None, segment_id=None, access_type=AccessType.SPEND)
 
 
 def _sized(line: LineItem, quantity: Decimal, amount: Decimal) -> LineItem:

@@ -51,6 +51,7 @@ def charged_lines(
     if not charges:
         return Lines(lines, list(paid))
     paying = [] if remaining is None else purses(account, contract, hour, counted_at)
+    paying = [each for each in paying if not each.by_quantity]  # a conversion has no units of anything
     converted = draw(charges, paying, remaining or {})
     shown = (_shown(each, during) for each in usage_lines(converted, account.products))
     return Lines((*lines, *shown), [*paid, *converted])

@@ -1,7 +1,7 @@
 """Draws balances down: which balance pays how much of which charge."""
 
 from collections import defaultdict
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -26,6 +26,11 @@ class Payment(Struct, frozen=True, gc=False):
     """What it takes off the charge, at the charge's own unit price; exact. Without a special price: the amount."""
     tier: TierPart | None = None
 
+    @property
+    def drawn(self) -> Decimal:
+        """What it takes from the segment: units, or an amount."""
+        return self.quantity if self.purse.by_quantity else self.amount
+
 
 class Open(Struct):
     """What is not yet paid of a charge, as the balances come one after the other."""
@@ -43,25 +48,50 @@ def draw(charges: Sequence[Charge], purses: Sequence[Purse], left: MutableMappin
     """Return every charge, in the given order, with what balances pay of it.
 
     `purses` come in the order in which they pay; `left` is what remains in each segment, by its id, or of each seat's
-    part (`Purse.drawn_by`), before and after. Charges are covered in the order of `_turn`. A balance never pays more
-    than it has, nor more than a charge's part that is not set off (`payable`), and no part of a charge is paid twice.
+    part (`Purse.drawn_by`), before and after. Charges are covered in the order of `_turn`, by units in that of
+    `_as_counted`. A balance never pays more than it has, nor more than a charge's part that is not set off (`payable`),
+    and no part of a charge is paid twice.
     """
     payments: dict[int, list[Payment]] = defaultdict(list)
-    if purses:
-        for index, part in payable(charges).items():
-            charge = charges[index]
-            for purse in purses:
-                if not part.quantity and not part.amount:
-                    break
-                its_id = purse.drawn_by(charge.use)
-                has = left.get(its_id, ZERO)  # an id that has no seat has no part
-                if has > ZERO and purse.is_open(charge.paid_during) and applies(purse.balance, charge.use):
-                    payment = _payment(charge, part, purse, has)
-                    if payment is not None:
-                        payments[index].append(payment)
-                        left[its_id] = subtract(has, payment.amount)
-                        assert left[its_id] >= ZERO, "a balance is never drawn below zero"
+    if not purses:
+        return [(charge, []) for charge in charges]
+    by_quantity = any(purse.by_quantity for purse in purses)
+    parts = payable(charges, free=by_quantity)
+    as_counted = _as_counted(charges, parts) if by_quantity else []
+    for purse in purses:
+        for index in as_counted if purse.by_quantity else parts:
+            charge, part = charges[index], parts[index]
+            if not part.quantity and not part.amount:
+                continue
+            its_id = purse.drawn_by(charge.use)
+            has = left.get(its_id, ZERO)  # an id that has no seat has no part
+            if has > ZERO and _may_pay(purse, charge):
+                payment = (_units if purse.by_quantity else _payment)(charge, part, purse, has)
+                if payment is not None:
+                    payments[index].append(payment)
+                    left[its_id] = subtract(has, payment.drawn)
+                    assert left[its_id] >= ZERO, "a balance is never drawn below zero"
     return [(charge, payments.get(index, [])) for index, charge in enumerate(charges)]
+
+
+def _may_pay(purse: Purse, charge: Charge) -> bool:
+    return purse.pays_for(charge.kind) and purse.is_open(charge.paid_during) and applies(purse.balance, charge.use)
+
+
+def _units(charge: Charge, part: Open, purse: Purse, has: Decimal) -> Payment | None:
+    """Return what a segment that has so many units covers of the open part, and take it off; None: no unit is open.
+
+    Units are covered whatever they cost, also nothing.
+    """
+    if not part.quantity:
+        return None
+    special = charge.part_for(purse.balance.id)
+    quantity = min(part.quantity, has)
+    worth = _worth(charge, part, quantity)
+    part.quantity, part.amount = subtract(part.quantity, quantity), subtract(part.amount, worth)
+    if special is None:
+        return Payment(purse, quantity, charge.unit_price, worth, worth, charge.tier)
+    return Payment(purse, quantity, special.unit_price, multiply(quantity, special.unit_price), worth, special.tier)
 
 
 def _payment(charge: Charge, part: Open, purse: Purse, has: Decimal) -> Payment | None:
@@ -90,14 +120,14 @@ def _worth(charge: Charge, part: Open, quantity: Decimal) -> Decimal:
     return part.amount if quantity == part.quantity else min(part.amount, multiply(quantity, charge.unit_price))
 
 
-def payable(charges: Sequence[Charge]) -> dict[int, Open]:
+def payable(charges: Sequence[Charge], *, free: bool = False) -> dict[int, Open]:
     """Return by index what balances may pay of each charge, in the order in which charges are covered.
 
     That is its total, less what negative charges take back. A negative charge (usage that was corrected, or a LATEST
     value that fell) takes back the last positive charges of the same product, group and currency on the same invoice.
     So balances pay at most the net of each group, nothing is refilled, and a free balance never turns into a refund in
     money. Units that are given back for nothing take back units that were charged at nothing, for a balance may have
-    paid for those at its commit rate.
+    paid for those at its commit rate. With `free` units that cost nothing are among what may be paid for.
     """
     back: dict[tuple[object, ...], Decimal] = defaultdict(lambda: ZERO)
     back_free: dict[tuple[object, ...], Decimal] = defaultdict(lambda: ZERO)
@@ -109,7 +139,7 @@ def payable(charges: Sequence[Charge]) -> dict[int, Open]:
     wanted = (
         index
         for index, each in enumerate(charges)
-        if each.total > ZERO or (each.quantity > ZERO and (each.special or back_free))
+        if each.total > ZERO or (each.quantity > ZERO and (free or each.special or back_free))
     )
     found: list[tuple[int, Open]] = []
     for index in sorted(wanted, key=lambda index: (*_turn(charges[index]), index), reverse=True):
@@ -147,6 +177,18 @@ def _turn(charge: Charge) -> tuple[object, ...]:
     )
 
 
+def _as_counted(charges: Sequence[Charge], parts: Iterable[int]) -> list[int]:
+    """Return the indexes of parts in the order in which units are covered.
+
+    Those of one product, group and time as they were counted, so that the first units used are those that cost nothing
+    however a period is cut; of different ones as `_turn` has it, by the first unit.
+    """
+    first: dict[tuple[object, ...], tuple[object, ...]] = {}
+    for each in charges:
+        first.setdefault((each.use.key, each.period), _turn(each))
+    return sorted(parts, key=lambda index: (first[charges[index].use.key, charges[index].period], index))
+
+
 def rest(charge: Charge, payments: Sequence[Payment]) -> tuple[Decimal, Decimal]:
     """Return what nobody pays of a charge: its quantity and its amount, exactly what is left of its total."""
     quantity = subtract(charge.quantity, total([each.quantity for each in payments]))
@@ -154,7 +196,7 @@ def rest(charge: Charge, payments: Sequence[Payment]) -> tuple[Decimal, Decimal]
 
 
 class Taken(Struct):
-    """What a segment pays in total."""
+    """What a segment pays in total: an amount, or units."""
 
     purse: Purse
     amount: Decimal = ZERO
@@ -167,11 +209,11 @@ def taken(paid: Sequence[Paid]) -> dict[str, Taken]:
     found: dict[str, Taken] = {}
     for charge, payments in paid:
         for payment in payments:
-            if not payment.amount:
+            if not payment.drawn:
                 continue
             its = found.setdefault(payment.purse.segment.id, Taken(payment.purse))
-            its.amount = add(its.amount, payment.amount)
+            its.amount = add(its.amount, payment.drawn)
             seat = seat_of(payment.purse.balance, charge.use)
             if seat is not None:
-                its.per_seat[seat] = add(its.per_seat.get(seat, ZERO), payment.amount)
+                its.per_seat[seat] = add(its.per_seat.get(seat, ZERO), payment.drawn)
     return found

@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 
 from winkel.bill.draw import Paid, Payment, rest
 from winkel.bill.purse import Purse
-from winkel.model.commit import Balance
+from winkel.model.commit import AccessType, Balance
 from winkel.model.invoice import LineItem, LineType, TierPart
 from winkel.model.money import add, multiply, negated, total
 from winkel.model.period import Period
@@ -84,6 +84,7 @@ def _usage_line(piece: Piece) -> LineItem:
         quantity=piece.quantity,
         unit_price=piece.unit_price,
         list_price=charge.list_price,
+        list_credit_type_id=charge.list_credit_type_id,
         starting_at=charge.period.start,
         ending_before=charge.period.end,
         pricing_group_values=use.pricing or None,
@@ -92,6 +93,7 @@ def _usage_line(piece: Piece) -> LineItem:
         balance_id=balance.id if balance else None,
         balance_type=str(balance.type) if balance else None,
         segment_id=piece.purse.segment.id if piece.purse else None,
+        access_type=balance.access_type if balance else AccessType.SPEND,
         product_tags=use.tags,
         schedule_item_id=part.item_id if part else None,
         subscription_id=part.subscription_id if part else None,
@@ -100,7 +102,11 @@ def _usage_line(piece: Piece) -> LineItem:
 
 
 def _applied_line(covered: LineItem, balance: Balance, period: Period, products: Mapping[str, Product]) -> LineItem:
-    """Return the line that takes off again what a balance pays."""
+    """Return the line that takes off again what a balance pays, and says how many units that are, if it has units."""
+    units = None
+    if covered.access_type is AccessType.QUANTITY:
+        assert covered.quantity is not None, "a charge has units"
+        units = negated(covered.quantity)
     return LineItem(
         type=LineType.APPLIED,
         name=f"{balance_name(balance, products, period.start)} applied",
@@ -110,9 +116,11 @@ def _applied_line(covered: LineItem, balance: Balance, period: Period, products:
         product_type=ProductType.FIXED,
         starting_at=covered.starting_at,
         ending_before=covered.ending_before,
+        quantity=units,
         balance_id=covered.balance_id,
         balance_type=covered.balance_type,
         segment_id=covered.segment_id,
+        access_type=covered.access_type,
     )
 
 

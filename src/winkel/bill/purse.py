@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from winkel.bill.balance import part_id
 from winkel.model.account import Account
-from winkel.model.commit import Balance, BalanceType, Segment
+from winkel.model.commit import AccessType, Balance, BalanceType, Segment
 from winkel.model.contract import Contract
 from winkel.model.hierarchy import AccessTo, ChildAccess
 from winkel.model.money import ZERO
@@ -29,6 +29,15 @@ class Purse(Struct, frozen=True, gc=False):
     def is_open(self, period: Period) -> bool:
         """Whether it may be used at all times of the period."""
         return self.segment.starting_at <= period.start and period.end <= self.segment.ending_before
+
+    @property
+    def by_quantity(self) -> bool:
+        """Whether it holds units of what is used, not an amount."""
+        return self.balance.access_type is AccessType.QUANTITY
+
+    def pays_for(self, kind: ProductType) -> bool:
+        """Whether it may pay for a type of product: units are those of usage."""
+        return kind is ProductType.USAGE or not self.by_quantity
 
     def drawn_by(self, use: Use) -> str:
         """Return the id of what this use draws on: the segment, or the part of the seat whose use it is."""
@@ -69,8 +78,11 @@ def edges(among: Iterable[Purse]) -> list[datetime]:
 
 
 def applies(balance: Balance, use: Use) -> bool:
-    """Whether a balance may pay for a use: its own currency, and its products, tags or specifiers (§4.7)."""
-    if balance.credit_type_id != use.credit_type_id:
+    """Whether a balance may pay for a use: its own currency, and its products, tags or specifiers (§4.7).
+
+    Units are covered whatever the currency in which they are priced.
+    """
+    if balance.access_type is AccessType.SPEND and balance.credit_type_id != use.credit_type_id:
         return False
     if balance.seat_group_key is not None and seat_of(balance, use) is None:
         return False

@@ -56,7 +56,8 @@ def scheduled(account: Account, at: datetime) -> list[Scheduled]:
 
     One for each contract, date and currency (metronome-api.md §4.7), and one for each request for services.
     Upcoming ones are drafts too, so that a customer sees what will be asked for; of subscriptions, which may have no
-    end, what they ask for in the next period. What stands on an open usage statement (`placed`) is left out.
+    end, what they ask for in the next period. What stands on an open usage statement (`placed`) is left out. One that
+    was moved keeps its id, and has another date.
     """
     contracts = {each.id: each for each in account.contracts if each.archived_at is None}
     collecting = tuple(each for each in account.contracts if each.scheduled_charges_on_usage_invoices)
@@ -70,8 +71,9 @@ def scheduled(account: Account, at: datetime) -> list[Scheduled]:
     for (date, contract_id, credit_type_id, _), some in sorted(groups.items(), key=lambda each: each[0]):
         made = _scheduled(contracts[contract_id], date, credit_type_id, some)
         if made.invoice_id not in account.invoiced:
-            found.append(made)
-    return found
+            moved = made.contract.issue_dates.get(made.invoice_id, date)
+            found.append(structs.replace(made, date=moved))
+    return sorted(found, key=lambda each: each.date)
 
 
 def placed(account: Account, statement: Statement) -> list[LineItem]:

@@ -25,7 +25,7 @@ from winkel.model.same import Same
 from winkel.model.usage import Group, Hours, HourUsage
 from winkel.rate.composite import Spend, composite, counts
 from winkel.rate.offer import Offer, Term, kept, offer
-from winkel.rate.override import Agreed, may_entitle, overridden
+from winkel.rate.override import Agreed, may_entitle, overridden, priced_in
 from winkel.rate.rate import Charge, rate
 from winkel.rate.schedule import cut
 from winkel.rate.use import Use
@@ -232,11 +232,14 @@ class Pricing:
         Those are where balances that may pay for it begin and end, and where charges of composites do that ask a share
         of it (`shares`).
         """
-        able = self._payers(use)
-        asking = _asking(use, shares, of_composite=of_composite)
-        for piece in cut(period, [*edges(able), *asking, *instants]):
-            among = {each.balance.id: each.balance for each in able if each.is_open(piece)}
-            yield from overridden(self._statement.contract, rate, use, piece, list(among.values()))
+        kind, contract = ProductType.COMPOSITE if of_composite else ProductType.USAGE, self._statement.contract
+        asking = list(_asking(use, shares, of_composite=of_composite))
+        for span, unit in priced_in(contract, rate, use, period):
+            own = use.in_unit(unit)
+            able = [each for each in self._payers(own) if each.pays_for(kind)]
+            for piece in cut(span, [*edges(able), *asking, *instants]):
+                among = {each.balance.id: each.balance for each in able if each.is_open(piece)}
+                yield from overridden(contract, rate, own, piece, list(among.values()))
 
 
 def _asking(use: Use, shares: Iterable[Share], *, of_composite: bool) -> Iterator[datetime]:

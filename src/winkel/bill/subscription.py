@@ -28,7 +28,7 @@ from winkel.model.subscription import (
     Subscription,
     SubscriptionProration,
 )
-from winkel.rate.override import agreed_at
+from winkel.rate.override import agreed_at, unit_at
 from winkel.rate.price import Part, priced
 from winkel.rate.rate import Charge, Instalment
 from winkel.rate.schedule import holding, joined, rated
@@ -272,6 +272,7 @@ def _charges(
             unit_price=unit_price,
             total=multiply(part.quantity, unit_price),
             list_price=agreed.rate.price,
+            list_credit_type_id=agreed.list_unit,
             tier=part.tier,
             instalment=instalment,
         )
@@ -286,6 +287,11 @@ class _Agreed(Struct, frozen=True):
     units: Decimal
     """How many one of the subscription is: the quantity of a SUBSCRIPTION rate, or one."""
 
+    @property
+    def list_unit(self) -> str | None:
+        """The pricing unit of the rate, where an override has another one."""
+        return None if self.rate.credit_type_id == self.use.credit_type_id else self.rate.credit_type_id
+
 
 def _agreed(account: Account, contract: Contract, subscription: Subscription, start: datetime) -> _Agreed | None:
     """Return what holds for the period that begins then; None where the customer is not entitled."""
@@ -294,6 +300,7 @@ def _agreed(account: Account, contract: Contract, subscription: Subscription, st
         return None
     tags = account.products[subscription.product_id].at(start).tags
     use = Use(subscription.product_id, tags, {}, {}, rate.credit_type_id, subscription.rate_frequency)
+    use = use.in_unit(unit_at(contract, rate, use, start))
     price = agreed_at(contract, rate, use, start)
     return None if price is None else _Agreed(rate, use, price, _units(subscription, rate.price, price))
 

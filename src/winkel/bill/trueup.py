@@ -51,6 +51,7 @@ def _true_up(
 ) -> TrueUp:
     """Return the draft of one true-up."""
     its_id = invoice_id(payer.id, InvoiceType.SCHEDULED, item.timestamp, balance.credit_type_id, item.id)
+    date = payer.issue_dates.get(its_id, item.timestamp)
     line = LineItem(
         type=LineType.COMMIT_PURCHASE,
         name=f"{balance_name(balance, account.products, item.timestamp)} true-up",
@@ -73,7 +74,7 @@ def _true_up(
         credit_type_id=balance.credit_type_id,
         line_items=(line,),
         total=amount,
-        issued_at=item.timestamp,
+        issued_at=date,
         net_payment_terms_days=payer.net_payment_terms_days,
         payer=consolidated.payer(account, payer),
     )
@@ -83,7 +84,7 @@ def _true_up(
         segment_id=balance.segments[0].id,
         kind=EntryKind.TRUEUP,
         amount=negated(amount),
-        timestamp=item.timestamp,
+        timestamp=date,
         invoice_id=its_id,
         contract_id=payer.id,
     )

@@ -35,7 +35,7 @@ class Account(Struct, frozen=True, kw_only=True, gc=False):
     metrics: Mapping[str, BillableMetric]
     """By id: every metric that a product names, now or at any other time; others may be there."""
     balances: tuple[Balance, ...]
-    """Of the customers and of their contracts, without archived ones."""
+    """Of the customers and of their contracts, without archived and retired ones."""
     entries: tuple[LedgerEntry, ...]
     """The posted ledger entries of those balances: deductions of finalized invoices and manual entries. Where children
     were added (`bill/recurring.py, with_children`), also what seats give to them."""
@@ -47,7 +47,10 @@ class Account(Struct, frozen=True, kw_only=True, gc=False):
     finalized scheduled invoice gets an invoice of its own (metronome-api.md §4.7, guards of edit)."""
     units: Units = BY_ID
     kept_balances: frozenset[str] = frozenset()
-    """Ids of all balances that are kept, archived ones too: other children of recurring terms are still to be kept."""
+    """Ids of all balances that are kept, archived and retired ones too.
+
+    Other children of recurring terms are still to be kept.
+    """
 
     @property
     def customers(self) -> tuple[Customer, ...]:

@@ -1,4 +1,4 @@
-"""Commit and credit: money promised or given, and when it may be used."""
+"""Commit and credit: money, or units, promised or given, and when it may be used."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -6,6 +6,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from winkel.model.allocation import SeatAllocation
+from winkel.model.credit_type import QUANTITY
 from winkel.model.hierarchy import ChildAccess
 from winkel.model.word import Word
 
@@ -20,6 +21,18 @@ class BalanceType(Word):
     PREPAID = "PREPAID"
     POSTPAID = "POSTPAID"
     CREDIT = "CREDIT"
+
+
+class AccessType(Word):
+    """How a balance is drawn down: by what usage costs, or by how many units were used (metronome-api.md §4.7)."""
+
+    SPEND = "SPEND"
+    QUANTITY = "QUANTITY"
+
+
+def access_type(credit_type_id: str) -> AccessType:
+    """Return how a balance in this pricing unit is drawn down."""
+    return AccessType.QUANTITY if credit_type_id == QUANTITY else AccessType.SPEND
 
 
 class RateSide(Word):
@@ -85,6 +98,7 @@ class Balance(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     product_id: str
     """The FIXED product whose name the invoice shows, unless `name` is given."""
     credit_type_id: str
+    """The pricing unit of its amounts; `QUANTITY`: they are units of what is used."""
     segments: tuple[Segment, ...]
     created_at: datetime
     created_by: str
@@ -109,6 +123,11 @@ class Balance(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     archived_at: datetime | None = None
 
     @property
+    def access_type(self) -> AccessType:
+        """How it is drawn down."""
+        return access_type(self.credit_type_id)
+
+    @property
     def product_ids(self) -> set[str]:
         """The products that it names: its own, and those that it may pay for."""
         named = {each.product_id for each in self.specifiers if each.product_id is not None}
@@ -120,6 +139,8 @@ class Balance(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """How it follows the seats of a subscription; None: it does not."""
     rolled_over_from: RolledOverFrom | None = None
     """Where its amount came from when its contract renewed another (`bill/rollover.py`)."""
+    retired_at: datetime | None = None
+    """Since when it takes no part in billing, because it is used up (`bill/retire.py`)."""
     child_access: ChildAccess | None = None
     """Of a contract's balance: for which of its child contracts it pays too; None: for none."""
 

@@ -126,6 +126,8 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     professional_services: tuple[ProService, ...] = ()
     pro_service_invoices: tuple[ProServiceInvoice, ...] = ()
     """What was asked for of those services, in the order in which it was."""
+    issue_dates: dict[str, datetime] = {}
+    """Invoice id → when it is issued, of scheduled invoices whose date was moved."""
 
     @property
     def dated(self) -> tuple[ScheduledCharge | Discount, ...]:

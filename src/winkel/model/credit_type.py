@@ -34,6 +34,8 @@ USD = CreditType("2714e483-4ff1-48e4-9e25-ac732e8f24f2", "USD (cents)")
 _OTHERS = "AUD BRL CAD CHF CZK EUR GBP INR MXN NGN NOK PLN SEK TRY ZAR NZD SGD"
 CURRENCIES = (USD, *(CreditType(str(uuid.uuid5(uuid.UUID(USD.id), code)), code) for code in _OTHERS.split()))
 """Every fiat currency of metronome-api.md §2, the well-known USD unit first."""
+QUANTITY = "00000000-0000-0000-0000-000000000000"
+"""The id that stands for no pricing unit: what has it is counted in units of what is used (`access_type` QUANTITY)."""
 BY_ID: Units = MappingProxyType({each.id: each for each in CURRENCIES})
 _HUNDREDTH = Decimal("0.01")
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from winkel.model.commit import AccessType
 from winkel.model.hierarchy import ContractRef
 from winkel.model.money import total
 from winkel.model.period import Period
@@ -72,6 +73,8 @@ class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     off again; what no balance pays for is a line of its own. Usage that a postpaid commit counts has the same two
     lines, but its APPLIED line only tells: the total leaves it out (`asked_for`).
 
+    Of a balance of units (`access_type` QUANTITY) the APPLIED line has a quantity, below zero: what is taken from it.
+
     Lines for a custom pricing unit are in that unit, and no total of money has them: a CONVERSION line has what they
     come to in the currency of the invoice (docs/pricing.md, Custom pricing units).
     """
@@ -86,6 +89,8 @@ class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     unit_price: Decimal | None = None
     list_price: Price | None = None
     """The whole price from which the line was rated, before any override."""
+    list_credit_type_id: str | None = None
+    """Of a list price in another pricing unit than the line."""
     starting_at: datetime | None = None
     ending_before: datetime | None = None
     pricing_group_values: dict[str, str] | None = None
@@ -95,6 +100,8 @@ class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     balance_type: str | None = None
     """PREPAID, POSTPAID or CREDIT."""
     segment_id: str | None = None
+    access_type: AccessType = AccessType.SPEND
+    """How the balance is drawn down, if a line names one."""
     product_tags: tuple[str, ...] = ()
     schedule_item_id: str | None = None
     """The item of an invoice schedule that a COMMIT_PURCHASE or SCHEDULED line is for; of a SUBSCRIPTION line what

@@ -72,6 +72,8 @@ class Override(Struct, frozen=True, kw_only=True, omit_defaults=True):
     specifiers: tuple[OverrideSpecifier, ...] = ()
     price: Price | None = None
     """Of an OVERWRITE."""
+    credit_type_id: str | None = None
+    """Of an OVERWRITE: the pricing unit of its price; None: that of the rate."""
     multiplier: Decimal | None = None
     """Of a MULTIPLIER: 0.9 is a discount of 10 %."""
     tiers: tuple[MultiplierTier, ...] = ()

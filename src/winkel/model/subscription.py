@@ -5,10 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from winkel.model.errors import InvalidError
-from winkel.model.money import ZERO, add
+from winkel.model.money import ZERO, add, subtract
 from winkel.model.period import Frequency
 from winkel.model.proration import AmountRounding
 from winkel.model.word import Word
@@ -150,6 +150,24 @@ class Subscription(Struct, frozen=True, kw_only=True, omit_defaults=True):
                     unassigned = max(0, unassigned - 1)
                 unassigned += each.added_unassigned
             yield Seats(moment, tuple(assigned), unassigned)
+
+    def with_seats(self, key: str) -> "Subscription":
+        """Return a subscription of a quantity as one of as many seats at each time, which nobody has (§4.7).
+
+        So it is charged as before. Raises `InvalidError` where the quantity is not whole, or more than seats may be.
+        """
+        changes, had = [], ZERO
+        for moment, quantity in self.quantities():
+            if quantity != quantity.to_integral_value():
+                raise InvalidError(f"the quantity is {quantity} at {moment.isoformat()}, and seats are whole")
+            more = int(subtract(quantity, had))
+            changes.append(
+                SeatChange(starting_at=moment, removed_unassigned=max(0, -more), added_unassigned=max(0, more))
+            )
+            had = quantity
+        made = structs.replace(self, changes=(), seat_group_key=key, seat_changes=tuple(changes))
+        made.check()
+        return made
 
     def check(self) -> None:
         """Raise `InvalidError` unless it can be charged (metronome-api.md §4.7)."""

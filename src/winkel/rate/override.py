@@ -37,6 +37,8 @@ class Agreed(Struct, frozen=True, gc=False):
     """What a use costs: the price that holds, and that of units which certain balances pay for, where it differs."""
 
     price: Price
+    credit_type_id: str
+    """The pricing unit of all of them."""
     by_balance: tuple[tuple[str, Price], ...] = ()
     """(balance id, price)"""
 
@@ -46,19 +48,45 @@ def overridden(
 ) -> Spans[Agreed]:
     """Return what the use costs at each time of the period, in which this rate of its card holds.
 
-    `payers` are the balances that may pay for it. Times at which the customer is not entitled to it are left out. Where
-    neighbours cost the same they are one span.
+    The use must be in the unit in which it is priced at all of these times (`priced_in`). `payers` are the balances
+    that may pay for it. Times at which the customer is not entitled to it are left out. Where neighbours cost the same
+    they are one span.
     """
     near = [each for each in contract.overrides if _reaches(each, period) and concerns(each, use)]
     if not near and rate.commit_price is None:
-        return [(period, Agreed(rate.price))] if rate.entitled else []
+        return [(period, Agreed(rate.price, rate.credit_type_id))] if rate.entitled else []
     edges = [instant for each in near for instant in (each.starting_at, each.ending_before) if instant is not None]
     pieces = ((piece, _agreed(contract, rate, use, near, payers, piece.start)) for piece in cut(period, edges))
     return joined(pieces, operator.eq)
 
 
+def priced_in(contract: Contract, rate: Rate, use: Use, period: Period) -> Spans[str]:
+    """Return the pricing unit of the use at each time of the period: the rate's, or that of an overwrite."""
+    near = [each for each in _overwrites(contract, use) if _reaches(each, period)]
+    if all(each.credit_type_id is None for each in near):
+        return [(period, rate.credit_type_id)]
+    edges = [instant for each in near for instant in (each.starting_at, each.ending_before) if instant is not None]
+    pieces = ((piece, unit_at(contract, rate, use, piece.start)) for piece in cut(period, edges))
+    return joined(pieces, operator.eq)
+
+
+def unit_at(contract: Contract, rate: Rate, use: Use, instant: datetime) -> str:
+    """Return the pricing unit of the use at an instant at which this rate of its card holds."""
+    now = [each for each in _overwrites(contract, use) if each.covers(instant)]
+    return (now[-1].credit_type_id if now else None) or rate.credit_type_id
+
+
+def _overwrites(contract: Contract, use: Use) -> list[Override]:
+    """Return the overwrites for this use, whoever pays, in the order in which they were added: the last one counts."""
+    some = (each for each in contract.overrides if each.type is OverrideType.OVERWRITE and not each.is_commit_specific)
+    return [each for each in some if concerns(each, use)]
+
+
 def agreed_at(contract: Contract, rate: Rate, use: Use, instant: datetime) -> Price | None:
-    """Return what the use costs at an instant at which this rate of its card holds; None: not entitled to it."""
+    """Return what the use costs at an instant at which this rate of its card holds; None: not entitled to it.
+
+    In the unit that `unit_at` says.
+    """
     near = [each for each in contract.overrides if concerns(each, use)]
     found = _agreed(contract, rate, use, near, (), instant)
     return None if found is None else found.price
@@ -77,10 +105,12 @@ def _agreed(
         return None
     order = contract.multiplier_override_prioritization
     price = _price(rate.price, [each for each in now if not each.is_commit_specific], order) or rate.price
-    if rate.commit_price is None and not any(each.is_commit_specific for each in now):
-        return Agreed(price)
+    specific = rate.commit_price is not None or any(each.is_commit_specific for each in now)
+    if not specific or use.credit_type_id != rate.credit_type_id:  # what is specific to commits is in the rate's unit
+        return Agreed(price, use.credit_type_id)
     paid = ((each.id, _paid_price(rate, use, price, now, each, order)) for each in payers)
-    return Agreed(price, tuple((balance_id, special) for balance_id, special in paid if special != price))
+    special_prices = tuple((balance_id, special) for balance_id, special in paid if special != price)
+    return Agreed(price, use.credit_type_id, special_prices)
 
 
 def _paid_price(

@@ -61,6 +61,8 @@ class Charge(Struct, frozen=True, kw_only=True, gc=False):
     total: Decimal
     list_price: Price
     """The whole price before any override; without one, `unit_price` is a part of it."""
+    list_credit_type_id: str | None = None
+    """The pricing unit of the list price, where an override has another one."""
     tier: TierPart | None = None
     special: tuple[tuple[str, Part], ...] = ()
     """(balance id, the same units at another price): what units cost that this balance pays for, where it differs."""
@@ -119,17 +121,22 @@ def charges(
     before: Decimal,
     after: Decimal,
 ) -> list[Charge]:
-    """Return the charges for the units between two positions, counted from the start of the billing period."""
+    """Return the charges for the units between two positions, counted from the start of the billing period.
+
+    `use` is in the unit of the list price; the charges are in the one that is agreed.
+    """
+    own = use.in_unit(agreed.credit_type_id)
     return [
         Charge(
             kind=kind,
-            use=use,
+            use=own,
             name=name,
             period=period,
             quantity=part.quantity,
             unit_price=part.unit_price,
             total=part.total,
             list_price=list_price,
+            list_credit_type_id=None if own is use else use.credit_type_id,
             tier=part.tier,
             special=special,
             position=position,

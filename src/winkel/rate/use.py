@@ -1,6 +1,6 @@
 """Use: what was used, and which terms name it."""
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from winkel.model.commit import Specifier
 from winkel.model.period import Frequency
@@ -16,6 +16,10 @@ class Use(Struct, frozen=True, gc=False):
     credit_type_id: str
     billing_frequency: Frequency | None = None
     """Of a subscription."""
+
+    def in_unit(self, credit_type_id: str) -> "Use":
+        """Return the same use, where it is priced in this unit."""
+        return self if credit_type_id == self.credit_type_id else structs.replace(self, credit_type_id=credit_type_id)
 
     @property
     def key(self) -> tuple[object, ...]:

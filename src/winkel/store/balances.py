@@ -1,13 +1,14 @@
 """Commits and credits, of customers and of contracts. What is left of them is in `store/ledger.py`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
-from winkel.model.commit import Balance, BalanceType
+from winkel.model.commit import AccessType, Balance, BalanceType
+from winkel.model.credit_type import QUANTITY
 from winkel.model.errors import NotFoundError
 from winkel.store.database import Connection
 from winkel.store.sql import Queries, grouped
@@ -30,6 +31,7 @@ class Filter(Struct, frozen=True, kw_only=True):
 
     types: tuple[BalanceType, ...] = tuple(BalanceType)
     id: str | None = None
+    access_type: AccessType | None = None
     covering: datetime | None = None
     """Only those with a segment that covers the instant."""
     starting_at: datetime | None = None
@@ -37,6 +39,7 @@ class Filter(Struct, frozen=True, kw_only=True):
     effective_before: datetime | None = None
     """Only those that give access before the instant."""
     include_archived: bool = False
+    """Also those that are archived or retired."""
     include_contracts: bool = False
     """Those that belong to contracts as well."""
 
@@ -72,7 +75,7 @@ async def ids(tx: Connection, tenant_id: int, customer_ids: Sequence[str]) -> di
 async def of_customer(
     tx: Connection, tenant_id: int, customer_id: str, include_archived: bool = False
 ) -> tuple[Balance, ...]:
-    """Return the balances of a customer and of its contracts, oldest first."""
+    """Return the balances of a customer and of its contracts, oldest first; archived and retired ones if asked for."""
     return (await of_customers(tx, tenant_id, [customer_id], include_archived)).get(customer_id, ())
 
 
@@ -97,6 +100,8 @@ async def page(
         "limit": limit,
         **msgspec.structs.asdict(wanted),
         "types": [str(each) for each in wanted.types],
+        "by_quantity": wanted.access_type and wanted.access_type is AccessType.QUANTITY,
+        "quantity": QUANTITY,
     }
     return msgspec.convert(await (await tx.execute(sql.page, values)).fetchall(), list[Balance])
 
@@ -113,6 +118,16 @@ async def set_schedules(tx: Connection, tenant_id: int, balance: Balance) -> Non
     """Keep the segments and the invoice schedule of a balance as they are now."""
     values = {"tenant_id": tenant_id, "id": balance.id, "segments": Jsonb(balance.segments)}
     await tx.execute(sql.set_schedules, {**values, "invoice_schedule": _json(balance.invoice_schedule)})
+
+
+async def retire(tx: Connection, tenant_id: int, balance_ids: Sequence[str], at: datetime) -> None:
+    """Take commits out of billing: accounts are without them and their entries."""
+    await tx.execute(sql.retire, {"tenant_id": tenant_id, "ids": list(balance_ids), "at": at})
+
+
+async def bring_back(tx: Connection, tenant_id: int, balance_ids: Iterable[str]) -> None:
+    """Let those that are retired take part in billing again."""
+    await tx.execute(sql.bring_back, {"tenant_id": tenant_id, "ids": list(balance_ids)})
 
 
 async def archive_of_contract(tx: Connection, tenant_id: int, contract_id: str, at: datetime) -> None:

@@ -18,25 +18,25 @@ SELECT id::text, type, customer_id::text, contract_id::text, product_id::text, c
        priority, name, description, applicable_contract_ids, applicable_product_ids, applicable_product_tags,
        specifiers, rate_type, invoice_schedule, invoice_contract_id::text, rollover_fraction,
        netsuite_sales_order_id, salesforce_opportunity_id, uniqueness_key, custom_fields, created_at, created_by,
-       archived_at, recurring_id::text, child_access, rolled_over_from, allocation
+       archived_at, recurring_id::text, child_access, rolled_over_from, allocation, retired_at
 FROM balance
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)s
 
 -- name: ids
--- The ids of all balances of some customers and of their contracts, archived or not.
+-- The ids of all balances of some customers and of their contracts, archived and retired ones too.
 SELECT customer_id::text, id::text FROM balance
 WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
 
 -- name: of_customers
--- All balances of some customers and of their contracts, oldest first.
+-- The balances of some customers and of their contracts, oldest first; archived and retired ones if asked for.
 SELECT id::text, type, customer_id::text, contract_id::text, product_id::text, credit_type_id::text, segments,
        priority, name, description, applicable_contract_ids, applicable_product_ids, applicable_product_tags,
        specifiers, rate_type, invoice_schedule, invoice_contract_id::text, rollover_fraction,
        netsuite_sales_order_id, salesforce_opportunity_id, uniqueness_key, custom_fields, created_at, created_by,
-       archived_at, recurring_id::text, child_access, rolled_over_from, allocation
+       archived_at, recurring_id::text, child_access, rolled_over_from, allocation, retired_at
 FROM balance
 WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
-  AND (%(include_archived)s OR archived_at IS NULL)
+  AND (%(include_archived)s OR archived_at IS NULL AND retired_at IS NULL)
 ORDER BY created_at, id
 
 -- name: page
@@ -45,12 +45,13 @@ SELECT id::text, type, customer_id::text, contract_id::text, product_id::text, c
        priority, name, description, applicable_contract_ids, applicable_product_ids, applicable_product_tags,
        specifiers, rate_type, invoice_schedule, invoice_contract_id::text, rollover_fraction,
        netsuite_sales_order_id, salesforce_opportunity_id, uniqueness_key, custom_fields, created_at, created_by,
-       archived_at, recurring_id::text, child_access, rolled_over_from, allocation
+       archived_at, recurring_id::text, child_access, rolled_over_from, allocation, retired_at
 FROM balance
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
   AND type = ANY (%(types)s)
   AND (%(id)s::uuid IS NULL OR id = %(id)s)
-  AND (%(include_archived)s OR archived_at IS NULL)
+  AND (%(by_quantity)s::boolean IS NULL OR (credit_type_id = %(quantity)s) = %(by_quantity)s)
+  AND (%(include_archived)s OR archived_at IS NULL AND retired_at IS NULL)
   AND (%(include_contracts)s OR contract_id IS NULL)
   AND (%(covering)s::timestamptz IS NULL OR EXISTS (
        SELECT FROM jsonb_to_recordset(segments) AS segment (starting_at timestamptz, ending_before timestamptz)
@@ -80,6 +81,15 @@ WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 -- Shorten the access or the invoicing of a balance.
 UPDATE balance SET segments = %(segments)s, invoice_schedule = %(invoice_schedule)s
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
+
+-- name: retire
+-- Take used up commits out of billing.
+UPDATE balance SET retired_at = %(at)s WHERE tenant_id = %(tenant_id)s AND id = ANY (%(ids)s::uuid[])
+
+-- name: bring_back
+-- Let retired commits take part in billing again.
+UPDATE balance SET retired_at = NULL
+WHERE tenant_id = %(tenant_id)s AND id = ANY (%(ids)s::uuid[]) AND retired_at IS NOT NULL
 
 -- name: archive_of_contract
 -- Archive the balances of a contract together with it.

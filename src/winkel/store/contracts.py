@@ -75,6 +75,12 @@ async def page(
     return msgspec.convert(await (await tx.execute(sql.page, values)).fetchall(), list[Contract])
 
 
+async def holders(tx: Connection, tenant_id: int, after: str | None, limit: int) -> list[str]:
+    """Return the ids of at most `limit` customers with open contracts that follow `after`, in order."""
+    rows = await tx.execute(sql.holders, {"tenant_id": tenant_id, "after": after, "limit": limit})
+    return [row["customer_id"] for row in await rows.fetchall()]
+
+
 async def update(tx: Connection, tenant_id: int, contract: Contract) -> None:
     """Keep the terms of a contract as they are now. What they were is kept by `store/edits.py`."""
     await tx.execute(sql.update, _values(tenant_id, contract))
@@ -104,6 +110,7 @@ def _values(tenant_id: int, contract: Contract) -> dict[str, Any]:
     values["subscriptions"] = Jsonb(contract.subscriptions)
     values["usage_filters"] = Jsonb(contract.usage_filters)
     values["discounts"] = Jsonb(contract.discounts)
+    values["issue_dates"] = Jsonb(contract.issue_dates)
     values["professional_services"] = Jsonb(contract.professional_services)
     values["pro_service_invoices"] = Jsonb(contract.pro_service_invoices)
     values["transition"] = None if contract.transition is None else Jsonb(contract.transition)

@@ -22,7 +22,7 @@ SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, endin
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
        created_at, created_by, archived_at, recurring_balances, subscriptions, usage_filters,
        as_child, consolidation, transition, package_id::text, discounts, scheduled_charges_on_usage_invoices,
-       professional_services, pro_service_invoices
+       professional_services, pro_service_invoices, issue_dates
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)s
 
@@ -33,7 +33,7 @@ SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, endin
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
        created_at, created_by, archived_at, recurring_balances, subscriptions, usage_filters,
        as_child, consolidation, transition, package_id::text, discounts, scheduled_charges_on_usage_invoices,
-       professional_services, pro_service_invoices
+       professional_services, pro_service_invoices, issue_dates
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
   AND (%(include_archived)s OR archived_at IS NULL)
@@ -46,7 +46,7 @@ SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, endin
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
        created_at, created_by, archived_at, recurring_balances, subscriptions, usage_filters,
        as_child, consolidation, transition, package_id::text, discounts, scheduled_charges_on_usage_invoices,
-       professional_services, pro_service_invoices
+       professional_services, pro_service_invoices, issue_dates
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
   AND (%(include_archived)s OR archived_at IS NULL)
@@ -57,14 +57,23 @@ WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
 ORDER BY created_at, id
 LIMIT %(limit)s
 
+-- name: holders
+-- The next customers that have open contracts, by id.
+SELECT customer_id::text FROM contract
+WHERE tenant_id = %(tenant_id)s AND archived_at IS NULL
+  AND (%(after)s::uuid IS NULL OR customer_id > %(after)s)
+GROUP BY customer_id
+ORDER BY contract.customer_id
+LIMIT %(limit)s
+
 -- name: update
 -- Change the terms of a contract; whose it is, when it began and how it is billed stays.
 UPDATE contract SET name = %(name)s, ending_before = %(ending_before)s,
     net_payment_terms_days = %(net_payment_terms_days)s, overrides = %(overrides)s,
     scheduled_charges = %(scheduled_charges)s, recurring_balances = %(recurring_balances)s,
     subscriptions = %(subscriptions)s, usage_filters = %(usage_filters)s,
-    discounts = %(discounts)s, professional_services = %(professional_services)s,
-    pro_service_invoices = %(pro_service_invoices)s
+    discounts = %(discounts)s, issue_dates = %(issue_dates)s,
+    professional_services = %(professional_services)s, pro_service_invoices = %(pro_service_invoices)s
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 
 -- name: archive

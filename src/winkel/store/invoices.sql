@@ -95,7 +95,10 @@ UPDATE invoice SET status = 'VOID' WHERE tenant_id = %(tenant_id)s AND id = %(id
 -- what its true-up asks for (of a void one: nothing). In all tenants.
 WITH taken AS (
     SELECT tenant_id, invoice.id, (line ->> 'balance_id')::uuid AS balance_id,
-           CASE line ->> 'type' WHEN 'commit_purchase' THEN -1 ELSE 1 END * (line ->> 'total')::numeric AS amount
+           CASE WHEN line ->> 'type' = 'commit_purchase' THEN -(line ->> 'total')::numeric
+                WHEN line ->> 'access_type' = 'QUANTITY' THEN (line ->> 'quantity')::numeric
+                ELSE (line ->> 'total')::numeric
+           END AS amount
     FROM invoice, jsonb_array_elements(line_items) AS line
     WHERE status = 'FINALIZED' AND invoice.type <> 'USAGE_CONSOLIDATED'
       AND (line ->> 'type' = 'applied_commit_or_credit'

@@ -15,7 +15,7 @@ sql = Queries(__name__)
 async def of_customers(
     tx: Connection, tenant_id: int, customer_ids: Sequence[str]
 ) -> dict[str, tuple[LedgerEntry, ...]]:
-    """Return the posted entries of all balances of some customers by customer, oldest first."""
+    """Return the posted entries of some customers' balances by customer, without retired ones, oldest first."""
     rows = await tx.execute(sql.of_customers, {"tenant_id": tenant_id, "customer_ids": list(customer_ids)})
     return grouped((row.pop("customer_id"), msgspec.convert(row, LedgerEntry)) for row in await rows.fetchall())
 
@@ -26,9 +26,9 @@ async def of_invoice(tx: Connection, tenant_id: int, invoice_id: str) -> tuple[L
     return msgspec.convert(await rows.fetchall(), tuple[LedgerEntry, ...])
 
 
-async def of_balance(tx: Connection, tenant_id: int, balance_id: str) -> tuple[LedgerEntry, ...]:
-    """Return all posted entries of a balance."""
-    rows = await tx.execute(sql.of_balance, {"tenant_id": tenant_id, "balance_id": balance_id})
+async def of_balances(tx: Connection, tenant_id: int, balance_ids: Sequence[str]) -> tuple[LedgerEntry, ...]:
+    """Return all posted entries of some balances, retired or not, oldest first."""
+    rows = await tx.execute(sql.of_balances, {"tenant_id": tenant_id, "balance_ids": list(balance_ids)})
     return msgspec.convert(await rows.fetchall(), tuple[LedgerEntry, ...])
 
 

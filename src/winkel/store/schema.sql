@@ -536,6 +536,7 @@ CREATE TABLE contract (
     scheduled_charges_on_usage_invoices text,
     professional_services    jsonb NOT NULL DEFAULT '[]',   -- list of model/pro_service.py, ProService
     pro_service_invoices     jsonb NOT NULL DEFAULT '[]',   -- list of model/pro_service.py, ProServiceInvoice
+    issue_dates              jsonb NOT NULL DEFAULT '{}',   -- invoice id → date, of open scheduled invoices that were moved
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
     FOREIGN KEY (tenant_id, rate_card_id) REFERENCES rate_card,
@@ -599,6 +600,7 @@ CREATE TABLE balance (
     child_access             jsonb,               -- model/hierarchy.py, ChildAccess
     rolled_over_from         jsonb,               -- model/commit.py, RolledOverFrom
     allocation               jsonb,               -- model/allocation.py, SeatAllocation: how it follows seats
+    retired_at               timestamptz,         -- since when it takes no part in billing: it is used up
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
     FOREIGN KEY (tenant_id, contract_id) REFERENCES contract,
