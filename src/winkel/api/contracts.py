@@ -154,7 +154,7 @@ async def update_end_date(request: Request[Any, Any, Any], api: Api, caller: Cal
     async with api.database.transaction(tenant_id) as tx:
         await commits.open_customer(tx, tenant_id, customer_id)
         contract = await commits.open_contract(tx, tenant_id, customer_id, str(asked.contract_id))
-        await renewals.check_not_renewed(tx, tenant_id, contract, "$.contract_id")
+        await renewals.check_end(tx, tenant_id, contract, end, "$.contract_id")
         allowed = asked.allow_ending_before_finalized_invoice
         await contract_ends.check(tx, tenant_id, contract, end, allowed, "$.ending_before")
         await actions.keep_begun(tx, tenant_id, customer_id, at)
@@ -191,7 +191,7 @@ async def agree(
     recurring = seat_links.linked(contract.recurring_balances, (), named_so, places)
     contract = structs.replace(contract, subscriptions=subscribed, recurring_balances=recurring)
     if contract.as_child is not None:
-        await hierarchy.check_parent(tx, tenant_id, contract.as_child, at, "$.hierarchy_configuration")
+        await hierarchy.check_parent(tx, tenant_id, contract, contract.as_child, at, "$.hierarchy_configuration")
     await hierarchy.check_access(tx, tenant_id, contract, asked)
     for each in contract.usage_filters:
         await usage_filters.check(tx, tenant_id, card, each, "$.usage_filter")
