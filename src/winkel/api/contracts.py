@@ -8,6 +8,7 @@ from litestar import Request, post
 from msgspec import structs
 
 from winkel.api import (
+    aliases,
     commits,
     contract_ends,
     fields,
@@ -52,6 +53,7 @@ from winkel.api.terms import Origin
 from winkel.api.wire import CursorPage, Data, Id
 from winkel.bill import actions
 from winkel.bill.recurring import children
+from winkel.model.alias import AliasOwner
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract
 from winkel.model.errors import NotFoundError
@@ -200,19 +202,11 @@ async def agree(
 
 async def _rate_card(tx: Connection, tenant_id: int, asked: CreateContract) -> str | None:
     """Return the card that was named or that has the alias at the contract's start. Raises `InvalidError`."""
-    if asked.rate_card_alias is not None:
-        if asked.rate_card_id is not None:
-            fields.refuse("give rate_card_id or rate_card_alias, not both", "$.rate_card_alias")
-        start = fields.hour(asked.starting_at, "$.starting_at")
-        found = await rate_cards.resolve(tx, tenant_id, asked.rate_card_alias, start)
-        if found is None:
-            message = f"no rate card has the alias {asked.rate_card_alias!r} when the contract starts"
-            fields.refuse(message, "$.rate_card_alias")
-    elif asked.rate_card_id is not None:
-        found = str(asked.rate_card_id)
-    else:
+    by_id, by_alias = asked.rate_card_id, asked.rate_card_alias
+    if by_id is None and by_alias is None:
         return None
-    place = "$.rate_card_alias" if asked.rate_card_alias else "$.rate_card_id"
+    start = fields.hour(asked.starting_at, "$.starting_at")
+    found, place = await aliases.named(tx, tenant_id, AliasOwner.RATE_CARD, by_id, by_alias, start)
     try:
         card = await rate_cards.get(tx, tenant_id, found)
     except NotFoundError as error:
