@@ -1,6 +1,7 @@
 """Hierarchies over the API: families share, pay and are invoiced together, and see only what is theirs."""
 
 import asyncio
+import uuid
 from decimal import Decimal
 
 import metronome
@@ -188,6 +189,21 @@ async def test_a_consolidated_invoice_from_draft_to_regenerated(family, sdk, app
     assert [ref["invoice_id"] for ref in kept["constituent_invoices"]][1:] == [anew]
 
 
+async def test_the_first_hierarchy_of_a_tenant_makes_a_family(sdk, app_client, owner) -> None:
+    """Without hierarchies each customer is a family; who does not exist, or is another tenant's, has none."""
+    tenant, (parent, child, loner) = app_client.tenant.id, [await seed.customer(sdk, name) for name in ("A", "B", "C")]
+    asked = [loner, child, child, str(uuid.uuid4())]
+    assert await whom_to_bill.families(owner, tenant, asked) == {child: (child,), loner: (loner,)}
+    assert await whom_to_bill.families(owner, tenant + 1, asked) == {}
+    main = (await sdk.v1.contracts.create(customer_id=parent, starting_at=seed.at(2026))).data.id
+    place = {"parent": {"customer_id": parent, "contract_id": main}}
+    made = await sdk.v1.contracts.create(customer_id=child, starting_at=seed.at(2026), hierarchy_configuration=place)
+    both = tuple(sorted([parent, child]))
+    assert await whom_to_bill.families(owner, tenant, asked) == {child: both, loner: (loner,)}
+    await sdk.v1.contracts.archive(customer_id=child, contract_id=made.data.id, void_invoices=False)
+    assert await whom_to_bill.families(owner, tenant, asked) == {child: (child,), loner: (loner,)}
+
+
 async def test_two_workers_draw_the_pool_once(family, app_client, clock, owner, database_url) -> None:
     """They begin at the same moment, one asked for the parent and one for a child: nothing is drawn or asked twice."""
     await family.use(Disney=200, Hulu=300, ESPN=200)
@@ -226,7 +242,7 @@ async def test_who_waits_for_a_family_that_grows_waits_for_all_of_it(family, app
             account = await load(waiter, tenant, loner)
             assert {each.id for each in account.customers} == {loner, *family.customers.values()}
             async with third.transaction():  # a worker leaves all of them alone now
-                assert await whom_to_bill.take(third, tenant, list(family.customers.values()), api.clock()) == []
+                assert await whom_to_bill.take(third, tenant, list(family.customers.values()), api.clock()) == {}
 
     async with gate.transaction():
         await whom_to_bill.lock_customer(gate, tenant, loner, family.customers["Disney"])

@@ -294,7 +294,7 @@ async def finalize_due(
     tx: Connection,
     further: Sequence[Lender],
     tenant_id: int,
-    customer_ids: Sequence[str],
+    families: Mapping[str, Sequence[str]],
     *,
     grace: timedelta,
     until: datetime,
@@ -302,13 +302,13 @@ async def finalize_due(
 ) -> list[Billed]:
     """Make every draft of these families final that is due at `until`, keep what has begun, say when to look again.
 
-    `customer_ids` name one of each. They must be taken (`billing.take`), so two workers never invoice one period
-    twice, and deductions of one balance have one order. `until` is an instant of which it is known that everything
-    that arrived before it has been metered.
+    They must be what `billing.take` has taken, so two workers never invoice one period twice, and deductions of one
+    balance have one order. `until` is an instant of which it is known that everything that arrived before it has been
+    metered.
     Contracts that can't be rated hold back only those that share a balance with them (`apart`); they are tried again
     after `RETRY`. What can't be written raises, and then nothing is.
     """
-    read = await accounts.load_some(tx, tenant_id, customer_ids)
+    read = await accounts.load_some(tx, tenant_id, families)
     known = {customer_id: whole(account, at) for customer_id, account in read.items()}
     parts = {customer_id: [_Part(each) for each in apart(account)] for customer_id, account in known.items()}
     async with shards.reading(tx, further, tenant_id) as reader:
