@@ -50,8 +50,8 @@ async def test_aliases_of_both_kinds_stay(postgres: str, database_url: str) -> N
 
 
 @asynccontextmanager
-async def migrated(postgres: str, database_url: str, last: str, rows: str) -> AsyncIterator[Connection]:
-    """Give a database that had these rows before the last of its migrations."""
+async def migrated(postgres: str, database_url: str, first: str, rows: str) -> AsyncIterator[Connection]:
+    """Give a database that had these rows before this migration; it and all that follow were applied to them."""
     owner = await database.connect(database_url)
     name = f"{owner.info.dbname}_old"
     await owner.execute(build.SQL("CREATE DATABASE {}").format(build.Identifier(name)))
@@ -59,11 +59,9 @@ async def migrated(postgres: str, database_url: str, last: str, rows: str) -> As
         old = await database.connect(at_database(postgres, name))
         texts = dict(migrations())
         for each in sorted(texts):
-            if each == last:
-                break
+            if each == first:
+                await old.execute(rows.encode())
             await old.execute(texts[each].encode())
-        await old.execute(rows.encode())
-        await old.execute(texts[last].encode())
         yield old
         await old.close()
     finally:
