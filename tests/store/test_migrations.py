@@ -33,8 +33,8 @@ async def test_changes_of_ends_become_edits(postgres: str, database_url: str) ->
 
 
 async def test_aliases_of_both_kinds_stay(postgres: str, database_url: str) -> None:
-    """0018: each alias names what it named, when it did, in the order in which it was given; ids of kinds never mix."""
-    async with migrated(postgres, database_url, "0018_aliases", OLD_ALIASES) as old:
+    """0020: each alias names what it named, when it did, in the order in which it was given; ids of kinds never mix."""
+    async with migrated(postgres, database_url, "0020_aliases", OLD_ALIASES) as old:
         march = datetime(2026, 3, 1, tzinfo=UTC)
         card = await rate_cards.get(old, 1, "00000000-0000-4000-8000-000000000001")
         other = await rate_cards.get(old, 1, "00000000-0000-4000-8000-000000000002")
