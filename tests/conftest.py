@@ -84,7 +84,8 @@ def further_url(postgres: str, template: str) -> Iterator[str]:
 def _fresh(postgres: str, template: str) -> Iterator[str]:
     name = f"winkel_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        # Copying files takes a tenth of the time of writing every page to the WAL, which is how it is done unless said.
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     yield at_database(postgres, name)
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

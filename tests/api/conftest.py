@@ -55,10 +55,20 @@ def api(database_url: str, clock, settings: Settings) -> Api:
     )
 
 
+_ROUTES, _built = winkel_app.ROUTES, list[Litestar]()
+
+
 @pytest.fixture
 async def application(api: Api) -> AsyncIterator[Litestar]:
-    """Return the running application."""
-    app = winkel_app.create(api)
+    """Return the running application. It is built once: only its state is a test's own, unless its routes are too."""
+    if winkel_app.ROUTES is not _ROUTES:
+        app = winkel_app.create(api)
+    elif _built:
+        app = _built[0]
+        app.state = winkel_app.state(api)
+    else:
+        app = winkel_app.create(api)
+        _built.append(app)
     async with app.lifespan():
         yield app
 

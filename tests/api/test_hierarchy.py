@@ -8,6 +8,7 @@ import metronome
 import pytest
 
 from api import billing, seed
+from api.family import Family, begun
 from winkel.bill.worker import Worker
 from winkel.config import Settings
 from winkel.model.credit_type import USD
@@ -27,79 +28,9 @@ async def balanced_books(owner):
     assert await invoices.unbalanced(owner) == []
 
 
-class Family:
-    """A parent with a pool of 500 cents for all its children, and two children; a unit of model a costs a cent."""
-
-    def __init__(self, sdk, api, clock, database_url) -> None:
-        self.sdk, self.api, self.clock, self.database_url = sdk, api, clock, database_url
-        self.customers: dict[str, str] = {}
-        self.contracts: dict[str, str] = {}
-
-    async def begin(self) -> None:
-        self.card, self.product = await billing.priced_card(self.sdk)
-        self.fixed = await seed.fixed_product(self.sdk)
-        behavior = {"parent_behavior": {"invoice_consolidation_type": "CONCATENATE"}}
-        await self.contract("Disney", behavior, commits=[self.commit("Pool", 500, child_access={"type": "ALL"})])
-        await self.contract("Hulu", self.under("Disney", payer="PARENT", usage_statement_behavior="CONSOLIDATE"))
-        await self.contract("ESPN", self.under("Disney"))
-
-    def commit(self, name: str, amount: int, **hierarchy) -> dict:
-        items = [{"amount": amount, "starting_at": seed.at(2026), "ending_before": seed.at(2027)}]
-        return {
-            "product_id": self.fixed,
-            "type": "PREPAID",
-            "name": name,
-            "access_schedule": {"schedule_items": items},
-            **({"hierarchy_configuration": hierarchy} if hierarchy else {}),
-        }
-
-    def ref(self, name: str) -> dict[str, str]:
-        return {"customer_id": self.customers[name], "contract_id": self.contracts[name]}
-
-    def under(self, name: str, **more: str) -> dict:
-        return {"parent": self.ref(name), **more}
-
-    async def contract(self, name: str, hierarchy: dict, **more) -> None:
-        self.customers[name] = await seed.customer(self.sdk, name)
-        made = await self.sdk.v1.contracts.create(
-            customer_id=self.customers[name],
-            starting_at=seed.at(2026),
-            rate_card_id=self.card,
-            hierarchy_configuration=hierarchy,
-            **more,
-        )
-        self.contracts[name] = made.data.id
-        self.clock.move(minutes=1)  # so that older contracts draw first
-
-    async def use(self, **units: int) -> None:
-        """Use units in January."""
-        await self.sdk.v1.usage.ingest(
-            usage=[
-                billing.event(uuid.uuid4().int % 10**9, self.customers[name], seed.at(2026, 1, 20), model="a", tokens=n)
-                for name, n in units.items()
-            ]
-        )
-        await billing.meter(self.api, self.database_url)
-
-    async def entries(self, name: str) -> list[tuple[str, float, str | None]]:
-        """Return the ledgers of a customer: kind, amount, and whose contract it is that draws."""
-        found = await self.sdk.v1.contracts.list_balances(
-            customer_id=self.customers[name], include_ledgers=True, include_contract_balances=True
-        )
-        names = {contract: its for its, contract in self.contracts.items()}
-        return [
-            (entry.type.removeprefix("PREPAID_COMMIT_"), entry.amount, names.get(getattr(entry, "contract_id", None)))
-            for each in found.data
-            for entry in each.ledger
-        ]
-
-
 @pytest.fixture
 async def family(sdk, api, clock, database_url) -> Family:
-    made = Family(sdk, api, clock, database_url)
-    clock.move(days=max(0, (seed.at(2026, 1, 25) - clock()).days))
-    await made.begin()
-    return made
+    return await begun(sdk, api, clock, database_url)
 
 
 async def of(client, family, name, **query):
@@ -258,6 +189,21 @@ async def test_a_consolidated_invoice_from_draft_to_regenerated(family, sdk, app
     assert [ref["invoice_id"] for ref in kept["constituent_invoices"]][1:] == [anew]
 
 
+async def test_the_first_hierarchy_of_a_tenant_makes_a_family(sdk, app_client, owner) -> None:
+    """Without hierarchies each customer is a family; who does not exist, or is another tenant's, has none."""
+    tenant, (parent, child, loner) = app_client.tenant.id, [await seed.customer(sdk, name) for name in ("A", "B", "C")]
+    asked = [loner, child, child, str(uuid.uuid4())]
+    assert await whom_to_bill.families(owner, tenant, asked) == {child: (child,), loner: (loner,)}
+    assert await whom_to_bill.families(owner, tenant + 1, asked) == {}
+    main = (await sdk.v1.contracts.create(customer_id=parent, starting_at=seed.at(2026))).data.id
+    place = {"parent": {"customer_id": parent, "contract_id": main}}
+    made = await sdk.v1.contracts.create(customer_id=child, starting_at=seed.at(2026), hierarchy_configuration=place)
+    both = tuple(sorted([parent, child]))
+    assert await whom_to_bill.families(owner, tenant, asked) == {child: both, loner: (loner,)}
+    await sdk.v1.contracts.archive(customer_id=child, contract_id=made.data.id, void_invoices=False)
+    assert await whom_to_bill.families(owner, tenant, asked) == {child: (child,), loner: (loner,)}
+
+
 async def test_two_workers_draw_the_pool_once(family, app_client, clock, owner, database_url) -> None:
     """They begin at the same moment, one asked for the parent and one for a child: nothing is drawn or asked twice."""
     await family.use(Disney=200, Hulu=300, ESPN=200)
@@ -296,7 +242,7 @@ async def test_who_waits_for_a_family_that_grows_waits_for_all_of_it(family, app
             account = await load(waiter, tenant, loner)
             assert {each.id for each in account.customers} == {loner, *family.customers.values()}
             async with third.transaction():  # a worker leaves all of them alone now
-                assert await whom_to_bill.take(third, tenant, list(family.customers.values()), api.clock()) == []
+                assert await whom_to_bill.take(third, tenant, list(family.customers.values()), api.clock()) == {}
 
     async with gate.transaction():
         await whom_to_bill.lock_customer(gate, tenant, loner, family.customers["Disney"])

@@ -87,7 +87,9 @@ def after_grace(account: Account, usage: dict) -> tuple[Account, list[Draft]]:
     """Return the account when the old contract's last statement is final, and what became so."""
     found = bill(account, usage)
     due = [each for each in found.drafts if due_at(each, GRACE) <= MIDDLE + GRACE]
-    return keep(account, due, settled(found.rollovers, [each for each in found.drafts if each not in due])), due
+    return keep(
+        account, due, settled(account, found.rollovers, [each for each in found.drafts if each not in due])
+    ), due
 
 
 def check(account: Account) -> None:

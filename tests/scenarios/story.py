@@ -275,7 +275,9 @@ class Story:
         )
 
     def _end(self, name: str, end: datetime) -> None:
-        """End a contract where another begins: its own balances too; true-ups are still asked for."""
+        """End a contract where another begins, unless it ended before: its own balances too; true-ups stay."""
+        if (so_far := self.contracts[name].ending_before) is not None and so_far <= end:
+            return
         held = [each for each in self.balances.values() if each.contract_id == name]
         old = self.contracts[name]
         self.contracts[name], cut = ended(old, held, end, end, ())
@@ -549,8 +551,15 @@ class Story:
         due = [each for each in found.drafts if due_at(each, GRACE) <= at]
         for each in due:
             self._keep(each)
-        self._roll(settled(found.rollovers, [each for each in found.drafts if each not in due]))
+        self._roll(settled(self.account(at), found.rollovers, [each for each in found.drafts if each not in due]))
         return due
+
+    def _settled_again(
+        self, account: Account, contract: str, entries: Iterable[LedgerEntry], cause: str
+    ) -> list[Rollover]:
+        """Return what changes of what rolled over from the contracts on which one draws."""
+        drawn, posted = self.contracts[contract].draws_on, tuple(entries)
+        return [each for one in drawn for each in settled_again(account, one, posted, cause)]
 
     def _roll(self, rolled: Iterable[Rollover]) -> None:
         """Keep what has rolled over."""
@@ -580,7 +589,7 @@ class Story:
         invoice = self._kept(kind, contract, day, InvoiceStatus.FINALIZED)
         entries = [each for each in self.entries if each.invoice_id == invoice.id]
         back = credited(invoice, entries)
-        rolled = settled_again(self.account(BEGINNING), contract, back, f"{invoice.id} VOID")
+        rolled = self._settled_again(self.account(BEGINNING), contract, back, f"{invoice.id} VOID")
         self.final[invoice.id] = structs.replace(invoice, status=InvoiceStatus.VOID)
         self.entries.extend(back)
         self._roll(rolled)
@@ -592,7 +601,7 @@ class Story:
         account = self.account(at)
         made = regenerated(account, void, self._metered(needs_again(account, void, at)), at)
         made = structs.replace(made, invoice=structs.replace(made.invoice, issued_at=at))
-        rolled = settled_again(account, contract, made.entries, f"{made.invoice.id} FINALIZED")
+        rolled = self._settled_again(account, contract, made.entries, f"{made.invoice.id} FINALIZED")
         self._keep(made)
         self._roll(rolled)
         return made

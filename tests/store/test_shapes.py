@@ -46,9 +46,9 @@ TABLES: dict[str, type[Any]] = {
 ELSEWHERE = {
     ("customer", "ingest_aliases"): "rows of ingest_alias, so that an alias has one holder",
     ("credit_type", "is_currency"): "never: currencies are not kept",
-    ("rate_card", "aliases"): "rows of rate_card_alias, so that a name has one card at a time",
+    ("rate_card", "aliases"): "rows of alias, so that a name has one card at a time",
     ("rate", "position"): "rows of rate_card_product, one for each product of a card",
-    ("package", "aliases"): "rows of package_alias, so that a name has one package at a time",
+    ("package", "aliases"): "rows of alias, so that a name has one package at a time",
 }
 """Fields that are kept in a table of their own."""
 COLUMNS_ONLY = {

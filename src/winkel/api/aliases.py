@@ -1,11 +1,15 @@
-"""Aliases of request bodies → names of rate cards and packages, over time (metronome-api.md §4.6, §4.15)."""
+"""Aliases of rate cards and packages: request bodies → names over time, and what a name stands for (§4.6, §4.15)."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
 
 from msgspec import Struct
 
 from winkel.api import fields
-from winkel.model.rate_card import Alias
+from winkel.model.alias import Alias, AliasOwner
+from winkel.store import aliases as kept
+from winkel.store.database import Connection
 
 
 class AliasIn(Struct, forbid_unknown_fields=True):
@@ -30,6 +34,24 @@ def aliases(asked: Sequence[AliasIn]) -> tuple[Alias, ...]:
             fields.refuse(f"the alias {each.name!r} is given twice for the same time", place)
         found.append(alias)
     return tuple(found)
+
+
+async def named(
+    tx: Connection, tenant_id: int, owner: AliasOwner, its_id: UUID | None, alias: str | None, start: datetime
+) -> tuple[str, str]:
+    """Return the id of what a new contract names by its id or by its alias at the contract's start, and the place.
+
+    Exactly one of both must be given. Raises `InvalidError`.
+    """
+    place = f"$.{owner.lower()}_alias"
+    if alias is None:
+        return str(its_id), f"$.{owner.lower()}_id"
+    if its_id is not None:
+        fields.refuse(f"give {owner.lower()}_id or {owner.lower()}_alias, not both", place)
+    found = await kept.resolve(tx, tenant_id, owner, alias, start)
+    if found is None:
+        fields.refuse(f"no {owner.called} has the alias {alias!r} when the contract starts", place)
+    return found, place
 
 
 def _meet(one: Alias, other: Alias) -> bool:

@@ -90,13 +90,25 @@ ROUTES: list[Any] = [
 
 def create(api: Api) -> Litestar:
     """Return the ASGI application over this outside world."""
+    with warnings.catch_warnings():
+        # A handler asks for what it needs by name and type; Litestar 3 will want `NamedDependency[…]` around the type.
+        warnings.simplefilter("ignore", LitestarDeprecationWarning)
+        return Litestar(
+            route_handlers=ROUTES,
+            dependencies={"api": Provide(_give_api), "caller": Provide(_give_caller)},
+            middleware=[auth.middleware, idempotency.middleware],
+            exception_handlers=errors.HANDLERS,
+            response_class=JsonResponse,
+            request_max_body_size=BODY_BYTES_MAX,
+            lifespan=[_lifespan],
+            openapi_config=None,
+            logging_config=None,
+            state=state(api),
+        )
 
-    async def give_api(scope: Scope) -> Api:
-        return idempotency.api_of(scope, api)
 
-    async def give_caller(scope: Scope) -> Caller:
-        return auth.caller_of(scope)
-
+def state(api: Api) -> State:
+    """Return what an application holds; handlers hold nothing, so one application may go on over another world."""
     intake = Intake(
         api.log,
         api.routes,
@@ -104,32 +116,28 @@ def create(api: Api) -> Litestar:
         quotas=api.quotas,
         pressure=api.pressure,
     )
+    return State({"api": api, "intake": intake})
 
-    @asynccontextmanager
-    async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        await api.database.open()
-        for each in api.further:
-            await each.open(wait=False)  # events are accepted without it; usage is not shown
-        try:
-            yield
-        finally:
-            await intake.close()
-            await api.log.close()
-            for each in (api.database, *api.further):
-                await each.close()
 
-    with warnings.catch_warnings():
-        # A handler asks for what it needs by name and type; Litestar 3 will want `NamedDependency[…]` around the type.
-        warnings.simplefilter("ignore", LitestarDeprecationWarning)
-        return Litestar(
-            route_handlers=ROUTES,
-            dependencies={"api": Provide(give_api), "caller": Provide(give_caller)},
-            middleware=[auth.middleware, idempotency.middleware],
-            exception_handlers=errors.HANDLERS,
-            response_class=JsonResponse,
-            request_max_body_size=BODY_BYTES_MAX,
-            lifespan=[lifespan],
-            openapi_config=None,
-            logging_config=None,
-            state=State({"api": api, "intake": intake}),
-        )
+async def _give_api(scope: Scope) -> Api:
+    return idempotency.api_of(scope)
+
+
+async def _give_caller(scope: Scope) -> Caller:
+    return auth.caller_of(scope)
+
+
+@asynccontextmanager
+async def _lifespan(app: Litestar) -> AsyncIterator[None]:
+    """Open the databases and close them, after what came in is in the log."""
+    api: Api = app.state.api
+    await api.database.open()
+    for each in api.further:
+        await each.open(wait=False)  # events are accepted without it; usage is not shown
+    try:
+        yield
+    finally:
+        await app.state.intake.close()
+        await api.log.close()
+        for each in (api.database, *api.further):
+            await each.close()

@@ -8,6 +8,7 @@ from litestar import Request, post
 from msgspec import structs
 
 from winkel.api import (
+    aliases,
     commits,
     contract_ends,
     fields,
@@ -53,6 +54,7 @@ from winkel.api.terms import Origin
 from winkel.api.wire import CursorPage, Data, Id
 from winkel.bill import actions
 from winkel.bill.recurring import children
+from winkel.model.alias import AliasOwner
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract
 from winkel.model.errors import NotFoundError
@@ -166,7 +168,7 @@ async def update_end_date(request: Request[Any, Any, Any], api: Api, caller: Cal
     async with api.database.transaction(tenant_id) as tx:
         await commits.open_customer(tx, tenant_id, customer_id)
         contract = await commits.open_contract(tx, tenant_id, customer_id, str(asked.contract_id))
-        await renewals.check_not_renewed(tx, tenant_id, contract, "$.contract_id")
+        await renewals.check_end(tx, tenant_id, contract, end, "$.contract_id")
         allowed = asked.allow_ending_before_finalized_invoice
         await contract_ends.check(tx, tenant_id, contract, end, allowed, "$.ending_before")
         await actions.keep_begun(tx, tenant_id, customer_id, at)
@@ -205,7 +207,7 @@ async def agree(
     recurring = seat_links.linked(contract.recurring_balances, (), named_so, places)
     contract = structs.replace(contract, subscriptions=subscribed, recurring_balances=recurring)
     if contract.as_child is not None:
-        await hierarchy.check_parent(tx, tenant_id, contract.as_child, at, "$.hierarchy_configuration")
+        await hierarchy.check_parent(tx, tenant_id, contract, contract.as_child, at, "$.hierarchy_configuration")
     await hierarchy.check_access(tx, tenant_id, contract, asked)
     for each in contract.usage_filters:
         await usage_filters.check(tx, tenant_id, card, each, "$.usage_filter")
@@ -214,19 +216,11 @@ async def agree(
 
 async def _rate_card(tx: Connection, tenant_id: int, asked: CreateContract) -> str | None:
     """Return the card that was named or that has the alias at the contract's start. Raises `InvalidError`."""
-    if asked.rate_card_alias is not None:
-        if asked.rate_card_id is not None:
-            fields.refuse("give rate_card_id or rate_card_alias, not both", "$.rate_card_alias")
-        start = fields.hour(asked.starting_at, "$.starting_at")
-        found = await rate_cards.resolve(tx, tenant_id, asked.rate_card_alias, start)
-        if found is None:
-            message = f"no rate card has the alias {asked.rate_card_alias!r} when the contract starts"
-            fields.refuse(message, "$.rate_card_alias")
-    elif asked.rate_card_id is not None:
-        found = str(asked.rate_card_id)
-    else:
+    by_id, by_alias = asked.rate_card_id, asked.rate_card_alias
+    if by_id is None and by_alias is None:
         return None
-    place = "$.rate_card_alias" if asked.rate_card_alias else "$.rate_card_id"
+    start = fields.hour(asked.starting_at, "$.starting_at")
+    found, place = await aliases.named(tx, tenant_id, AliasOwner.RATE_CARD, by_id, by_alias, start)
     try:
         card = await rate_cards.get(tx, tenant_id, found)
     except NotFoundError as error:

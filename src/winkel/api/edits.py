@@ -75,7 +75,7 @@ async def applied(
     allowed = asked.allow_contract_ending_before_finalized_invoice
     end = asked.end(None)
     if asked.update_contract_end_date is not UNSET:
-        await renewals.check_not_renewed(tx, tenant_id, before, "$.update_contract_end_date")
+        await renewals.check_end(tx, tenant_id, before, end, "$.update_contract_end_date")
     await contract_ends.check(tx, tenant_id, before, end, allowed, "$.update_contract_end_date")
     made = contract_edits.edited(before, held, asked, ground)
     record = edit_records.contract_record(asked, before, held, made, known, units, at)

@@ -134,8 +134,10 @@ def child_access(asked: BalanceHierarchyIn | UnsetType | None) -> ChildAccess | 
     return ChildAccess(asked.child_access.type, tuple(str(each) for each in asked.child_access.contract_ids))
 
 
-async def check_parent(tx: Connection, tenant_id: int, as_child: AsChild, at: datetime, place: str) -> None:
-    """Raise `InvalidError` unless another contract may become a child of the parent (§4.7, Hierarchy).
+async def check_parent(
+    tx: Connection, tenant_id: int, child: Contract, as_child: AsChild, at: datetime, place: str
+) -> None:
+    """Raise `InvalidError` unless a new contract may become a child of the parent (§4.7, Hierarchy).
 
     The families of both customers must be locked, so that the parent stays as it is.
     """
@@ -148,10 +150,34 @@ async def check_parent(tx: Connection, tenant_id: int, as_child: AsChild, at: da
         fields.refuse("this contract is archived", where)
     if found.as_child is not None:
         fields.refuse("this contract is a child itself: there is one level", where)
-    siblings = await _children(tx, tenant_id, found)
-    active = [each for each in siblings if each.ending_before is None or each.ending_before > at]
+    await check_lasting(tx, tenant_id, as_child, child.ending_before, where)
+    begins, renewed = max(at, child.starting_at), child.transition and child.transition.from_contract_id
+    siblings = [each for each in await _children(tx, tenant_id, found) if each.id != renewed]
+    active = [each for each in siblings if _lasts(each.ending_before, begins)]
     if len(active) >= CHILDREN_MAX:
         fields.refuse(f"this contract has {CHILDREN_MAX} active children: no hierarchy has more than ten nodes", where)
+
+
+async def check_lasting(tx: Connection, tenant_id: int, as_child: AsChild, end: datetime | None, place: str) -> None:
+    """Raise `InvalidError` when a child would go on after its parent was renewed: nobody would share with it."""
+    parent = await contracts.get(tx, tenant_id, as_child.parent.customer_id, as_child.parent.contract_id)
+    follower = await contracts.successor(tx, tenant_id, parent)
+    if follower is not None and _lasts(end, follower.starting_at):
+        message = f"contract {follower.id} renews the parent at {follower.starting_at.isoformat()}"
+        fields.refuse(f"{message}: end the child by then, and make what follows a child of that contract", place)
+
+
+async def check_children_end(tx: Connection, tenant_id: int, parent: Contract, end: datetime, place: str) -> None:
+    """Raise `InvalidError` when a child goes on after its parent is renewed."""
+    for child in await _children(tx, tenant_id, parent):
+        if _lasts(child.ending_before, end):
+            message = f"its child {child.id}, of customer {child.customer_id}, goes on after {end.isoformat()}"
+            fields.refuse(f"{message}: end it by then, and afterwards renew it by a child of the new contract", place)
+
+
+def _lasts(end: datetime | None, instant: datetime) -> bool:
+    """Whether a contract with this end goes on after the instant."""
+    return end is None or end > instant
 
 
 async def check_archive(tx: Connection, tenant_id: int, contract: Contract, place: str) -> None:
@@ -163,12 +189,13 @@ async def check_archive(tx: Connection, tenant_id: int, contract: Contract, plac
 async def check_access(tx: Connection, tenant_id: int, contract: Contract, asked: Struct, place: str = "$") -> None:
     """Raise `InvalidError` where a body opens a balance of the contract to others than its children.
 
+    Those of the contract that it renews may be named too: then their own renewals have access (`bill/purse.py`).
     `asked` is the body of a contract, of its edit, or of the edit of one of its commits or credits.
     """
     accesses = list(_accesses(asked, place))
     if not accesses:
         return
-    children = {each.id for each in await _children(tx, tenant_id, contract)}
+    children = {each.id for each in await _children(tx, tenant_id, contract, with_renewed=True)}
     for access, where in accesses:
         if access.type is not AccessTo.NONE and contract.as_child is not None:
             fields.refuse("a child contract has no children to share with: type may be NONE", f"{where}.type")
@@ -191,7 +218,10 @@ def _accesses(asked: Struct, place: str) -> Iterator[tuple[ChildAccessIn, str]]:
                     yield from _accesses(each, f"{place}.{name}[{index}]")
 
 
-async def _children(tx: Connection, tenant_id: int, contract: Contract) -> list[Contract]:
-    """Return the live children of a contract, oldest first."""
+async def _children(
+    tx: Connection, tenant_id: int, contract: Contract, *, with_renewed: bool = False
+) -> list[Contract]:
+    """Return the live children of a contract, oldest first, perhaps with those of the contract that it renews."""
     every = await contracts.children_of(tx, tenant_id, contract.customer_id)
-    return [each for each in every if each.parent_id == contract.id]
+    renewed = contract.transition.from_contract_id if with_renewed and contract.transition else contract.id
+    return [each for each in every if each.parent_id in {contract.id, renewed}]

@@ -60,9 +60,9 @@ async def _answer(app: ASGIApp, scope: Any, key: str, body: bytes, receive: Rece
     return messages
 
 
-def api_of(scope: Scope, api: Api) -> Api:
+def api_of(scope: Scope) -> Api:
     """Return the outside world of this request: its transactions may be parts of a larger one."""
-    found: Api = scope["state"].get("api", api)
+    found: Api = scope["state"].get("api", scope["litestar_app"].state.api)
     return found
 
 

@@ -10,9 +10,10 @@ from uuid import UUID
 import msgspec
 from msgspec import NODEFAULT, Struct, structs
 
-from winkel.api import contract_requests, fields, templates
+from winkel.api import aliases, contract_requests, fields, templates
 from winkel.api.aliases import AliasIn
 from winkel.api.contract_requests import CreateContract
+from winkel.model.alias import AliasOwner
 from winkel.model.errors import InvalidError, NotFoundError
 from winkel.model.package import Package
 from winkel.store import packages
@@ -129,8 +130,6 @@ def _loaded(terms: Mapping[str, Any]) -> Any:
 
 def _check_alone(asked: CreateContract) -> None:
     """Raise `InvalidError` for anything beside a package that only packages say."""
-    if asked.package_id is not None and asked.package_alias is not None:
-        fields.refuse("give package_id or package_alias, not both", "$.package_alias")
     for each in structs.fields(CreateContract):
         default = each.default if each.default_factory is NODEFAULT else each.default_factory()
         if each.name not in BESIDE_PACKAGE and getattr(asked, each.name) != default:
@@ -139,13 +138,8 @@ def _check_alone(asked: CreateContract) -> None:
 
 async def _package(tx: Connection, tenant_id: int, asked: CreateContract, start: datetime) -> Package:
     """Return the package that is named, or that has the alias at the contract's start. Raises `InvalidError`."""
-    place, found = "$.package_id", str(asked.package_id)
-    if asked.package_alias is not None:
-        place = "$.package_alias"
-        named = await packages.resolve(tx, tenant_id, asked.package_alias, start)
-        if named is None:
-            fields.refuse(f"no package has the alias {asked.package_alias!r} when the contract starts", place)
-        found = named
+    by_id, by_alias = asked.package_id, asked.package_alias
+    found, place = await aliases.named(tx, tenant_id, AliasOwner.PACKAGE, by_id, by_alias, start)
     try:
         package = await packages.get(tx, tenant_id, found)
     except NotFoundError as error:

@@ -16,10 +16,12 @@ from winkel.api.auth import reader, writer
 from winkel.api.credit_types import check_units
 from winkel.api.state import Api
 from winkel.api.wire import Data, Id, Page, Ref, credit_type_ref
+from winkel.model.alias import Alias, AliasOwner
 from winkel.model.credit_type import Units, is_custom
 from winkel.model.money import plain
-from winkel.model.rate_card import Alias, Conversion, RateCard
+from winkel.model.rate_card import Conversion, RateCard
 from winkel.model.tenant import Caller
+from winkel.store import aliases as kept
 from winkel.store import credit_types, rate_cards
 
 
@@ -119,7 +121,7 @@ async def update(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
     async with api.database.transaction(caller.tenant_id) as tx:
         await rate_cards.update(tx, caller.tenant_id, key, name=asked.name, description=asked.description)
         if asked.aliases is not None:
-            await rate_cards.set_aliases(tx, caller.tenant_id, key, aliases(asked.aliases))
+            await kept.replace(tx, caller.tenant_id, AliasOwner.RATE_CARD, key, aliases(asked.aliases))
         if asked.add_credit_type_conversions:
             await check_units(tx, caller.tenant_id, asked)
             card, place = await rate_cards.lock(tx, caller.tenant_id, key), "$.add_credit_type_conversions"

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec import structs
 
-from winkel.api import contract_ends, fields, history
+from winkel.api import contract_ends, fields, hierarchy, history
 from winkel.api.state import Api
 from winkel.api.transitions import TransitionIn, TrueUpBehavior
 from winkel.bill import actions
@@ -53,30 +53,25 @@ async def _older(tx: Connection, tenant_id: int, asked: TransitionIn, new: Contr
         fields.refuse("this contract is archived", PLACE)
     if old.starting_at >= new.starting_at:
         fields.refuse("the contract that is renewed must begin before the new one", "$.starting_at")
-    follower = await successor(tx, tenant_id, old)
+    follower = await contracts.successor(tx, tenant_id, old)
     if follower is not None:
         fields.refuse(f"this contract is renewed by contract {follower.id}", PLACE)
+    await hierarchy.check_children_end(tx, tenant_id, old, new.starting_at, PLACE)
     return old
 
 
-async def successor(tx: Connection, tenant_id: int, contract: Contract) -> Contract | None:
-    """Return the contract that renews another, or None; an archived one does not."""
-    for each in await contracts.of_customer(tx, tenant_id, contract.customer_id):
-        if each.transition is not None and each.transition.from_contract_id == contract.id:
-            return each
-    return None
-
-
-async def check_not_renewed(tx: Connection, tenant_id: int, contract: Contract, place: str) -> None:
-    """Raise `InvalidError` when the end of a contract is that of its renewal."""
-    follower = await successor(tx, tenant_id, contract)
+async def check_end(tx: Connection, tenant_id: int, contract: Contract, end: datetime | None, place: str) -> None:
+    """Raise `InvalidError` when the end of a contract is that of its renewal, or lies after that of its parent."""
+    follower = await contracts.successor(tx, tenant_id, contract)
     if follower is not None:
         fields.refuse(f"contract {follower.id} renews this one: it ends where that begins", place)
+    if contract.as_child is not None:
+        await hierarchy.check_lasting(tx, tenant_id, contract.as_child, end, place)
 
 
 async def check_settled(tx: Connection, api: Api, tenant_id: int, contract: Contract, place: str) -> None:
     """Raise `InvalidError` while something may still roll over from a contract: archiving would lose it."""
-    follower = await successor(tx, tenant_id, contract)
+    follower = await contracts.successor(tx, tenant_id, contract)
     if follower is None or contract.archived_at is not None:
         return
     at = api.clock()

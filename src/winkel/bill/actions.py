@@ -299,7 +299,7 @@ async def finalize_due(
     tx: Connection,
     further: Sequence[Lender],
     tenant_id: int,
-    customer_ids: Sequence[str],
+    families: Mapping[str, Sequence[str]],
     *,
     grace: timedelta,
     until: datetime,
@@ -307,13 +307,13 @@ async def finalize_due(
 ) -> list[Billed]:
     """Make every draft of these families final that is due at `until`, keep what has begun, say when to look again.
 
-    `customer_ids` name one of each. They must be taken (`billing.take`), so two workers never invoice one period
-    twice, and deductions of one balance have one order. `until` is an instant of which it is known that everything
-    that arrived before it has been metered.
+    They must be what `billing.take` has taken, so two workers never invoice one period twice, and deductions of one
+    balance have one order. `until` is an instant of which it is known that everything that arrived before it has been
+    metered.
     Contracts that can't be rated hold back only those that share a balance with them (`apart`); they are tried again
     after `RETRY`. What can't be written raises, and then nothing is.
     """
-    read = await accounts.load_some(tx, tenant_id, customer_ids)
+    read = await accounts.load_some(tx, tenant_id, families)
     known = {customer_id: whole(account, at) for customer_id, account in read.items()}
     parts = {customer_id: [_Part(each) for each in apart(account)] for customer_id, account in known.items()}
     async with shards.reading(tx, further, tenant_id) as reader:
@@ -329,7 +329,7 @@ async def finalize_due(
         failures = [part.failure for part in some if part.failure is not None]
         for invoice, draft in zip(made, due, strict=True):
             books.check(invoice, draft.entries)
-        rolled = settled([each for part in some for each in part.rollovers], still)
+        rolled = settled(known[customer_id], [each for part in some for each in part.rollovers], still)
         for each in rolled:
             books.check_rollover(each.balance, [each.entry])
             await balances.insert(tx, tenant_id, each.balance)
@@ -418,7 +418,8 @@ async def regenerate(
     await _keep_children(tx, tenant_id, [account], at)
     await invoices.insert(tx, tenant_id, [invoice])
     await ledger.post(tx, tenant_id, draft.entries)
-    await _settle_again(tx, tenant_id, account, invoice, draft.entries, at)
+    drawn = next(each for each in account.contracts if each.id == invoice.contract_id).draws_on
+    await _settle_again(tx, tenant_id, account, drawn, draft.entries, f"{invoice.id} {invoice.status}", at)
     return invoice
 
 
@@ -429,7 +430,8 @@ async def holder_of_draft(tx: Connection, tenant_id: int, invoice_id: str, at: d
     """
     after = None
     while some := await contracts.holders(tx, tenant_id, after, LOOKED_THROUGH):
-        for customer_id, account in (await accounts.load_some(tx, tenant_id, some)).items():
+        families = await billing.families(tx, tenant_id, some)
+        for customer_id, account in (await accounts.load_some(tx, tenant_id, families)).items():
             found = contract_of(whole(account, at), invoice_id, at)
             if found is not None and found.customer_id == customer_id:
                 return customer_id
@@ -462,8 +464,7 @@ async def _void(tx: Connection, tenant_id: int, invoice: Invoice, at: datetime) 
     """Void an invoice of a locked customer. Raises `InvalidError` unless it is finalized, and repeated on no other."""
     # What comes back to a retired commit can be used again, and what it asked for is open again.
     await balances.bring_back(tx, tenant_id, {line.balance_id for line in invoice.line_items if line.balance_id})
-    agreed = await contracts.of_customer(tx, tenant_id, invoice.customer_id)
-    renewed = any(each.transition and each.transition.from_contract_id == invoice.contract_id for each in agreed)
+    renewed = await _renewed(tx, tenant_id, invoice)
     account = whole(await accounts.load(tx, tenant_id, invoice.customer_id), at) if renewed else None
     entries = await ledger.of_invoice(tx, tenant_id, invoice.id)
     back = correct.credited(invoice, entries)
@@ -475,22 +476,39 @@ async def _void(tx: Connection, tenant_id: int, invoice: Invoice, at: datetime) 
     void = msgspec.structs.replace(invoice, status=InvoiceStatus.VOID)
     books.check(void, [*entries, *back])
     if account is not None:
-        await _settle_again(tx, tenant_id, account, void, back, at)
+        await _settle_again(tx, tenant_id, account, renewed, back, f"{void.id} {void.status}", at)
+
+
+async def _renewed(tx: Connection, tenant_id: int, invoice: Invoice) -> list[str]:
+    """Return the contracts on which that of an invoice draws and from which something may have rolled over."""
+    contract = await contracts.get(tx, tenant_id, invoice.customer_id, invoice.contract_id)
+    whose = [contract.customer_id, *([contract.as_child.parent.customer_id] if contract.as_child else [])]
+    agreed = await contracts.of_customers(tx, tenant_id, whose)
+    older = {each.transition.from_contract_id for some in agreed.values() for each in some if each.transition}
+    return [each for each in contract.draws_on if each in older]
 
 
 async def _settle_again(
-    tx: Connection, tenant_id: int, account: Account, of: Invoice, posted: Sequence[LedgerEntry], at: datetime
+    tx: Connection,
+    tenant_id: int,
+    account: Account,
+    contract_ids: Iterable[str],
+    posted: Sequence[LedgerEntry],
+    cause: str,
+    at: datetime,
 ) -> None:
-    """Keep what changes of what rolled over from the contract of an invoice for which these entries were posted.
+    """Keep what changes of what rolled over from these contracts, for whose balances these entries were posted.
 
-    `account` is what it was before. As long as the contract has open statements, only what was settled is so again.
+    `account` is what it was before. As long as open statements may draw on a contract, only what was settled is so
+    again.
     """
-    if any(each.contract.id == of.contract_id for each in statements(account, at)):
-        account = without_awaited(account)
-    for each in settled_again(account, of.contract_id, posted, f"{of.id} {of.status}"):
-        if each.balance.id in account.kept_balances:
-            await balances.set_schedules(tx, tenant_id, each.balance)
-        else:
-            await balances.insert(tx, tenant_id, each.balance)
-        await ledger.post(tx, tenant_id, [each.entry])
-        books.check_rollover(each.balance, await ledger.of_balances(tx, tenant_id, [each.entry.balance_id]))
+    drawn = {its_id for each in statements(account, at) for its_id in each.contract.draws_on}
+    for contract_id in contract_ids:
+        known = without_awaited(account) if contract_id in drawn else account
+        for each in settled_again(known, contract_id, posted, cause):
+            if each.balance.id in known.kept_balances:
+                await balances.set_schedules(tx, tenant_id, each.balance)
+            else:
+                await balances.insert(tx, tenant_id, each.balance)
+            await ledger.post(tx, tenant_id, [each.entry])
+            books.check_rollover(each.balance, await ledger.of_balances(tx, tenant_id, [each.entry.balance_id]))

@@ -37,7 +37,9 @@ def _links(account: Account) -> Iterator[list[str]]:
     """Yield the ids of contracts whose invoices depend on each other."""
     for balance in account.balances:
         yield [
-            each.id for each in account.contracts if reaches(balance, each) or each.id == balance.invoice_contract_id
+            each.id
+            for each in account.contracts
+            if reaches(account, balance, each) or each.id == balance.invoice_contract_id
         ]
     for contract in account.contracts:
         yield [contract.id, *(each.id for each in account.children(contract))]

@@ -70,7 +70,8 @@ def regenerated(account: Account, void: Invoice, usage: Mapping[str, Sequence[Ho
     to ask for, and `ConflictError` when it was regenerated before.
     """
     contract = _contract(account, void)
-    account = taken_back(account, contract.id)
+    for drawn in contract.draws_on:
+        account = taken_back(account, drawn)
     if void.imported_usage:
         made = imported(_freed(account, void), _statement(contract, void, at), void.imported_usage)
     elif void.type is InvoiceType.USAGE:
@@ -153,4 +154,6 @@ def _usage_is_open(account: Account, made: TrueUp, balance_id: str, at: datetime
     if until is None or until > at:
         return until is not None
     balance = next(each for each in account.balances if each.id == balance_id)
-    return any(each.period.start < until and reaches(balance, each.contract) for each in statements(account, at))
+    return any(
+        each.period.start < until and reaches(account, balance, each.contract) for each in statements(account, at)
+    )

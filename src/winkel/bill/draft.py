@@ -71,7 +71,7 @@ def drafted(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: date
     what later ones find in a balance. Scheduled invoices stand among them by date; what subscriptions ask for there
     draws balances down too, once the date has come. True-ups ask for what all others leave of a postpaid commit, and
     consolidated invoices repeat what is drafted. A contract gets what the one before leaves (`bill/rollover.py`) before
-    its first invoice draws on it.
+    the first statement draws on it: its own, or a child's that ends after it began.
     """
     left = all_remaining(account)
     rolled: list[Rollover] = []
@@ -81,8 +81,9 @@ def drafted(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: date
     turns: list[Statement | Scheduled] = [*statements(account, at), *scheduled(account, at)]
     for each in sorted(turns, key=_turn):
         if isinstance(each, Statement):
-            if (begun := waiting.pop(each.contract.id, None)) is not None:
-                rolled += roll(account, begun, left)
+            for renewed in each.contract.draws_on:
+                if renewed in waiting and each.period.end > waiting[renewed].starting_at:
+                    rolled += roll(account, waiting.pop(renewed), left)
             draft = usage_draft(account, each, usage, left)
         else:
             draft = scheduled_draft(settled, each, left, at)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from winkel.bill import subscription
 from winkel.bill.draft import Draft
+from winkel.bill.purse import reaches
 from winkel.bill.recurring import next_start
 from winkel.bill.rollover import Rollover
 from winkel.bill.scheduled import schedules
@@ -27,22 +28,22 @@ def due_at(draft: Draft, grace: timedelta) -> datetime:
     return max(draft.invoice.issued_at, draft.usage_until + grace)
 
 
-def settled(rollovers: Iterable[Rollover], still: Iterable[Draft]) -> list[Rollover]:
+def settled(account: Account, rollovers: Iterable[Rollover], still: Iterable[Draft]) -> list[Rollover]:
     """Return what rolls over for good when only these drafts are still open.
 
-    Nothing of the older contract may draw on its balances any more; true-ups only ask for what is left.
+    Nothing of the older contract, or of its children, may draw on the older balance any more; true-ups only ask for
+    what is left.
     """
     drawing = [each.invoice for each in still if each.usage_until is None or each.invoice.type is InvoiceType.USAGE]
-    return [
-        each
-        for each in rollovers
-        if not any(
-            invoice.contract_id == each.entry.contract_id
-            and invoice.issued_at is not None
-            and invoice.issued_at <= each.entry.timestamp
-            for invoice in drawing
-        )
-    ]
+    held = {each.id: each for each in account.balances}
+    found = []
+    for each in rollovers:
+        old, end = held[each.entry.balance_id], each.entry.timestamp
+        payable = {contract.id for contract in account.contracts if reaches(account, old, contract)}
+        dates = [invoice.issued_at for invoice in drawing if invoice.contract_id in payable]
+        if not any(date is not None and date <= end for date in dates):
+            found.append(each)
+    return found
 
 
 def next_look(account: Account, drafts: Iterable[Draft], grace: timedelta, at: datetime) -> datetime | None:

@@ -59,7 +59,7 @@ def purses(account: Account, contract: Contract, period: Period, counted_at: dat
     found = [
         (_precedence(account, contract, balance, segment, counted_at), Purse(balance, segment))
         for balance in account.balances
-        if reaches(balance, contract)
+        if reaches(account, balance, contract)
         for segment in balance.segments
         if period.meet(segment.starting_at, segment.ending_before)
     ]
@@ -100,7 +100,7 @@ def seat_of(balance: Balance, use: Use) -> str | None:
     return None if key is None else use.pricing.get(key, use.presentation.get(key))
 
 
-def reaches(balance: Balance, contract: Contract) -> bool:
+def reaches(account: Account, balance: Balance, contract: Contract) -> bool:
     """Whether a balance may pay for usage of the contract.
 
     It may when it belongs to the contract; to the contract's parent, which lets this child have it; or to the customer
@@ -109,17 +109,20 @@ def reaches(balance: Balance, contract: Contract) -> bool:
     if balance.archived_at is not None:
         return False
     if balance.contract_id is not None:
-        return balance.contract_id == contract.id or shared(balance, contract)
+        return balance.contract_id == contract.id or shared(account, balance, contract)
     if balance.customer_id != contract.customer_id:
         return False
     return not balance.applicable_contract_ids or contract.id in balance.applicable_contract_ids
 
 
-def shared(balance: Balance, contract: Contract) -> bool:
-    """Whether a parent contract lets this child have its balance (metronome-api.md §4.7, Hierarchy)."""
+def shared(account: Account, balance: Balance, contract: Contract) -> bool:
+    """Whether a parent contract lets this child have its balance (metronome-api.md §4.7, Hierarchy).
+
+    What it lets a child have, a contract has that renews the child: what rolled over still names the older ones.
+    """
     if balance.child_access is None or balance.contract_id is None or balance.contract_id != contract.parent_id:
         return False
-    return balance.child_access.admits(contract.id)
+    return any(map(balance.child_access.admits, account.line(contract)))
 
 
 def _precedence(

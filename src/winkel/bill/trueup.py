@@ -95,7 +95,7 @@ def _usage_until(account: Account, balance: Balance, segment: Segment) -> dateti
     """Return the end of the last billing period that overlaps the segment, of the contracts whose usage counts."""
     ends = []
     for contract in account.contracts:
-        if contract.archived_at is not None or not reaches(balance, contract):
+        if contract.archived_at is not None or not reaches(account, balance, contract):
             continue
         last = min(segment.ending_before, contract.ending_before or segment.ending_before) - HOUR
         if last >= segment.starting_at and (period := contract.period_at(last)) is not None:

@@ -1,6 +1,6 @@
 """Account: what pricing knows of one customer."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
@@ -68,3 +68,11 @@ class Account(Struct, frozen=True, kw_only=True, gc=False):
     def children(self, contract: Contract) -> list[Contract]:
         """Return the live child contracts of a contract, oldest first."""
         return [each for each in self.contracts if each.parent_id == contract.id and each.archived_at is None]
+
+    def line(self, contract: Contract) -> Iterator[str]:
+        """Yield the ids of a contract and of those that it renews, newest first; an archived one is the last."""
+        known, its_id = {each.id: each for each in self.contracts}, contract.id
+        yield its_id
+        while (found := known.get(its_id)) is not None and found.transition is not None:
+            its_id = found.transition.from_contract_id
+            yield its_id

@@ -145,6 +145,11 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         return None if self.as_child is None else self.as_child.parent.contract_id
 
     @property
+    def draws_on(self) -> tuple[str, ...]:
+        """The contracts whose commits and credits may pay for it: itself, and its parent."""
+        return (self.id,) if self.parent_id is None else (self.id, self.parent_id)
+
+    @property
     def product_ids(self) -> set[str]:
         """The products that its terms name."""
         named = {name for each in self.overrides for name in each.product_ids}

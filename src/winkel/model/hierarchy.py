@@ -61,7 +61,7 @@ class ChildAccess(Struct, frozen=True, omit_defaults=True):
 
     type: AccessTo
     contract_ids: tuple[str, ...] = ()
-    """With CONTRACT_IDS: those, and no others."""
+    """With CONTRACT_IDS: those, and the contracts that renew them; no others."""
 
     def admits(self, contract_id: str) -> bool:
         """Whether it may pay for this child contract."""

@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
+from winkel.model.alias import Alias
 from winkel.model.period import add_months
-from winkel.model.rate_card import Alias
 from winkel.model.word import Word
 
 

@@ -6,19 +6,9 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from winkel.model.alias import Alias
 from winkel.model.period import Frequency
 from winkel.model.price import Price
-
-
-class Alias(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Another name of a rate card or a package, for a time.
-
-    A name belongs to one card at a time, and to one package (metronome-api.md §4.6, §4.15).
-    """
-
-    name: str
-    starting_at: datetime | None = None
-    ending_before: datetime | None = None
 
 
 class Conversion(Struct, frozen=True):

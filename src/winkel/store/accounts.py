@@ -27,17 +27,20 @@ T = TypeVar("T")
 
 async def load(tx: Connection, tenant_id: int, customer_id: str, *, include_archived: bool = False) -> Account:
     """Return the account of a customer as it stands, perhaps with archived contracts. Raises `NotFoundError`."""
-    found = await load_some(tx, tenant_id, [customer_id], include_archived=include_archived)
+    families = await billing.families(tx, tenant_id, [customer_id])
+    found = await load_some(tx, tenant_id, families, include_archived=include_archived)
     if customer_id not in found:
         raise customers.missing(customer_id)
     return found[customer_id]
 
 
 async def load_some(
-    tx: Connection, tenant_id: int, customer_ids: Sequence[str], *, include_archived: bool = False
+    tx: Connection, tenant_id: int, families: Mapping[str, Sequence[str]], *, include_archived: bool = False
 ) -> dict[str, Account]:
-    """Return the accounts of those of these customers that exist, by id; what they share is read once."""
-    families = await billing.families(tx, tenant_id, customer_ids)
+    """Return the accounts of customers of whom these are the families (`billing.families`), by id.
+
+    What they share is read once.
+    """
     everyone = sorted({each for members in families.values() for each in members})
     who = await customers.by_ids(tx, tenant_id, everyone)
     agreed = await contracts.of_customers(tx, tenant_id, everyone, include_archived)

@@ -78,17 +78,17 @@ async def problems(connection: Connection) -> list[Problem]:
     return msgspec.convert(await (await connection.execute(sql.problems)).fetchall(), list[Problem])
 
 
-async def take(tx: Connection, tenant_id: int, customer_ids: Sequence[str], at: datetime) -> list[str]:
+async def take(tx: Connection, tenant_id: int, customer_ids: Sequence[str], at: datetime) -> dict[str, tuple[str, ...]]:
     """Take those of these customers that are due until the end of the transaction, but those that another has.
 
-    They are taken with their families: of each its first member is returned, due itself or not. A family that is taken
-    is locked as by `lock_customer`, and nobody makes it due again meanwhile.
+    They are taken with their families, which are returned by their first members, due themselves or not. A family that
+    is taken is locked as by `lock_customer`: it stays as it is, and nobody makes it due again meanwhile.
     """
     values = {"tenant_id": tenant_id, "customer_ids": list(customer_ids), "at": at}
     locked = {row["id"] for row in await (await tx.execute(sql.take, values)).fetchall()}
     rows = await (await tx.execute(sql.still_due, values)).fetchall()
     due = grouped((row["customer_id"], row["member_id"]) for row in rows)
-    return sorted({members[0] for members in due.values()} & locked)
+    return {members[0]: members for members in sorted(due.values()) if members[0] in locked}
 
 
 async def set_due(tx: Connection, tenant_id: int, looks: Sequence[Look]) -> None:

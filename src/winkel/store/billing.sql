@@ -41,10 +41,10 @@ ORDER BY tenant.name, customer.name, billing_due.customer_id
 SELECT id::text FROM customer
 WHERE tenant_id = %(tenant_id)s
   AND id = ANY (ARRAY(SELECT DISTINCT ON (family.customer_id) family.member_id
-                      FROM billing_due
-                      CROSS JOIN winkel_families(%(tenant_id)s, ARRAY[billing_due.customer_id]) AS family
-                      WHERE billing_due.tenant_id = %(tenant_id)s AND billing_due.at <= %(at)s
-                        AND billing_due.customer_id = ANY (%(customer_ids)s::uuid[])
+                      FROM winkel_families(%(tenant_id)s, ARRAY(
+                          SELECT customer_id FROM billing_due
+                          WHERE tenant_id = %(tenant_id)s AND at <= %(at)s
+                            AND customer_id = ANY (%(customer_ids)s::uuid[]))) AS family
                       ORDER BY family.customer_id, family.member_id))
 ORDER BY customer.id
 FOR NO KEY UPDATE SKIP LOCKED
@@ -52,9 +52,9 @@ FOR NO KEY UPDATE SKIP LOCKED
 -- name: still_due
 -- Those of these customers that are due, with the others of their families: whoever waited for a lock looks again.
 SELECT family.customer_id::text, family.member_id::text
-FROM billing_due CROSS JOIN winkel_families(%(tenant_id)s, ARRAY[billing_due.customer_id]) AS family
-WHERE billing_due.tenant_id = %(tenant_id)s AND billing_due.at <= %(at)s
-  AND billing_due.customer_id = ANY (%(customer_ids)s::uuid[])
+FROM winkel_families(%(tenant_id)s, ARRAY(
+    SELECT customer_id FROM billing_due
+    WHERE tenant_id = %(tenant_id)s AND at <= %(at)s AND customer_id = ANY (%(customer_ids)s::uuid[]))) AS family
 ORDER BY family.customer_id, family.member_id
 
 -- name: set_due

@@ -60,6 +60,14 @@ async def children_of(tx: Connection, tenant_id: int, customer_id: str) -> list[
     return msgspec.convert(await (await tx.execute(sql.children_of, values)).fetchall(), list[Contract])
 
 
+async def successor(tx: Connection, tenant_id: int, contract: Contract) -> Contract | None:
+    """Return the contract that renews another, or None; an archived one does not."""
+    for each in await of_customer(tx, tenant_id, contract.customer_id):
+        if each.transition is not None and each.transition.from_contract_id == contract.id:
+            return each
+    return None
+
+
 async def page(
     tx: Connection, tenant_id: int, customer_id: str, wanted: Filter, after: tuple[datetime, str] | None, limit: int
 ) -> list[Contract]:

@@ -1,15 +1,15 @@
-"""Packages and their aliases."""
+"""Packages."""
 
-from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
+from winkel.model.alias import AliasOwner
 from winkel.model.errors import NotFoundError
 from winkel.model.package import Package
-from winkel.model.rate_card import Alias
+from winkel.store import aliases
 from winkel.store.contracts import Filter
 from winkel.store.database import Connection
 from winkel.store.sql import Queries
@@ -33,7 +33,7 @@ async def insert(tx: Connection, tenant_id: int, package: Package) -> None:
     await tx.execute(
         sql.insert, {"tenant_id": tenant_id, **msgspec.structs.asdict(package), "terms": Jsonb(package.terms)}
     )
-    await _set_aliases(tx, tenant_id, package.id, package.aliases)
+    await aliases.replace(tx, tenant_id, AliasOwner.PACKAGE, package.id, package.aliases)
 
 
 async def get(tx: Connection, tenant_id: int, package_id: str) -> Package:
@@ -68,12 +68,6 @@ async def archive(tx: Connection, tenant_id: int, package_id: str, at: datetime)
         raise NotFoundError(f"there is no package {package_id}")
 
 
-async def resolve(tx: Connection, tenant_id: int, alias: str, at: datetime) -> str | None:
-    """Return the id of the package that a name stands for at an instant, or None."""
-    row = await (await tx.execute(sql.resolve, {"tenant_id": tenant_id, "name": alias, "at": at})).fetchone()
-    return None if row is None else row["package_id"]
-
-
 async def contracts(
     tx: Connection, tenant_id: int, package_id: str, wanted: Filter, after: tuple[datetime, str] | None, limit: int
 ) -> list[Sold]:
@@ -87,17 +81,3 @@ async def contracts(
         **msgspec.structs.asdict(wanted),
     }
     return msgspec.convert(await (await tx.execute(sql.contracts, values)).fetchall(), list[Sold])
-
-
-async def _set_aliases(tx: Connection, tenant_id: int, package_id: str, aliases: Iterable[Alias]) -> None:
-    """Give names to a new package (metronome-api.md §4.6, §4.15).
-
-    A name belongs to one package at a time: where another one has it, that assignment ends at the new `starting_at`.
-    """
-    values = {"tenant_id": tenant_id, "package_id": package_id}
-    await tx.execute(sql.lock_aliases, values)
-    for alias in aliases:
-        assigned = {**values, **msgspec.structs.asdict(alias)}
-        await tx.execute(sql.void_aliases, assigned)
-        await tx.execute(sql.end_aliases, assigned)
-        await tx.execute(sql.insert_alias, assigned)

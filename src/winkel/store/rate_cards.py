@@ -1,4 +1,4 @@
-"""Rate cards, their aliases and their rates."""
+"""Rate cards and their rates."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -7,10 +7,12 @@ import msgspec
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
+from winkel.model.alias import AliasOwner
 from winkel.model.errors import NotFoundError
 from winkel.model.period import Frequency
 from winkel.model.price import Price
-from winkel.model.rate_card import Alias, Conversion, Rate, RateCard
+from winkel.model.rate_card import Conversion, Rate, RateCard
+from winkel.store import aliases
 from winkel.store.database import Connection
 from winkel.store.sql import Queries
 
@@ -41,7 +43,7 @@ async def insert(tx: Connection, tenant_id: int, card: RateCard) -> None:
     }
     values = {"tenant_id": tenant_id, **msgspec.structs.asdict(card), **nested}
     await tx.execute(sql.insert, values)
-    await set_aliases(tx, tenant_id, card.id, card.aliases)
+    await aliases.replace(tx, tenant_id, AliasOwner.RATE_CARD, card.id, card.aliases)
 
 
 async def get(tx: Connection, tenant_id: int, rate_card_id: str) -> RateCard:
@@ -99,27 +101,6 @@ async def archive(tx: Connection, tenant_id: int, rate_card_id: str, at: datetim
     values = {"tenant_id": tenant_id, "id": rate_card_id, "at": at}
     if await (await tx.execute(sql.archive, values)).fetchone() is None:
         raise NotFoundError(f"there is no rate card {rate_card_id}")
-
-
-async def set_aliases(tx: Connection, tenant_id: int, rate_card_id: str, aliases: Iterable[Alias]) -> None:
-    """Make these the aliases of the card (metronome-api.md §4.6).
-
-    A name belongs to one card at a time: where another card has it, that assignment ends at the new `starting_at`.
-    """
-    values = {"tenant_id": tenant_id, "rate_card_id": rate_card_id}
-    await tx.execute(sql.lock_aliases, values)
-    await tx.execute(sql.drop_aliases, values)
-    for alias in aliases:
-        assigned = {**values, **msgspec.structs.asdict(alias)}
-        await tx.execute(sql.void_aliases, assigned)
-        await tx.execute(sql.end_aliases, assigned)
-        await tx.execute(sql.insert_alias, assigned)
-
-
-async def resolve(tx: Connection, tenant_id: int, alias: str, at: datetime) -> str | None:
-    """Return the id of the rate card that a name stands for at an instant, or None."""
-    row = await (await tx.execute(sql.resolve, {"tenant_id": tenant_id, "name": alias, "at": at})).fetchone()
-    return None if row is None else row["rate_card_id"]
 
 
 async def add_rates(tx: Connection, tenant_id: int, rates: Sequence[NewRate]) -> None:

@@ -417,18 +417,6 @@ CREATE TABLE rate_card (
     PRIMARY KEY (tenant_id, id)
 );
 
-CREATE TABLE rate_card_alias (
-    tenant_id      integer NOT NULL,
-    id             bigint GENERATED ALWAYS AS IDENTITY,
-    name           text NOT NULL,
-    rate_card_id   uuid NOT NULL,
-    starting_at    timestamptz,
-    ending_before  timestamptz,
-    PRIMARY KEY (tenant_id, id),
-    FOREIGN KEY (tenant_id, rate_card_id) REFERENCES rate_card
-);
-CREATE INDEX rate_card_alias_name ON rate_card_alias (tenant_id, name);
-
 CREATE TABLE rate (
     tenant_id            integer NOT NULL,
     id                   uuid NOT NULL,
@@ -473,17 +461,31 @@ CREATE TABLE package (
 );
 CREATE INDEX package_created ON package (tenant_id, created_at, id);
 
-CREATE TABLE package_alias (
-    tenant_id      integer NOT NULL,
+-- Other names of rate cards and of packages, for a time.
+CREATE TABLE alias (
+    tenant_id      integer NOT NULL REFERENCES tenant,
     id             bigint GENERATED ALWAYS AS IDENTITY,
+    owner          text NOT NULL,               -- model/alias.py, AliasOwner
+    owner_id       uuid NOT NULL,
     name           text NOT NULL,
-    package_id     uuid NOT NULL,
     starting_at    timestamptz,
     ending_before  timestamptz,
+    rate_card_id   uuid GENERATED ALWAYS AS (CASE owner WHEN 'RATE_CARD' THEN owner_id END) STORED,
+    package_id     uuid GENERATED ALWAYS AS (CASE owner WHEN 'PACKAGE' THEN owner_id END) STORED,
     PRIMARY KEY (tenant_id, id),
+    CHECK (num_nonnulls(rate_card_id, package_id) = 1),
+    FOREIGN KEY (tenant_id, rate_card_id) REFERENCES rate_card,
     FOREIGN KEY (tenant_id, package_id) REFERENCES package
 );
-CREATE INDEX package_alias_name ON package_alias (tenant_id, name);
+CREATE INDEX alias_name ON alias (tenant_id, owner, name);
+CREATE INDEX alias_of ON alias (tenant_id, owner_id);
+
+-- The aliases of a rate card or a package, as model/alias.py has them, in the order in which they were assigned.
+CREATE FUNCTION winkel_aliases(tenant integer, of_owner uuid) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT coalesce(jsonb_agg(jsonb_build_object('name', alias.name, 'starting_at', alias.starting_at,
+                                                 'ending_before', alias.ending_before) ORDER BY alias.id), '[]')
+    FROM alias WHERE alias.tenant_id = tenant AND alias.owner_id = of_owner
+$$;
 
 -- Values that change over time, under a name.
 CREATE TABLE named_schedule (
@@ -549,10 +551,18 @@ CREATE INDEX contract_package ON contract (tenant_id, package_id, created_at) WH
 CREATE INDEX contract_parent ON contract (tenant_id, parent_customer_id) WHERE parent_customer_id IS NOT NULL;
 
 -- The families of some customers: each with itself and all that hierarchies of contracts link it with, however far
--- away. A link ends when the child contract is archived.
-CREATE FUNCTION winkel_families(tenant integer, asked uuid[]) RETURNS TABLE (customer_id uuid, member_id uuid)
-LANGUAGE sql STABLE AS $$
-    WITH RECURSIVE family (customer_id, member_id) AS (
+-- away. A link ends when the child contract is archived. A tenant without hierarchies has the answer at once; ROWS keeps
+-- whoever joins it from reading all customers.
+CREATE FUNCTION winkel_families(tenant integer, asked uuid[])
+    RETURNS TABLE (customer_id uuid, member_id uuid) LANGUAGE plpgsql STABLE ROWS 10 AS $$
+#variable_conflict use_column
+BEGIN
+    IF NOT EXISTS (SELECT FROM contract WHERE contract.tenant_id = tenant AND contract.parent_customer_id IS NOT NULL)
+    THEN
+        RETURN QUERY SELECT DISTINCT each, each FROM unnest(asked) AS each;
+        RETURN;
+    END IF;
+    RETURN QUERY WITH RECURSIVE family (customer_id, member_id) AS (
         SELECT each, each FROM unnest(asked) AS each
         UNION
         SELECT family.customer_id, link.member_id FROM family CROSS JOIN LATERAL (
@@ -565,8 +575,8 @@ LANGUAGE sql STABLE AS $$
               AND contract.archived_at IS NULL
         ) AS link (member_id)
     )
-    SELECT family.customer_id, family.member_id FROM family
-$$;
+    SELECT family.customer_id, family.member_id FROM family;
+END $$;
 
 -- A prepaid commit or a credit. What is left of it is the sum of its ledger entries, never a column.
 CREATE TABLE balance (
@@ -735,8 +745,8 @@ BEGIN
     FOREACH name IN ARRAY ARRAY[
         'token', 'log_record', 'usage_series', 'usage_delta', 'usage_hour', 'usage_distinct', 'dead_letter',
         'event_count', 'conflicting_duplicate', 'customer', 'ingest_alias', 'billable_metric', 'product', 'rate_card',
-        'rate_card_alias', 'rate', 'contract', 'balance', 'invoice', 'ledger_entry', 'billing_due', 'uniqueness_key',
-        'idempotency_key', 'contract_edit', 'credit_type', 'named_schedule', 'package', 'package_alias',
+        'alias', 'rate', 'contract', 'balance', 'invoice', 'ledger_entry', 'billing_due', 'uniqueness_key',
+        'idempotency_key', 'contract_edit', 'credit_type', 'named_schedule', 'package',
         'rate_card_product']
     LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
@@ -748,17 +758,16 @@ END $$;
 
 GRANT SELECT ON tenant, log_record, log_partition, usage_series, usage_delta, usage_hour, usage_distinct, dead_letter,
     event_count, conflicting_duplicate TO winkel_app;
-GRANT SELECT, INSERT, UPDATE ON token, customer, billable_metric, product, rate_card, rate_card_alias, rate, contract,
+GRANT SELECT, INSERT, UPDATE ON token, customer, billable_metric, product, rate_card, rate, contract,
     balance, uniqueness_key, idempotency_key TO winkel_app;
 GRANT SELECT, INSERT, UPDATE (status) ON invoice TO winkel_app;      -- voided, and never changed otherwise
 GRANT SELECT, INSERT, DELETE ON ingest_alias TO winkel_app;
 GRANT SELECT, INSERT, UPDATE (archived_at) ON credit_type TO winkel_app;
-GRANT DELETE ON rate_card_alias TO winkel_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON rate_card_product TO winkel_app;
 GRANT DELETE ON idempotency_key TO winkel_app;
 GRANT SELECT, INSERT ON ledger_entry, contract_edit TO winkel_app;
 GRANT UPDATE (attempts, note, resolved_at, resolution) ON dead_letter TO winkel_app;
 GRANT SELECT, INSERT, UPDATE (segments) ON named_schedule TO winkel_app;
 GRANT SELECT, INSERT, UPDATE (archived_at) ON package TO winkel_app;     -- archived, and never changed otherwise
-GRANT SELECT, INSERT, UPDATE, DELETE ON package_alias TO winkel_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON alias TO winkel_app;
 GRANT INSERT ON usage_series, usage_delta TO winkel_app;     -- an event that is retried for one metric
