@@ -3,6 +3,7 @@
 import itertools
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 from sim import world
 from sim.world import Tenant
@@ -185,16 +186,22 @@ def contract_of(each: world.Contract) -> contract.Contract:
         ),
         overrides=tuple(override_of(one, prioritization) for one in each.overrides),
         multiplier_override_prioritization=prioritization,
-        scheduled_charges=tuple(
-            contract.ScheduledCharge(
-                id=one.id, product_id=one.product_id, schedule=schedule_of(one.schedule), name=one.name
-            )
-            for one in each.charges
-        ),
+        scheduled_charges=tuple(contract.ScheduledCharge(**_dated(one)) for one in each.charges),
+        discounts=tuple(contract.Discount(**_dated(one)) for one in each.discounts),
+        scheduled_charges_on_usage_invoices=contract.ChargesOnUsageInvoices.ALL if each.on_statements else None,
         usage_filters=tuple(contract.UsageFilter(one.name, one.values, one.starting_at) for one in each.filters),
         recurring_balances=tuple(map(recurring_of, each.recurring)),
         subscriptions=tuple(map(subscription_of, each.subscriptions)),
     )
+
+
+def _dated(each: world.ScheduledCharge) -> dict[str, Any]:
+    return {
+        "id": each.id,
+        "product_id": each.product_id,
+        "schedule": schedule_of(each.schedule),
+        "name": each.name,
+    }
 
 
 def subscription_of(each: world.Subscription) -> subscription.Subscription:

@@ -85,6 +85,12 @@ def make(seed: int) -> Case:
     return _Maker(seed).case()
 
 
+def months_on(first: datetime, months: int) -> datetime:
+    """Return the first day of a month that comes so many months after another."""
+    index = first.year * 12 + first.month - 1 + months
+    return first.replace(year=index // 12, month=index % 12 + 1)
+
+
 def goes_below_zero(changes: tuple[Change, ...]) -> bool:
     """Whether a quantity does, after any of its changes."""
     quantity = Fraction(0)
@@ -368,6 +374,8 @@ class _Maker:
             overrides=tuple(self.override(f"{name}.o{number}", prioritization) for number in overrides),
             prioritization=prioritization,
             charges=tuple(self.charge(f"{name}.s{number}") for number in range(self.pick((0, 0, 0, 1, 2)))),
+            discounts=tuple(self.discount(f"{name}.d{number}") for number in range(self.pick((0, 0, 0, 0, 1, 2)))),
+            on_statements=self.chance(0.5),
             recurring=self.recurring_terms(name, start),
             subscriptions=self.subscriptions(name, start, anchor),
             filters=tuple(self.filter() for _ in range(self.pick((0,) * 8 + (1, 2, 3)))),
@@ -548,9 +556,16 @@ class _Maker:
             name, "F", self.pick((None, "Fee")), self.schedule(name, self.pick(("USD", "USD", "EUR")))
         )
 
+    def discount(self, name: str) -> ScheduledCharge:
+        """Return a discount; its amounts are above zero."""
+        like = self.charge(name)
+        items = tuple(replace(each, unit_price=self.pick(("5", "10", "0.333"))) for each in like.schedule.items)
+        return replace(like, name=self.pick((None, "Off")), schedule=replace(like.schedule, items=items))
+
     def schedule(self, name: str, currency: str) -> Schedule:
         """Return dates on which something is asked for."""
-        dates = sorted(self.when() for _ in range(self.pick((1, 1, 2, 3))))
+        firsts = [months_on(self.base, 1), months_on(self.base, 2)]
+        dates = sorted(self.when() if self.chance(0.7) else self.pick(firsts) for _ in range(self.pick((1, 1, 2, 3))))
         items = tuple(
             Item(f"{name}.{number}", at, self.pick(("1", "1", "2", "0.5")), self.pick(("0", "10", "45", "1000.005")))
             for number, at in enumerate(dates)

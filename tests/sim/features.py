@@ -10,6 +10,7 @@ from typing import Any
 
 from sim.features_commits import of_commits
 from sim.features_composites import COMPOSITES, of_composites
+from sim.features_dated import DATED, of_dated
 from sim.features_subscriptions import SUBSCRIPTIONS, of_subscriptions
 from sim.features_terms import FILTERS, RECURRING, of_filters, of_recurring
 from sim.oracle_bill import Bill, Line
@@ -67,6 +68,8 @@ EXPECTED = (
     "commit invoiced", "charge invoiced", "not invoiced", "several items of a date", "two currencies of a date",
     "another invoice for a date", "customer's commit invoiced", "charge with a name", "renamed product",
     "contract ends earlier", "dates to come are dropped",
+    # 8, discounts, and charges on usage invoices
+    *DATED,
     # 3, usage filters; 9, recurring commits and credits
     *FILTERS, *RECURRING,
     # 13; 5, composite products
@@ -99,6 +102,7 @@ def features(case: Case, sights: list[Sight]) -> Counter[str]:
         found.update(_of_sight(case, sight))
         for bill in sight.drafts:
             found.update(of_subscriptions(case, bill, sight.at, sight.by_id))
+            found.update(of_dated(case, bill, sight.at))
             found.update(_of_statement(case, sight, bill) if bill.type == "USAGE" else _of_scheduled(case, sight, bill))
     found.update(_of_steps(case, sights))
     return Counter({**dict.fromkeys(found, 1), "contracts": len(case.tenant.contracts)})

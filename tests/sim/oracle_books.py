@@ -15,7 +15,7 @@ from sim.oracle_ledger import Told, changes, ledger, remaining, usable
 from sim.oracle_line import lines
 from sim.oracle_period import periods
 from sim.oracle_quantity import counts
-from sim.oracle_scheduled import Asked, scheduled
+from sim.oracle_scheduled import Asked, below_usage, scheduled
 from sim.oracle_subscription import on_statement
 from sim.oracle_target import Use
 from sim.oracle_trueup import true_ups
@@ -105,7 +105,8 @@ class Books:
         paid = draw(found, able, left)
         for share in shares:
             paid += draw(list(share_of(share, paid, end)), able, left)
-        all_lines = tuple(lines(self.tenant, paid))
+        below = below_usage(self.tenant, contract, start, balances, invoiced, at)
+        all_lines = (*lines(self.tenant, paid), *below)
         return Bill(contract.id, "USAGE", start, end, self.tenant.cards[contract.card_id], all_lines)
 
     def _scheduled(self, asked: Asked, balances: list[Balance], left: dict[str, Fraction], at: datetime) -> Bill:

@@ -45,8 +45,11 @@ def _known(contract: Contract, at: datetime) -> Contract:
 
 
 def _ended(contract: Contract, end: End) -> Contract:
-    charges = tuple(replace(each, schedule=_until(each.schedule, end)) for each in contract.charges)
-    return replace(contract, ending_before=end.ending_before, charges=charges)
+    charges, discounts = (
+        tuple(replace(each, schedule=_until(each.schedule, end)) for each in some)
+        for some in (contract.charges, contract.discounts)
+    )
+    return replace(contract, ending_before=end.ending_before, charges=charges, discounts=discounts)
 
 
 def _cut(balance: Balance, end: End) -> Balance:

@@ -24,6 +24,12 @@ WRONG: dict[str, tuple[str, str, Callable[..., Any]]] = {
         "winkel.bill.subscription.prorated",
         lambda price, *_: price,
     ),
+    "discounts are asked for": ("anything", "winkel.bill.scheduled.negated", lambda amount: amount),
+    "what falls on the last instant only stands below usage": (
+        "anything",
+        "winkel.bill.scheduled._is_last_day",
+        lambda statement, date: statement.period.end == date,
+    ),
     "all is charged afterwards": (
         "subscriptions",
         "winkel.bill.subscription._date",

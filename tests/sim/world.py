@@ -156,7 +156,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class ScheduledCharge:
-    """What a contract asks for on dates; without a name it has that of its product."""
+    """What a contract asks for on dates, or as a discount takes off; without a name it has that of its product."""
 
     id: str
     product_id: str
@@ -259,6 +259,9 @@ class Contract:
     """In the order in which they were added."""
     recurring: tuple[Recurring, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()
+    discounts: tuple[ScheduledCharge, ...] = ()
+    on_statements: bool = False
+    """Whether what is asked for on the last day of a period stands on its usage statement."""
 
 
 @dataclass(frozen=True)
