@@ -1,6 +1,7 @@
 """The world's nouns become Winkel's: its structs (`model/`), and rows through the real store."""
 
 import itertools
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -23,7 +24,7 @@ from winkel.model import (
     recurring,
     subscription,
 )
-from winkel.model.credit_type import BY_ID
+from winkel.model.credit_type import BY_ID, CreditType, Units
 from winkel.store import balances, contracts, customers, metrics, products, rate_cards, tenants
 from winkel.store.database import Connection
 
@@ -66,10 +67,26 @@ async def product_with_rates(tx: Connection, made: Tenant, each: world.Product) 
     )
 
 
-def card_of(card_id: str, currency: str, at: datetime) -> rate_card.RateCard:
-    """Return a rate card."""
-    unit = CURRENCIES[currency]
-    return rate_card.RateCard(id=card_id, name="card", created_at=at, created_by="sim", fiat_credit_type_id=unit)
+def card_of(card_id: str, currency: str, at: datetime, worths: Iterable[tuple[str, str]] = ()) -> rate_card.RateCard:
+    """Return a rate card, with what custom units are worth on it."""
+    return rate_card.RateCard(
+        id=card_id,
+        name="card",
+        created_at=at,
+        created_by="sim",
+        fiat_credit_type_id=CURRENCIES[currency],
+        credit_type_conversions=tuple(rate_card.Conversion(unit, Decimal(worth)) for unit, worth in worths),
+    )
+
+
+def units_of(made: Tenant) -> Units:
+    """Return currencies and custom pricing units; the id of a custom one is its name."""
+    return {**BY_ID, **{name: CreditType(name, name, is_currency=False, created_at=MADE) for name in made.units}}
+
+
+def unit_id(name: str) -> str:
+    """Return the id of a currency or a custom pricing unit."""
+    return CURRENCIES.get(name, name)
 
 
 def customer_of(each: world.Customer, at: datetime) -> customer.Customer:
@@ -153,7 +170,7 @@ def price_of(each: world.Price) -> price.Price:
 
 
 def rate_of(each: world.Rate, currency: str) -> rate_card.Rate:
-    """Return a rate; its currency is that of its card."""
+    """Return a rate; it is in the currency of its card unless it has a unit of its own."""
     return rate_card.Rate(
         id=each.id,
         rate_card_id=each.card_id,
@@ -163,7 +180,7 @@ def rate_of(each: world.Rate, currency: str) -> rate_card.Rate:
         starting_at=each.starting_at,
         ending_before=each.ending_before,
         number=each.number,
-        credit_type_id=CURRENCIES[currency],
+        credit_type_id=unit_id(each.unit or currency),
         pricing_group_values=dict(each.values),
         commit_price=each.commit and price_of(each.commit),
         billing_frequency=each.frequency and period.Frequency(each.frequency),
@@ -262,7 +279,7 @@ def recurring_of(each: world.Recurring) -> recurring.RecurringBalance:
 
 def _amount(currency: str, amount: tuple[str, str]) -> recurring.RecurringAmount:
     quantity, unit_price = map(Decimal, amount)
-    return recurring.RecurringAmount(CURRENCIES[currency], unit_price, quantity)
+    return recurring.RecurringAmount(unit_id(currency), unit_price, quantity)
 
 
 def _rounding(asked: tuple[str, int]) -> proration.AmountRounding:
@@ -340,7 +357,7 @@ def balance_of(each: world.Balance) -> commit.Balance:
         type=commit.BalanceType(each.type),
         customer_id=each.customer_id,
         product_id=each.product_id,
-        credit_type_id=CURRENCIES[each.currency],
+        credit_type_id=unit_id(each.currency),
         segments=tuple(
             commit.Segment(one.id, Decimal(one.amount), one.starting_at, one.ending_before) for one in each.segments
         ),

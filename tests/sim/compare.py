@@ -25,19 +25,18 @@ def bill_of(invoice: Invoice) -> Bill:
     usage = invoice.type is InvoiceType.USAGE
     start = invoice.start if usage else invoice.issued_at
     assert start is not None
-    lines = tuple(map(_line, invoice.line_items))
+    lines = tuple(_line(each, invoice.credit_type_id) for each in invoice.line_items)
     found = Bill(invoice.contract_id, str(invoice.type), start, invoice.end, currency(invoice.credit_type_id), lines)
     assert found.total == Fraction(invoice.total), "lines sum to the total"
-    assert all(line.credit_type_id == invoice.credit_type_id for line in invoice.line_items), "one currency"
     return found
 
 
 def currency(credit_type_id: str) -> str:
-    """Return the code of a currency."""
-    return BY_ID[credit_type_id].name.split()[0]
+    """Return the code of a currency, or the name of a custom unit."""
+    return BY_ID[credit_type_id].name.split()[0] if credit_type_id in BY_ID else credit_type_id
 
 
-def _line(line: LineItem) -> Line:
+def _line(line: LineItem, invoiced_in: str) -> Line:
     tier = line.tier
     return Line(
         type=str(line.type),
@@ -57,6 +56,7 @@ def _line(line: LineItem) -> Line:
         segment_id=line.segment_id,
         item_id=_item_id(line),
         prorated=line.is_prorated,
+        unit=None if line.credit_type_id == invoiced_in else currency(line.credit_type_id),
         promised=line.type is LineType.APPLIED and line.balance_type == "POSTPAID",
     )
 

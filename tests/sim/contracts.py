@@ -71,12 +71,16 @@ RATE_TYPES = ("LIST_RATE", "LIST_RATE", "LIST_RATE", "COMMIT_RATE")
 PRIORITIES = ("1", "1", "1", "2", "0.5")
 FREQUENCIES = ("MONTHLY", "MONTHLY", "QUARTERLY", "ANNUAL", "WEEKLY")
 SHARES = ("0.1", "0.1", "0.05", "0.5", "1", "0")
+WORTHS = ("1", "1", "2", "10", "0.1", "0.002", "0.333333333333333333333333")
 SEATS = ("1", "1", "2", "5", "10", "0", "2.5")
 THEMES = (
     "anything", "anything", "balances", "balances", "balances", "overrides", "changes", "changes", "commits", "commits",
     "commits", "promises", "recurring", "subscriptions", "subscriptions", "composites", "composites",
+    "units", "units",
 )  # fmt: skip
 """What a case has most of: where many things of a kind meet, the rules that choose between them show."""
+PROMISING = ("composites", "units")
+MANY_BALANCES = ("commits", "promises", "subscriptions", "composites", "units")
 Choice = TypeVar("Choice")
 
 
@@ -127,18 +131,24 @@ class _Maker:
         ]
         made.products = [
             self.fixed("F"),
-            *(self.product(name) for name in "ABC"[: self.pick(self.themed("balances", (2, 2, 3), (1, 1, 2, 3)))]),
+            *(
+                self.product(name)
+                for name in "ABC"[: self.pick((2, 2, 3) if self.theme in {"balances", "units"} else (1, 1, 2, 3))]
+            ),
         ]
-        if self.theme == "subscriptions" or self.chance(0.1):
+        if self.theme == "subscriptions" or self.chance(0.5 if self.theme == "units" else 0.1):
             made.products += [self.subscribed(name) for name in self.pick(("S", "S", "ST"))]
-        if self.theme == "composites" or self.chance(0.08):
+        if self.theme == "composites" or self.chance(0.4 if self.theme == "units" else 0.08):
             made.products += [self.composite(name) for name in self.pick(("X", "X", "XY"))]
         made.cards = {name: self.pick(("USD", "USD", "USD", "EUR")) for name in self.pick((("one",), ("one", "two")))}
+        if self.theme == "units" or self.chance(0.06):
+            made.units = self.pick(self.themed("units", (("Coins", "Stars"),), (("Stars",), ("Coins", "Stars"))))
+            made.worths = {(card, unit): self.pick(WORTHS) for card in made.cards for unit in made.units}
         made.rates = self.rates()
         days = {*self.rng.sample((5, 20, 31, 32, 34), self.pick((0, 1, 2))), self.pick((33, 62, 75))}
         self.looks = [self.base + each * DAY for each in sorted(days)]
         made.contracts = [self.contract(f"c{number}") for number in range(self.pick((1, 1, 2, 3)))]
-        several = self.theme if self.theme in {"commits", "promises", "subscriptions", "composites"} else "balances"
+        several = self.theme if self.theme in MANY_BALANCES else "balances"
         for number in range(self.pick(self.themed(several, (3, 4, 5), (0, 1, 2)))):
             twin = made.balances and self.chance(0.6)
             made.balances.append(self.twin(f"b{number}") if twin else self.balance(f"b{number}"))
@@ -304,7 +314,12 @@ class _Maker:
             found = [replace(each, entitled=True) for each in found]
         self.rng.shuffle(found)
         found = found or [Rate("", "one", "A", self.price(), LONG_AGO, None, True, (), 0)]
-        return [replace(each, id=f"r{number}", number=number) for number, each in enumerate(found)]
+        keys = dict.fromkeys((each.card_id, each.product_id) for each in found)
+        units = {key: self.pick((None, *self.tenant.units * 2)) for key in keys}
+        return [
+            replace(each, id=f"r{number}", number=number, unit=units[each.card_id, each.product_id])
+            for number, each in enumerate(found)
+        ]
 
     def composite_rates(self, card_id: str, product: Product) -> list[Rate]:
         """Return rates of a COMPOSITE product: shares."""
@@ -438,7 +453,7 @@ class _Maker:
         if frequency in {"WEEKLY", "DAILY"}:
             end = begin + self.pick((24, 60, 72) if frequency == "DAILY" else (24, 336, 400)) * HOUR
         kind = self.pick(("PREPAID", "CREDIT"))
-        currency = self.pick((*self.tenant.cards.values(), *self.tenant.cards.values(), "USD"))
+        currency = self.pick((*self.currencies(), *self.currencies(), "USD"))
         asked = kind == "PREPAID" and self.chance(0.6)
         found = Recurring(
             id=name,
@@ -451,7 +466,7 @@ class _Maker:
             ending_before=end,
             duration=self.pick((1, 1, 1, 2, 3)),
             asked=(self.pick(("1", "1", "2", "0.5")), self.pick(AMOUNTS)) if asked else None,
-            asked_currency=self.pick((currency, currency, "USD")),
+            asked_currency=self.money(currency),
             frequency=frequency,
             proration=self.pick(("FIRST_AND_LAST", "FIRST_AND_LAST", "FIRST", "LAST", "NONE")),
             rounding=self.pick(SHARE_ROUNDINGS),
@@ -578,12 +593,10 @@ class _Maker:
         """Return a commit or a credit of a contract or of the customer."""
         own = self.pick((None, *(each.id for each in self.tenant.contracts)))
         kind = self.pick(("PREPAID", "CREDIT"))
-        currency = self.pick(
-            (*self.tenant.cards.values(), *self.tenant.cards.values(), *self.tenant.cards.values(), "USD")
-        )
+        currency = self.pick((*self.currencies(), *self.currencies(), *self.currencies(), "USD"))
         scheduled = kind == "PREPAID" and self.chance(0.6)
         if self.theme == "commits" and self.chance(0.7):
-            own, currency = None, self.pick(list(self.tenant.cards.values()))
+            own, currency = None, self.pick(self.currencies())
         found = Balance(
             id=name,
             type=kind,
@@ -595,12 +608,15 @@ class _Maker:
             segments=self.segments(name),
             created_at=self.pick(self.looks) + HOUR if self.chance(0.1) else LONG_AGO + self.pick((0, 0, 1)) * HOUR,
             name=self.pick((None, name, "Gift")),
-            schedule=self.schedule(name, self.pick((currency, currency, "USD"))) if scheduled else None,
+            schedule=self.schedule(name, self.money(currency)) if scheduled else None,
             contract_ids=self.some(tuple(each.id for each in self.tenant.contracts)) if own is None else (),
             invoice_contract_id=self.pick(self.tenant.contracts).id if own is None and scheduled else None,
             rate_type=self.pick(self.themed("commits", ("COMMIT_RATE", "COMMIT_RATE", "LIST_RATE"), RATE_TYPES)),
         )
-        if self.chance(0.4 if self.theme == "promises" else 0.25 if self.theme == "composites" else 0.1):
+        promised = self.chance(0.4 if self.theme == "promises" else 0.25 if self.theme in PROMISING else 0.1)
+        if self.theme == "units" and self.chance(0.35):
+            return self.purse(found)
+        if promised and currency not in self.tenant.units:
             found = self.postpaid(found)
         match self.rng.randrange(7):
             case 0:
@@ -614,6 +630,23 @@ class _Maker:
             case 5 if self.theme == "balances":
                 return replace(found, specifiers=(self.way(),))
         return found
+
+    def purse(self, like: Balance) -> Balance:
+        """Return a balance in money that names nothing, for a long time: it pays for conversions."""
+        start = self.pick((LONG_AGO, self.base, self.when()))
+        segment = Segment(f"{like.id}.0", self.pick(SMALL), start, self.base + self.pick((90, 400, 400)) * DAY)
+        found = replace(
+            like, currency=self.pick(tuple(self.tenant.cards.values())), segments=(segment,), contract_ids=()
+        )
+        return self.postpaid(found) if self.chance(0.3) else found
+
+    def currencies(self) -> tuple[str, ...]:
+        """Return the currencies of cards, and custom units."""
+        return (*self.tenant.cards.values(), *self.tenant.units, *self.tenant.units)
+
+    def money(self, currency: str) -> str:
+        """Return the currency in which something is asked for that gives so."""
+        return "USD" if currency in self.tenant.units else self.pick((currency, currency, "USD"))
 
     def postpaid(self, like: Balance) -> Balance:
         """Return a postpaid commit: its true-up may be asked for before, at or after the end of its segment."""
@@ -650,7 +683,7 @@ class _Maker:
                 ways = (Specifier("A"), Specifier("A", pricing=groups), Specifier("A", presentation=groups))
                 return replace(found, specifiers=(self.pick(ways),), product_ids=(), tags=())
             case 1 if like.type == "PREPAID" and like.contract_id:
-                return replace(found, schedule=self.schedule(name, like.currency))
+                return replace(found, schedule=self.schedule(name, self.money(like.currency)))
             case 2:
                 return replace(found, product_ids=("A",), tags=(), specifiers=())
             case 3:
@@ -702,7 +735,8 @@ class _Maker:
             at = self.base + self.rng.randrange(HOURS) * HOUR
         metric = self.pick(self.tenant.metrics)
         value = {"COUNT": "1", "UNIQUE": self.pick(("u", "v", "w"))}.get(metric.aggregation)
-        value = value or self.pick(self.themed("commits", (*QUANTITIES, "-3", "-5", "-10"), QUANTITIES))
+        many = ("-3", "-5", "-10") if self.theme in {"commits", "units"} else ()
+        value = value or self.pick((*QUANTITIES, *many))
         values = tuple((each, self.pick(("x", "x", "x", "x", "y", "", None))) for each in KEYS)
         late = self.pick((1, 24, 48, 800)) * HOUR if self.chance(0.12) else timedelta(0)
         return Counted(metric.id, self.pick(("customer", "customer", "alias")), at, name, values, value, at + late)

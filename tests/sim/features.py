@@ -13,6 +13,7 @@ from sim.features_composites import COMPOSITES, of_composites
 from sim.features_dated import DATED, of_dated
 from sim.features_subscriptions import SUBSCRIPTIONS, of_subscriptions
 from sim.features_terms import FILTERS, RECURRING, of_filters, of_recurring
+from sim.features_units import UNITS, of_units
 from sim.oracle_bill import Bill, Line
 from sim.oracle_books import Books
 from sim.oracle_charge import Payer
@@ -70,6 +71,8 @@ EXPECTED = (
     "contract ends earlier", "dates to come are dropped",
     # 8, discounts, and charges on usage invoices
     *DATED,
+    # 16, custom pricing units
+    *UNITS,
     # 3, usage filters; 9, recurring commits and credits
     *FILTERS, *RECURRING,
     # 13; 5, composite products
@@ -103,6 +106,7 @@ def features(case: Case, sights: list[Sight]) -> Counter[str]:
         for bill in sight.drafts:
             found.update(of_subscriptions(case, bill, sight.at, sight.by_id))
             found.update(of_dated(case, bill, sight.at))
+            found.update(of_units(case, bill, sight.by_id))
             found.update(_of_statement(case, sight, bill) if bill.type == "USAGE" else _of_scheduled(case, sight, bill))
     found.update(_of_steps(case, sights))
     return Counter({**dict.fromkeys(found, 1), "contracts": len(case.tenant.contracts)})
@@ -442,7 +446,7 @@ def _of_payers(case: Case, sight: Sight, contract: Contract, bill: Bill, usage: 
 def _could_pay(payer: Payer, line: Line, bill: Bill) -> bool:
     """Whether it may pay for a line."""
     assert line.starting_at is not None
-    use = Use(line.product_id, line.tags, line.pricing, line.presentation, bill.currency)
+    use = Use(line.product_id, line.tags, line.pricing, line.presentation, line.unit or bill.currency)
     return line.total > 0 and is_open(payer[1], line.starting_at) and applies(payer[0], use)
 
 

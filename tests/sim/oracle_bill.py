@@ -31,6 +31,8 @@ class Line:
     segment_id: str | None = None
     item_id: str | None = None
     prorated: bool = False
+    unit: str | None = None
+    """The custom pricing unit of its amounts; None: they are money."""
     promised: bool = False
     """Of what a postpaid commit counts: it is still to be paid."""
 
@@ -50,8 +52,8 @@ class Bill:
 
     @property
     def total(self) -> Fraction:
-        """What is to be paid."""
-        return sum((line.total for line in self.lines if not line.promised), Fraction(0))
+        """What is to be paid, in money."""
+        return sum((line.total for line in self.lines if not line.promised and line.unit is None), Fraction(0))
 
     @cached_property
     def paid(self) -> dict[str, Fraction]:

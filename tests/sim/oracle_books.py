@@ -9,6 +9,7 @@ from typing import Any
 from sim.oracle_bill import Bill
 from sim.oracle_charge import Payer, charges
 from sim.oracle_composite import composites, share_of, shared_by
+from sim.oracle_conversion import conversions
 from sim.oracle_draw import applies, draw, is_open, payers
 from sim.oracle_end import balances_at, contracts_at
 from sim.oracle_ledger import Told, changes, ledger, remaining, usable
@@ -20,6 +21,8 @@ from sim.oracle_subscription import on_statement
 from sim.oracle_target import Use
 from sim.oracle_trueup import true_ups
 from sim.world import Balance, Contract, Counted, Entry, Tenant
+
+HOUR = timedelta(hours=1)
 
 
 class Books:
@@ -105,6 +108,7 @@ class Books:
         paid = draw(found, able, left)
         for share in shares:
             paid += draw(list(share_of(share, paid, end)), able, left)
+        paid += draw(list(conversions(self.tenant, contract, paid, start, end, end - HOUR)), able, left)
         below = below_usage(self.tenant, contract, start, balances, invoiced, at)
         all_lines = (*lines(self.tenant, paid), *below)
         return Bill(contract.id, "USAGE", start, end, self.tenant.cards[contract.card_id], all_lines)
@@ -112,8 +116,14 @@ class Books:
     def _scheduled(self, asked: Asked, balances: list[Balance], left: dict[str, Fraction], at: datetime) -> Bill:
         """Return the scheduled invoice of a date; once that has come, balances pay for subscriptions on it."""
         able = payers(self.tenant, balances, asked.contract, asked.date) if asked.date <= at else []
-        paid = lines(self.tenant, draw(asked.charges, able, left))
-        return Bill(asked.contract.id, "SCHEDULED", asked.date, None, asked.currency, (*asked.lines, *paid))
+        paid = draw(asked.charges, able, left)
+        if paid:
+            last = max(each.paid_at for each in asked.charges if each.paid_at)
+            units = conversions(self.tenant, asked.contract, paid, asked.date, asked.date, last)
+            paid += draw(list(units), able, left)
+        return Bill(
+            asked.contract.id, "SCHEDULED", asked.date, None, asked.currency, (*asked.lines, *lines(self.tenant, paid))
+        )
 
     def _contracts(self, at: datetime) -> list[Contract]:
         return contracts_at(self.tenant, self.customer_id, at)

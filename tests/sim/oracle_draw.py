@@ -21,7 +21,7 @@ ORDER = (
 """What decides which balance pays first, in the order of `precedence`."""
 
 
-TYPES = ("usage", "subscription", "composite")
+TYPES = ("usage", "subscription", "composite", "cpu_conversion")
 """What is paid first."""
 
 
@@ -87,6 +87,8 @@ def applies(balance: Balance, use: Use) -> bool:
     """Whether a balance may pay for a use."""
     if balance.currency != use.currency:
         return False
+    if use.conversion:
+        return not (balance.specifiers or balance.product_ids or balance.tags)
     if balance.specifiers:
         return any_of(balance.specifiers, use)
     if balance.product_ids or balance.tags:

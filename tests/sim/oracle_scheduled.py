@@ -40,7 +40,8 @@ def scheduled(
             if item.id not in invoiced and statement_of(tenant, contract, schedule, item, at, over) is None:
                 on(item.at, schedule.currency).lines.append(line)
         for due in off_statements(tenant, contract, at, over, invoiced):
-            on(due.date, due.charge.use.currency).charges.append(due.charge)
+            unit = due.charge.use.currency
+            on(due.date, tenant.cards[contract.card_id] if unit in tenant.units else unit).charges.append(due.charge)
     return list(found.values())
 
 

@@ -45,6 +45,8 @@ def differ(case: Case) -> bool:
         {each.contract_id, each.invoice_contract_id, *each.contract_ids} - contracts for each in case.tenant.balances
     ):
         return False
+    if {each.unit for each in case.tenant.rates} - {None, *case.tenant.units}:
+        return False
     try:
         return bool(compare(case)[0])
     except Exception:  # noqa: BLE001

@@ -46,7 +46,11 @@ class Real:
             for card in cards
             if card is not None
         }
-        self.cards = {each: build.card_of(each, unit, build.MADE) for each, unit in made.cards.items()}
+        worths = {
+            each: [(unit, worth) for (card, unit), worth in made.worths.items() if card == each] for each in made.cards
+        }
+        self.cards = {each: build.card_of(each, made.cards[each], build.MADE, worths[each]) for each in made.cards}
+        self.units = build.units_of(made)
         self.customer = build.customer_of(made.customers[0], build.MADE)
         self.posted: list[LedgerEntry] = []
         self.invoiced: set[str] = set()
@@ -96,6 +100,7 @@ class Real:
             entries=(*self.posted, *(each for each in self.manual if each.timestamp <= at)),
             invoiced=frozenset(self.invoiced),
             invoiced_items=frozenset(self.items),
+            units=self.units,
         )
 
     def _agreed(self, at: datetime) -> tuple[tuple[Contract, ...], tuple[Balance, ...]]:

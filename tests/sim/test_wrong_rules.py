@@ -1,17 +1,18 @@
 """Proof that the oracle notices: each of these wrong rules makes some random contract differ."""
 
-from collections.abc import Callable
 from itertools import count, islice
 from typing import Any
 
 import pytest
 
-from sim.contracts import make, theme_of
+from sim.contracts import DAY, make, theme_of
 from sim.pricing import compare
+from winkel.rate.composite import counts
 
 CASES = 250
 """Random cases of a theme among which one must show that a rule is wrong."""
-WRONG: dict[str, tuple[str, str, Callable[..., Any]]] = {
+WRONG: dict[str, tuple[str, str, Any]] = {
+    # name: theme, the places of the rule, what is there instead
     "usage filters are ignored": ("changes", "winkel.model.contract.Contract.filters", lambda _: []),
     "a partial period gives all": ("recurring", "winkel.bill.recurring.prorated", lambda amount, *_: amount),
     "the last period is always prorated": (
@@ -30,6 +31,16 @@ WRONG: dict[str, tuple[str, str, Callable[..., Any]]] = {
         "winkel.bill.scheduled._is_last_day",
         lambda statement, date: statement.period.end == date,
     ),
+    "composite products count all pricing units": (
+        "units",
+        "winkel.bill.statement.counts",
+        lambda state, _, use, *, composite: counts(state, use, use, composite=composite),
+    ),
+    "conversions are paid by who can pay when the period begins": (
+        "units",
+        "winkel.bill.draft.HOUR",
+        DAY,
+    ),
     "all is charged afterwards": (
         "subscriptions",
         "winkel.bill.subscription._date",
@@ -38,8 +49,8 @@ WRONG: dict[str, tuple[str, str, Callable[..., Any]]] = {
     "what balances pay for is free, whatever they cost": ("composites", "winkel.bill.draft.is_free", lambda _: True),
     "composite products ask for all tags": (
         "composites",
-        "winkel.rate.composite.counts",
-        lambda state, use, **_: set(state.composite_tags or ()) <= set(use.tags),
+        "winkel.rate.composite.counts winkel.bill.statement.counts",
+        lambda state, own, use, **_: set(state.composite_tags or ()) <= set(use.tags),
     ),
 }
 
@@ -48,6 +59,7 @@ WRONG: dict[str, tuple[str, str, Callable[..., Any]]] = {
 def test_a_wrong_rule_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some case of the theme differs; or else the oracle, or the generator, knows nothing of the rule."""
     theme, place, wrong = WRONG[name]
-    monkeypatch.setattr(place, wrong)
+    for each in place.split():
+        monkeypatch.setattr(each, wrong)
     seeds = islice((seed for seed in count() if theme_of(seed) == theme), CASES)
     assert any(compare(make(seed))[0] for seed in seeds)

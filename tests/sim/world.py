@@ -97,6 +97,8 @@ class Rate:
     """What units cost that a balance at commit rates pays for."""
     frequency: str | None = None
     """Of a SUBSCRIPTION product: for how long the price is."""
+    unit: str | None = None
+    """The custom pricing unit that the price is in; None: the currency of the card. One for each product on a card."""
 
 
 @dataclass(frozen=True)
@@ -382,6 +384,10 @@ class Tenant:
     products: list[Product] = field(default_factory=list)
     cards: dict[str, str] = field(default_factory=dict)
     """Rate card id → its currency."""
+    units: tuple[str, ...] = ()
+    """Custom pricing units."""
+    worths: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(rate card id, custom unit) → what one of it is worth in the currency of the card."""
     rates: list[Rate] = field(default_factory=list)
     contracts: list[Contract] = field(default_factory=list)
     balances: list[Balance] = field(default_factory=list)
