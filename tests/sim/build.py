@@ -208,6 +208,7 @@ def contract_of(each: world.Contract) -> contract.Contract:
         scheduled_charges_on_usage_invoices=contract.ChargesOnUsageInvoices.ALL if each.on_statements else None,
         usage_filters=tuple(contract.UsageFilter(one.name, one.values, one.starting_at) for one in each.filters),
         recurring_balances=tuple(map(recurring_of, each.recurring)),
+        transition=each.renews and contract.Transition(contract.TransitionType.RENEWAL, each.renews),
         subscriptions=tuple(map(subscription_of, each.subscriptions)),
     )
 
@@ -261,6 +262,7 @@ def recurring_of(each: world.Recurring) -> recurring.RecurringBalance:
         product_id=each.product_id,
         access_amount=_amount(each.currency, each.amount),
         commit_duration=each.duration,
+        rollover_fraction=each.rollover and Decimal(each.rollover),
         priority=Decimal(each.priority),
         starting_at=each.starting_at,
         ending_before=each.ending_before,
@@ -372,6 +374,7 @@ def balance_of(each: world.Balance) -> commit.Balance:
         specifiers=tuple(map(specifier_of, each.specifiers)),
         invoice_schedule=each.schedule and schedule_of(each.schedule),
         invoice_contract_id=each.invoice_contract_id,
+        rollover_fraction=each.rollover and Decimal(each.rollover),
         rate_type=commit.RateSide(each.rate_type),
     )
 

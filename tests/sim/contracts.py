@@ -70,17 +70,18 @@ MULTIPLIERS = ("0.5", "0.5", "0.9", "0", "1", "1.5", "0.8")
 RATE_TYPES = ("LIST_RATE", "LIST_RATE", "LIST_RATE", "COMMIT_RATE")
 PRIORITIES = ("1", "1", "1", "2", "0.5")
 FREQUENCIES = ("MONTHLY", "MONTHLY", "QUARTERLY", "ANNUAL", "WEEKLY")
+FRACTIONS = (None, "1", "1", "0.9", "0.9", "0.5", "0.25", "0.333", "0")
 SHARES = ("0.1", "0.1", "0.05", "0.5", "1", "0")
 WORTHS = ("1", "1", "2", "10", "0.1", "0.002", "0.333333333333333333333333")
 SEATS = ("1", "1", "2", "5", "10", "0", "2.5")
 THEMES = (
     "anything", "anything", "balances", "balances", "balances", "overrides", "changes", "changes", "commits", "commits",
     "commits", "promises", "recurring", "subscriptions", "subscriptions", "composites", "composites",
-    "units", "units",
+    "units", "units", "renewals", "renewals",
 )  # fmt: skip
 """What a case has most of: where many things of a kind meet, the rules that choose between them show."""
-PROMISING = ("composites", "units")
-MANY_BALANCES = ("commits", "promises", "subscriptions", "composites", "units")
+PROMISING = ("composites", "units", "renewals")
+MANY_BALANCES = ("commits", "promises", "subscriptions", "composites", "units", "renewals")
 Choice = TypeVar("Choice")
 
 
@@ -136,7 +137,7 @@ class _Maker:
                 for name in "ABC"[: self.pick((2, 2, 3) if self.theme in {"balances", "units"} else (1, 1, 2, 3))]
             ),
         ]
-        if self.theme == "subscriptions" or self.chance(0.5 if self.theme == "units" else 0.1):
+        if self.theme == "subscriptions" or self.chance({"units": 0.5, "renewals": 0.35}.get(self.theme, 0.1)):
             made.products += [self.subscribed(name) for name in self.pick(("S", "S", "ST"))]
         if self.theme == "composites" or self.chance(0.4 if self.theme == "units" else 0.08):
             made.products += [self.composite(name) for name in self.pick(("X", "X", "XY"))]
@@ -145,19 +146,34 @@ class _Maker:
             made.units = self.pick(self.themed("units", (("Coins", "Stars"),), (("Stars",), ("Coins", "Stars"))))
             made.worths = {(card, unit): self.pick(WORTHS) for card in made.cards for unit in made.units}
         made.rates = self.rates()
-        days = {*self.rng.sample((5, 20, 31, 32, 34), self.pick((0, 1, 2))), self.pick((33, 62, 75))}
+        several_looks = self.pick((1, 2, 3) if self.theme == "renewals" else (0, 1, 2))
+        days = {*self.rng.sample((5, 20, 31, 32, 34), several_looks), self.pick((33, 62, 75))}
         self.looks = [self.base + each * DAY for each in sorted(days)]
         made.contracts = [self.contract(f"c{number}") for number in range(self.pick((1, 1, 2, 3)))]
+        renewals = self.renewals()
+        made.contracts += [contract for contract, _ in renewals]
         several = self.theme if self.theme in MANY_BALANCES else "balances"
         for number in range(self.pick(self.themed(several, (3, 4, 5), (0, 1, 2)))):
             twin = made.balances and self.chance(0.6)
             made.balances.append(self.twin(f"b{number}") if twin else self.balance(f"b{number}"))
         made.entries = [self.entry(f"e{number}") for number in range(self.pick((0, 0, 0, 1, 2))) if made.balances]
-        made.ends = [self.end(each) for each in made.contracts if each.ending_before is None and self.chance(0.15)]
-        ended = {each.contract_id for each in made.ends}
-        own = {each.id for each in made.balances if each.contract_id in ended}
-        made.entries = [each for each in made.entries if each.balance_id not in own]
-        counted = tuple(self.counted(f"t{number}") for number in range(self.pick((0, 3, 6, 10, 14))))
+        renewed = {each.contract_id for _, each in renewals} | {each.renewed_by for _, each in renewals}
+        made.ends = [
+            self.end(each)
+            for each in made.contracts
+            if each.ending_before is None and each.id not in renewed and self.chance(0.15)
+        ]
+        made.ends += [end for _, end in renewals]
+        ended = {each.contract_id: each.ending_before for each in made.ends}
+        gone = {
+            segment.id
+            for each in made.balances
+            for segment in each.segments
+            if each.contract_id in ended and segment.starting_at >= ended[each.contract_id]
+        }
+        made.entries = [each for each in made.entries if each.segment_id not in gone]
+        many = self.pick(self.themed("renewals", (8, 14, 20), (0, 3, 6, 10, 14)))
+        counted = tuple(self.counted(f"t{number}") for number in range(many))
         return Case(self.seed, made, counted, tuple(self.looks), HOUR * self.pick((24, 24, 1, 72)))
 
     # ── chance ──
@@ -207,7 +223,7 @@ class _Maker:
 
     def product(self, name: str) -> Product:
         """Return a usage product, with versions over time."""
-        if self.no_overages or (self.theme == "commits" and self.chance(0.7)):
+        if self.no_overages or (self.theme in {"commits", "renewals"} and self.chance(0.7)):
             return self.plain_product(name)
         pricing = self.pick(self.themed("changes", (KEYS, ("model",), ()), ((), (), (), ("model",), ("team",), KEYS)))
         presentation = tuple(each for each in self.some(KEYS) if each not in pricing) if self.chance(0.5) else ()
@@ -368,9 +384,31 @@ class _Maker:
 
     # ── what was agreed ──
 
-    def contract(self, name: str) -> Contract:
+    def renewals(self) -> list[tuple[Contract, End]]:
+        """Return contracts that renew others, and the ends of those."""
+        found: list[tuple[Contract, End]] = []
+        for first in list(self.tenant.contracts):
+            old = first
+            if not self.chance(self.pick(self.themed("renewals", (0.8,), (0.02,)))):
+                continue
+            for _ in range(self.pick((1, 1, 1, 1, 2))):
+                said_at = max(self.pick(self.looks) - self.pick((1, 24, 240)) * HOUR, old.starting_at)
+                if found and found[-1][0].id == old.id:
+                    said_at = max(said_at, found[-1][1].said_at)
+                start = self.after(said_at)
+                new = replace(
+                    self.contract(f"c{len(self.tenant.contracts) + len(found)}", max(start, old.starting_at + HOUR)),
+                    card_id=old.card_id,
+                    created_at=said_at,
+                    renews=old.id,
+                )
+                found.append((new, End(old.id, said_at, new.starting_at, new.id, self.chance(0.7))))
+                old = new
+        return found
+
+    def contract(self, name: str, begin: datetime | None = None) -> Contract:
         """Return a contract with overrides and scheduled charges."""
-        start = self.pick((self.base, self.base, self.base, self.base - 20 * DAY, self.base + 221 * HOUR))
+        start = begin or self.pick((self.base, self.base, self.base, self.base - 20 * DAY, self.base + 221 * HOUR))
         first = start.replace(day=1, hour=0)
         ends = (first.replace(month=1, day=31), first.replace(month=1, day=30), first.replace(month=1, day=29, hour=5))
         prioritization = self.pick(("LOWEST_MULTIPLIER", "EXPLICIT"))
@@ -473,6 +511,7 @@ class _Maker:
             asked_rounding=self.pick(SHARE_ROUNDINGS),
             name=self.pick((None, name, "Gift")),
             rate_type=self.pick(RATE_TYPES),
+            rollover=self.pick(self.themed("renewals", FRACTIONS, (None, None, "0.5"))),
         )
         match self.rng.randrange(6):
             case 0:
@@ -597,20 +636,24 @@ class _Maker:
         scheduled = kind == "PREPAID" and self.chance(0.6)
         if self.theme == "commits" and self.chance(0.7):
             own, currency = None, self.pick(self.currencies())
+        if self.theme == "renewals" and self.chance(0.75):
+            own = self.pick([each.id for each in self.tenant.contracts])
+        rollover = self.pick(self.themed("renewals", FRACTIONS, (None, None, "0.5")))
         found = Balance(
             id=name,
             type=kind,
             customer_id="customer",
+            rollover=rollover if own else None,
             product_id="F",
             currency=currency,
             contract_id=own,
             priority=self.pick(PRIORITIES),
-            segments=self.segments(name),
+            segments=self.long_segment(name) if self.theme == "renewals" and self.chance(0.7) else self.segments(name),
             created_at=self.pick(self.looks) + HOUR if self.chance(0.1) else LONG_AGO + self.pick((0, 0, 1)) * HOUR,
             name=self.pick((None, name, "Gift")),
             schedule=self.schedule(name, self.money(currency)) if scheduled else None,
             contract_ids=self.some(tuple(each.id for each in self.tenant.contracts)) if own is None else (),
-            invoice_contract_id=self.pick(self.tenant.contracts).id if own is None and scheduled else None,
+            invoice_contract_id=self.pick(self.first_contracts()).id if own is None and scheduled else None,
             rate_type=self.pick(self.themed("commits", ("COMMIT_RATE", "COMMIT_RATE", "LIST_RATE"), RATE_TYPES)),
         )
         promised = self.chance(0.4 if self.theme == "promises" else 0.25 if self.theme in PROMISING else 0.1)
@@ -630,6 +673,10 @@ class _Maker:
             case 5 if self.theme == "balances":
                 return replace(found, specifiers=(self.way(),))
         return found
+
+    def first_contracts(self) -> list[Contract]:
+        """Return those that renew none, and so are there from the beginning."""
+        return [each for each in self.tenant.contracts if each.renews is None]
 
     def purse(self, like: Balance) -> Balance:
         """Return a balance in money that names nothing, for a long time: it pays for conversions."""
@@ -656,8 +703,8 @@ class _Maker:
             segment = replace(segment, starting_at=segment.ending_before - DAY)
         at = self.pick((segment.ending_before, segment.ending_before, self.when()))
         item = Item(f"{like.id}.true-up", at, "1", segment.amount)
-        billed_to = None if like.contract_id else self.pick(self.tenant.contracts).id
-        schedule = None if self.chance(0.1) else Schedule(like.currency, (item,), self.chance(0.1))
+        billed_to = None if like.contract_id else self.pick(self.first_contracts()).id
+        schedule = Schedule(like.currency, (item,), self.chance(0.2))
         return replace(like, type="POSTPAID", segments=(segment,), schedule=schedule, invoice_contract_id=billed_to)
 
     def way(self) -> Specifier:
@@ -697,8 +744,15 @@ class _Maker:
                 return replace(found, segments=(earlier, *renamed[1:]))
             case 6 | 7:
                 contracts = tuple(each.id for each in self.tenant.contracts)
-                return replace(found, contract_id=None, contract_ids=self.pick((contracts, contracts[:1], ())))
+                return replace(
+                    found, contract_id=None, rollover=None, contract_ids=self.pick((contracts, contracts[:1], ()))
+                )
         return found
+
+    def long_segment(self, name: str) -> tuple[Segment, ...]:
+        """Return one that lasts beyond a renewal, and holds what is used up before it or after."""
+        amount = self.pick(("5", "10", "10", "30", "100"))
+        return (Segment(f"{name}.0", amount, self.pick((LONG_AGO, self.base)), self.base + 400 * DAY),)
 
     def segments(self, name: str) -> tuple[Segment, ...]:
         """Return segments that follow one another, with or without gaps."""

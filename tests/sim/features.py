@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
@@ -11,6 +11,7 @@ from typing import Any
 from sim.features_commits import of_commits
 from sim.features_composites import COMPOSITES, of_composites
 from sim.features_dated import DATED, of_dated
+from sim.features_renewals import RENEWALS, of_renewals
 from sim.features_subscriptions import SUBSCRIPTIONS, of_subscriptions
 from sim.features_terms import FILTERS, RECURRING, of_filters, of_recurring
 from sim.features_units import UNITS, of_units
@@ -21,6 +22,7 @@ from sim.oracle_draw import ORDER, applies, is_open, payers, precedence
 from sim.oracle_override import concerns, holds
 from sim.oracle_period import periods
 from sim.oracle_rate import rate_at, terms_at
+from sim.oracle_rollover import Rolled
 from sim.oracle_target import Use
 from sim.oracle_trueup import true_up_of
 from sim.world import Balance, Case, Contract, Override, Specifier, Terms
@@ -73,6 +75,8 @@ EXPECTED = (
     *DATED,
     # 16, custom pricing units
     *UNITS,
+    # 18, renewals
+    *RENEWALS,
     # 3, usage filters; 9, recurring commits and credits
     *FILTERS, *RECURRING,
     # 13; 5, composite products
@@ -91,6 +95,8 @@ class Sight:
     books: Books
     balances: list[Balance]
     """Those that were known then."""
+    rolled: list[Rolled] = field(default_factory=list)
+    """What has rolled over, and what would by these drafts."""
 
     @cached_property
     def by_id(self) -> dict[str, Balance]:
@@ -154,6 +160,7 @@ def _of_sight(case: Case, sight: Sight) -> Iterator[str]:
     if any(count > 1 for count in dates.values()):
         yield "two currencies of a date"
     yield from of_recurring(case, sight.balances, sight.drafts)
+    yield from of_renewals(case, sight)
     for balance in sight.balances:
         told = sight.books.ledger(balance, sight.at, sight.drafts)
         left = {each.id: sum(amount for _, _, one, amount in told if one == each.id) for each in balance.segments}

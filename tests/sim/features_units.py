@@ -8,7 +8,7 @@ from sim.world import Balance, Case
 UNITS = (
     "usage in a unit", "subscription in a unit", "composite in a unit", "unit and money", "paid in a unit",
     "paid in part in a unit", "commit rate in a unit", "recurring in a unit", "paid in full, no conversion",
-    "conversion", "two conversions", "conversion below zero", "conversion below zero and another", "conversion paid",
+    "conversion", "two conversions", "conversion below zero", "conversion paid",
     "conversion paid in part", "first conversion paid, not the second", "conversion not paid by who names products",
     "conversion not paid by who has ended", "promise counts a conversion", "conversion on a date",
     "conversion on a date paid", "share in one unit only",
@@ -48,7 +48,6 @@ def _of_conversions(case: Case, bill: Bill, balances: dict[str, Balance]) -> Ite
     yield from ("conversion",) * bool(names)
     yield from ("two conversions",) * (len(names) > 1)
     yield from ("conversion below zero",) * bool(below)
-    yield from ("conversion below zero and another",) * bool(below and paid - below)
     yield from ("conversion paid",) * bool(paid)
     yield from ("conversion paid in part",) * bool(paid & rest)
     yield from ("first conversion paid, not the second",) * bool(paid and rest - paid)

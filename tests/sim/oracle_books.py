@@ -1,6 +1,7 @@
 """The oracle's invoices of one customer, drafts and final ones, and what they leave of its balances."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
@@ -16,6 +17,7 @@ from sim.oracle_ledger import Told, changes, ledger, remaining, usable
 from sim.oracle_line import lines
 from sim.oracle_period import periods
 from sim.oracle_quantity import counts
+from sim.oracle_rollover import Rolled, rolls_over
 from sim.oracle_scheduled import Asked, below_usage, scheduled
 from sim.oracle_subscription import on_statement
 from sim.oracle_target import Use
@@ -36,25 +38,43 @@ class Books:
         self.customer_id = customer_id
         self.events = events
         self.final: list[Bill] = []
+        self.rolled: list[Rolled] = []
+        """What rolled over for good."""
+        self.rolling: list[Rolled] = []
+        """What would roll over besides, by the drafts that were made last."""
 
     def drafts(self, at: datetime) -> list[Bill]:
         """Return all open invoices, in the order in which they draw down: by date, usage statements first."""
-        balances, contracts = self.balances(at), self._contracts(at)
-        left: dict[str, Fraction] = {}
-        for balance in balances:
-            left |= remaining(balance, changes(balance, self._entries(at), self.final))
+        self.rolling = []
+        balances, contracts, left = self.balances(at), self._contracts(at), self.left(at)
+        settled = {each.segment_id for each in self.rolled}
+        waiting = {each.id: each for each in contracts if each.renews and each.starting_at <= at}
+
+        def usable_by(contract: Contract) -> list[Balance]:
+            """Return the balances, with what rolls over to a contract by now."""
+            if waiting.pop(contract.id, None) is not None:
+                some = [each for each in rolls_over(contract, balances, left) if each.segment_id not in settled]
+                for each in some:
+                    left[each.segment_id] -= each.amount
+                    left[each.balance.segments[0].id] = each.amount
+                self.rolling += some
+            return [*balances, *(each.balance for each in self.rolling)]
+
         over = {(bill.contract_id, bill.start) for bill in self.final if bill.type == "USAGE"}
         invoiced = {line.item_id for bill in self.final for line in bill.lines}
         turns: list[tuple[Any, Callable[[], Bill]]] = []
         for contract in contracts:
             for start, end in periods(contract, at):
                 if (contract.id, start) not in over:
-                    make = partial(self._statement, contract, start, end, balances, left, at, invoiced)
+                    make = partial(self._statement, contract, start, end, usable_by, left, at, invoiced)
                     turns.append(((end, False, contract.created_at, contract.id), make))
         for asked in scheduled(self.tenant, contracts, balances, self.final, at):
             by = asked.date, True, asked.contract.created_at, asked.contract.id
             turns.append((by, partial(self._scheduled, asked, balances, left, at)))
         found = [make() for _, make in sorted(turns, key=lambda each: each[0])]
+        for contract in list(waiting.values()):
+            usable_by(contract)
+        balances += [each.balance for each in self.rolling]
         return [*found, *true_ups(self.tenant, contracts, balances, self.final, left)]
 
     def finalize(self, drafts: Iterable[Bill], until: datetime, grace: timedelta) -> list[Bill]:
@@ -64,21 +84,30 @@ class Books:
         """
         found = [each for each in drafts if due_at(each, grace) <= until]
         self.final += found
+        over = {(bill.contract_id, bill.start) for bill in self.final if bill.type == "USAGE"}
+        for each in self.rolling:
+            [old] = [one for one in self._contracts(until) if one.id == each.from_contract]
+            if all((old.id, start) in over for start, _ in periods(old, until)):
+                self.rolled.append(replace(each, settled_at=until))
+        self.rolling = [each for each in self.rolling if all(each.balance != one.balance for one in self.rolled)]
         return found
 
     def ledger(self, balance: Balance, at: datetime, drafts: Iterable[Bill] = ()) -> list[Told]:
         """Return the ledger of a balance, with the deductions of these drafts."""
-        return ledger(balance, changes(balance, self._entries(at), [*self.final, *drafts]), at)
+        return ledger(balance, self._changes(balance, at, drafts), at)
 
     def usable(self, balance: Balance, at: datetime, drafts: Iterable[Bill] = ()) -> Fraction:
         """Return what the customer may use of a balance, less the deductions of these drafts."""
-        return usable(balance, changes(balance, self._entries(at), [*self.final, *drafts]), at)
+        return usable(balance, self._changes(balance, at, drafts), at)
+
+    def _changes(self, balance: Balance, at: datetime, drafts: Iterable[Bill]) -> list[Told]:
+        return changes(balance, self._entries(at), [*self.final, *drafts], [*self.rolled, *self.rolling])
 
     def left(self, at: datetime) -> dict[str, Fraction]:
         """Return what final invoices have left of every segment."""
         found: dict[str, Fraction] = {}
         for balance in self.balances(at):
-            found |= remaining(balance, changes(balance, self._entries(at), self.final))
+            found |= remaining(balance, changes(balance, self._entries(at), self.final, self.rolled))
         return found
 
     def _statement(
@@ -86,12 +115,13 @@ class Books:
         contract: Contract,
         start: datetime,
         end: datetime,
-        balances: list[Balance],
+        usable_by: Callable[[Contract], list[Balance]],
         left: dict[str, Fraction],
         at: datetime,
         invoiced: set[str | None],
     ) -> Bill:
         """Return the usage statement of a period, and take from `left` what it draws."""
+        balances = usable_by(contract)
         able = payers(self.tenant, balances, contract, start)
 
         def may_pay(use: Use, instant: datetime) -> list[Payer]:
@@ -130,7 +160,7 @@ class Books:
 
     def balances(self, at: datetime) -> list[Balance]:
         """Return the balances that are known at an instant."""
-        return balances_at(self.tenant, self.customer_id, at)
+        return balances_at(self.tenant, self.customer_id, at, self.rolled)
 
     def _entries(self, at: datetime) -> list[Entry]:
         return [each for each in self.tenant.entries if each.at <= at]

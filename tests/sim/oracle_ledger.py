@@ -7,6 +7,7 @@ from fractions import Fraction
 from sim.oracle_bill import Bill
 from sim.oracle_draw import is_open
 from sim.oracle_number import exact
+from sim.oracle_rollover import Rolled
 from sim.oracle_trueup import true_up_of
 from sim.world import Balance, Entry
 
@@ -14,12 +15,18 @@ Told = tuple[datetime, str, str, Fraction]
 """(when, what, segment id, amount) of a ledger entry."""
 
 
-def changes(balance: Balance, entries: Iterable[Entry], bills: Iterable[Bill]) -> list[Told]:
-    """Return the deductions of these invoices, dated at the end of their periods or as they, and manual entries."""
+def changes(
+    balance: Balance, entries: Iterable[Entry], bills: Iterable[Bill], rolled: Iterable[Rolled] = ()
+) -> list[Told]:
+    """Return the deductions of these invoices, dated at the end of their periods or as they, and manual entries.
+
+    What rolled over leaves when the new contract begins.
+    """
     own = {each.id for each in balance.segments}
     found = [
         (each.at, "MANUAL", each.segment_id, exact(each.amount)) for each in entries if each.balance_id == balance.id
     ]
+    found += [(each.at, "ROLLOVER", each.segment_id, -each.amount) for each in rolled if each.segment_id in own]
     for bill in bills:
         for segment_id, amount in bill.paid.items():
             if segment_id in own:

@@ -12,7 +12,7 @@ from sim.oracle_books import Books
 from sim.oracle_ledger import Told
 from sim.real import Real
 from sim.shrink import dump, smallest
-from sim.world import Case
+from sim.world import Balance, Case
 
 
 class DifferenceError(AssertionError):
@@ -45,6 +45,8 @@ def differ(case: Case) -> bool:
         {each.contract_id, each.invoice_contract_id, *each.contract_ids} - contracts for each in case.tenant.balances
     ):
         return False
+    if any(each.type == "POSTPAID" and each.schedule is None for each in case.tenant.balances):
+        return False
     if {each.unit for each in case.tenant.rates} - {None, *case.tenant.units}:
         return False
     try:
@@ -63,16 +65,20 @@ def compare(case: Case) -> tuple[list[str], list[Sight]]:
     sights: list[Sight] = []
     for at in case.looks:
         drafts, drafted = books.drafts(at), real.drafts(at)
+        rolled = [*books.rolled, *books.rolling]
+        held = [*books.balances(at), *(each.balance for each in books.rolling)]
         found = bill_differences([bill_of(each.invoice) for each in drafted], drafts)
-        found = found or differences(real.ledgers(drafted, at), ledgers(books, drafts, at))
+        found = found or differences(real.ledgers(drafted, at), ledgers(books, held, drafts, at))
         final = books.finalize(drafts, at, case.grace)
         found = found or bill_differences(real.finalize(drafted, at), final)
         if found:
             return [f"\nat {at:%Y-%m-%d}", *found], sights
-        sights.append(Sight(at, drafts, final, books, books.balances(at)))
+        sights.append(Sight(at, drafts, final, books, held, rolled))
     return [], sights
 
 
-def ledgers(books: Books, drafts: list[Bill], at: datetime) -> dict[str, tuple[list[Told], Fraction]]:
+def ledgers(
+    books: Books, held: list[Balance], drafts: list[Bill], at: datetime
+) -> dict[str, tuple[list[Told], Fraction]]:
     """Return balance id → its ledger with the deductions of drafts, and what may still be used."""
-    return {each.id: (books.ledger(each, at, drafts), books.usable(each, at, drafts)) for each in books.balances(at)}
+    return {each.id: (books.ledger(each, at, drafts), books.usable(each, at, drafts)) for each in held}

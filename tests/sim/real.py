@@ -12,11 +12,13 @@ from sim.compare import bill_of, told
 from sim.oracle_bill import Bill
 from sim.oracle_ledger import Told
 from sim.world import Case, Counted
-from winkel.api import contract_ends
-from winkel.bill import recurring
+from winkel.api import contract_ends, renewals
+from winkel.api.transitions import TrueUpBehavior
+from winkel.bill import recurring, rollover
 from winkel.bill.balance import balance_of, ledger
-from winkel.bill.draft import Draft, drafts
-from winkel.bill.due import due_at
+from winkel.bill.draft import Draft, drafted
+from winkel.bill.due import due_at, settled
+from winkel.bill.rollover import Rollover, with_amounts, with_rollovers
 from winkel.bill.statement import Need, needs
 from winkel.model.account import Account
 from winkel.model.commit import Balance
@@ -27,6 +29,8 @@ from winkel.model.period import EPOCH, hour_number
 from winkel.model.usage import HourUsage
 
 MICROSECOND = timedelta(microseconds=1)
+rollover.derived = lambda *parts: " ".join(parts)
+"""Ids of what rolled over that people can read, and the oracle knows: they decide last who pays first."""
 
 
 class Real:
@@ -55,14 +59,19 @@ class Real:
         self.posted: list[LedgerEntry] = []
         self.invoiced: set[str] = set()
         self.items: set[str] = set()
+        self.rolled: list[tuple[datetime, Balance]] = []
+        """What rolled over for good, and when that was settled."""
+        self.rolling: list[Rollover] = []
 
     def drafts(self, at: datetime) -> list[Draft]:
-        """Return all drafts."""
+        """Return all drafts; `rolling` is what rolls over by them."""
         account = self._account(at)
         usage: dict[str, list[HourUsage]] = defaultdict(list)
         for need in needs(account, at):
             usage[need.key] += self._rows(need, at)
-        return drafts(account, usage, at)
+        found = drafted(account, usage, at)
+        self.rolling = found.rollovers
+        return found.drafts
 
     def finalize(self, found: list[Draft], until: datetime) -> list[Bill]:
         """Make those of these drafts final that are due, as `bill/actions.py` does."""
@@ -71,14 +80,19 @@ class Real:
             self.posted += draft.entries
             self.invoiced.add(draft.invoice.id)
             self.items |= {line.schedule_item_id for line in draft.invoice.line_items if line.schedule_item_id}
+        for each in settled(self.rolling, [draft for draft in found if draft not in due]):
+            self.posted.append(each.entry)
+            self.rolled.append((until, each.balance))
         return [bill_of(each.invoice) for each in due]
 
     def ledgers(self, found: list[Draft], at: datetime) -> dict[str, tuple[list[Told], Fraction]]:
         """Return balance id → its ledger with the deductions of these drafts, and what the customer may still use."""
-        entries = [*self._account(at).entries, *(entry for draft in found for entry in draft.entries)]
+        account = with_amounts(self._account(at), self.rolling)
+        entries = [*account.entries, *(entry for draft in found for entry in draft.entries)]
+        entries += [each.entry for each in self.rolling]
         return {
             each.id: (told(ledger(each, entries, at)), Fraction(balance_of(each, entries, (), at)))
-            for each in self._agreed(at)[1]
+            for each in account.balances
         }
 
     def _account(self, at: datetime) -> Account:
@@ -89,7 +103,7 @@ class Real:
         for contract in contracts:
             terms = (*contract.dated, *contract.recurring_balances, *contract.subscriptions)
             named |= {each.product_id for each in terms if each.product_id in self.products}
-        return Account(
+        account = Account(
             customer=self.customer,
             contracts=contracts,
             rates=self.rates,
@@ -101,20 +115,40 @@ class Real:
             invoiced=frozenset(self.invoiced),
             invoiced_items=frozenset(self.items),
             units=self.units,
+            kept_balances=frozenset(balance.id for _, balance in self.rolled),
         )
+        return with_rollovers(account, at)
 
     def _agreed(self, at: datetime) -> tuple[tuple[Contract, ...], tuple[Balance, ...]]:
-        """Return contracts and balances as `api/contract_ends.py` leaves them when some end earlier, with children."""
-        contracts = {each.id: self._known(each, at) for each in self.contracts}
-        balances = {each.id: each for each in self.balances if each.created_at <= at}
-        for end in self.case.tenant.ends:
-            if end.said_at <= at:
-                contract = contracts[end.contract_id]
-                begun = recurring.begun(recurring.children([contract], (), end.said_at), end.said_at)
-                balances |= {each.id: each for each in begun}
-                own = [each for each in balances.values() if each.contract_id == contract.id]
+        """Return contracts and balances as they are when some end earlier, or are renewed, with children.
+
+        That is what `api/contract_ends.py` and `api/renewals.py` make of them.
+        """
+        said = [each for each in self.case.tenant.ends if each.said_at <= at]
+        renewing = {each.renewed_by for each in said}
+        contracts = {
+            each.id: self._known(each, at) for each in self.contracts if not each.transition or each.id in renewing
+        }
+        agreed = {None, *contracts}
+        balances = {each.id: each for each in self.balances if each.created_at <= at and each.contract_id in agreed}
+        for end in said:
+            contract = contracts[end.contract_id]
+            begun = recurring.begun(recurring.children([contract], (), end.said_at), end.said_at)
+            balances |= {each.id: each for each in begun}
+            settled_by_then = (each for settled_at, each in self.rolled if settled_at <= end.said_at)
+            balances |= {each.id: each for each in settled_by_then if each.id not in balances}
+            own = [each for each in balances.values() if each.contract_id == contract.id]
+            cut = own
+            if contract.ending_before is None or end.ending_before < contract.ending_before:
                 contracts[contract.id], cut = contract_ends.ended(contract, own, end.ending_before, end.said_at, ())
-                balances |= {each.id: each for each in cut}
+            if end.renewed_by is not None:
+                trueup = TrueUpBehavior.AS_IS if end.true_ups else TrueUpBehavior.REMOVE
+                cut = [
+                    renewals.true_up_kept(before, after, trueup, end.ending_before, self.items)
+                    for before, after in zip(own, cut, strict=True)
+                ]
+            balances |= {each.id: each for each in cut}
+        balances |= {each.id: each for _, each in self.rolled if each.id not in balances}
         found = [*balances.values(), *recurring.children(contracts.values(), balances, at)]
         return tuple(contracts.values()), tuple(map(_named, found))
 

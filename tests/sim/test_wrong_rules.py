@@ -41,6 +41,12 @@ WRONG: dict[str, tuple[str, str, Any]] = {
         "winkel.bill.draft.HOUR",
         DAY,
     ),
+    "all that is left rolls over": ("renewals", "winkel.bill.rollover._most", lambda _, source: source.amount),
+    "what rolled over waits for its turn": (
+        "renewals",
+        "winkel.bill.purse._rank",
+        lambda balance: balance.type == "POSTPAID",
+    ),
     "all is charged afterwards": (
         "subscriptions",
         "winkel.bill.subscription._date",

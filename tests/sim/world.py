@@ -181,6 +181,8 @@ class Recurring:
     ending_before: datetime | None = None
     duration: int = 1
     """For how many periods a child may be used, its own included."""
+    rollover: str | None = None
+    """That of its children."""
     asked: tuple[str, str] | None = None
     """The same, of what the customer is asked to pay."""
     asked_currency: str = "USD"
@@ -264,15 +266,20 @@ class Contract:
     discounts: tuple[ScheduledCharge, ...] = ()
     on_statements: bool = False
     """Whether what is asked for on the last day of a period stands on its usage statement."""
+    renews: str | None = None
+    """The older contract of which it gets what rolls over. It is known from when the end of that one is said."""
 
 
 @dataclass(frozen=True)
 class End:
-    """A contract is told to end earlier than it did."""
+    """A contract is told to end earlier than it did; when it is renewed, where the other one begins."""
 
     contract_id: str
     said_at: datetime
     ending_before: datetime
+    renewed_by: str | None = None
+    true_ups: bool = True
+    """Of a renewal: whether true-ups with a date from then on are asked for all the same."""
 
 
 @dataclass(frozen=True)
@@ -311,6 +318,12 @@ class Balance:
     invoice_contract_id: str | None = None
     """The contract on whose invoices it is asked for; None: its own."""
     rate_type: str = "LIST_RATE"
+    rollover: str | None = None
+    """Which fraction of the amount of a segment rolls over when its contract is renewed."""
+    rolled_from: str | None = None
+    """The balance of the older contract of which it was left."""
+    paid_before: bool = False
+    """Whether that one was asked for."""
 
 
 @dataclass(frozen=True)
