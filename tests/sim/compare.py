@@ -88,17 +88,17 @@ def told(entries: Iterable[LedgerEntry]) -> list[Told]:
 
 def bill_differences(real: Iterable[Bill], expected: Iterable[Bill]) -> list[str]:
     """Return where two lists of invoices differ, as text. Neither their order nor that of their lines matters here."""
-    counted = [Counter(_contents(bill) for bill in bills) for bills in (real, expected)]
+    counted = [Counter(contents(bill) for bill in bills) for bills in (real, expected)]
     if counted[0] == counted[1]:
         return []
     ours, theirs = (_by_key(list((one - other).elements())) for one, other in (counted, counted[::-1]))
     return differences(ours, theirs)
 
 
-def _contents(bill: Bill) -> tuple[Hashable, ...]:
+def contents(bill: Bill) -> tuple[Hashable, ...]:
     """Return all that an invoice says. One without lines asks for nothing, in whatever currency."""
     key = bill.contract_id, bill.type, bill.start, bill.end, bill.currency if bill.lines else ""
-    return key, frozenset(Counter(bill.lines).items())
+    return key, bill.said
 
 
 def _by_key(some: list[Any]) -> dict[Hashable, dict[Line, int]]:

@@ -17,6 +17,7 @@ from sim.world import (
     Change,
     Condition,
     Contract,
+    Correction,
     Counted,
     Customer,
     End,
@@ -77,11 +78,11 @@ SEATS = ("1", "1", "2", "5", "10", "0", "2.5")
 THEMES = (
     "anything", "anything", "balances", "balances", "balances", "overrides", "changes", "changes", "commits", "commits",
     "commits", "promises", "recurring", "subscriptions", "subscriptions", "composites", "composites",
-    "units", "units", "renewals", "renewals",
+    "units", "units", "renewals", "renewals", "corrections", "corrections",
 )  # fmt: skip
 """What a case has most of: where many things of a kind meet, the rules that choose between them show."""
-PROMISING = ("composites", "units", "renewals")
-MANY_BALANCES = ("commits", "promises", "subscriptions", "composites", "units", "renewals")
+PROMISING = ("composites", "units", "renewals", "corrections")
+MANY_BALANCES = ("commits", "promises", "subscriptions", "composites", "units", "renewals", "corrections")
 Choice = TypeVar("Choice")
 
 
@@ -146,7 +147,7 @@ class _Maker:
             made.units = self.pick(self.themed("units", (("Coins", "Stars"),), (("Stars",), ("Coins", "Stars"))))
             made.worths = {(card, unit): self.pick(WORTHS) for card in made.cards for unit in made.units}
         made.rates = self.rates()
-        several_looks = self.pick((1, 2, 3) if self.theme == "renewals" else (0, 1, 2))
+        several_looks = self.pick((1, 2, 3) if self.theme in {"renewals", "corrections"} else (0, 1, 2))
         days = {*self.rng.sample((5, 20, 31, 32, 34), several_looks), self.pick((33, 62, 75))}
         self.looks = [self.base + each * DAY for each in sorted(days)]
         made.contracts = [self.contract(f"c{number}") for number in range(self.pick((1, 1, 2, 3)))]
@@ -174,7 +175,22 @@ class _Maker:
         made.entries = [each for each in made.entries if each.segment_id not in gone]
         many = self.pick(self.themed("renewals", (8, 14, 20), (0, 3, 6, 10, 14)))
         counted = tuple(self.counted(f"t{number}") for number in range(many))
-        return Case(self.seed, made, counted, tuple(self.looks), HOUR * self.pick((24, 24, 1, 72)))
+        return Case(self.seed, made, counted, tuple(self.looks), HOUR * self.pick((24, 24, 1, 72)), self.corrections())
+
+    def corrections(self) -> tuple[Correction, ...]:
+        """Return what is voided and made anew."""
+        themes: dict[str, tuple[int, ...]] = {"corrections": (2, 3, 4), "renewals": (0, 2, 3), "promises": (0, 2)}
+        many = self.pick(themes.get(self.theme, (0,) * 12 + (2,)))
+        if many and self.theme in themes and self.chance(0.4):  # all of it, once more
+            kinds = ("VOID",) * 2 * many + ("REGENERATE",) * 2 * many
+            at = self.pick(self.looks[-2:])
+            return tuple(Correction(at, kind, 0) for kind in kinds)
+        found = [
+            Correction(at, self.pick(("VOID", "REGENERATE")), self.pick((0, 0, 1, 5)) + self.rng.randrange(4))
+            for at in self.looks
+            for _ in range(many)
+        ]
+        return tuple(replace(each, kind="VOID") if number % 2 == 0 else each for number, each in enumerate(found))
 
     # ── chance ──
 
@@ -389,7 +405,7 @@ class _Maker:
         found: list[tuple[Contract, End]] = []
         for first in list(self.tenant.contracts):
             old = first
-            if not self.chance(self.pick(self.themed("renewals", (0.8,), (0.02,)))):
+            if not self.chance({"renewals": 0.8, "corrections": 0.15}.get(self.theme, 0.02)):
                 continue
             for _ in range(self.pick((1, 1, 1, 1, 2))):
                 said_at = max(self.pick(self.looks) - self.pick((1, 24, 240)) * HOUR, old.starting_at)
@@ -792,5 +808,6 @@ class _Maker:
         many = ("-3", "-5", "-10") if self.theme in {"commits", "units"} else ()
         value = value or self.pick((*QUANTITIES, *many))
         values = tuple((each, self.pick(("x", "x", "x", "x", "y", "", None))) for each in KEYS)
-        late = self.pick((1, 24, 48, 800)) * HOUR if self.chance(0.12) else timedelta(0)
+        rarely = self.pick(self.themed("corrections", (0.4,), (0.12,)))
+        late = self.pick((1, 24, 48, 800)) * HOUR if self.chance(rarely) else timedelta(0)
         return Counted(metric.id, self.pick(("customer", "customer", "alias")), at, name, values, value, at + late)

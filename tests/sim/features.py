@@ -10,6 +10,7 @@ from typing import Any
 
 from sim.features_commits import of_commits
 from sim.features_composites import COMPOSITES, of_composites
+from sim.features_corrections import CORRECTIONS, of_corrections
 from sim.features_dated import DATED, of_dated
 from sim.features_renewals import RENEWALS, of_renewals
 from sim.features_subscriptions import SUBSCRIPTIONS, of_subscriptions
@@ -77,6 +78,8 @@ EXPECTED = (
     *UNITS,
     # 18, renewals
     *RENEWALS,
+    # 10, corrections
+    *CORRECTIONS,
     # 3, usage filters; 9, recurring commits and credits
     *FILTERS, *RECURRING,
     # 13; 5, composite products
@@ -97,6 +100,8 @@ class Sight:
     """Those that were known then."""
     rolled: list[Rolled] = field(default_factory=list)
     """What has rolled over, and what would by these drafts."""
+    corrected: list[tuple[str, Bill, Bill | None]] = field(default_factory=list)
+    """(VOID or REGENERATE, which invoice, the one in its place; None: that was refused)."""
 
     @cached_property
     def by_id(self) -> dict[str, Balance]:
@@ -115,6 +120,7 @@ def features(case: Case, sights: list[Sight]) -> Counter[str]:
             found.update(of_units(case, bill, sight.by_id))
             found.update(_of_statement(case, sight, bill) if bill.type == "USAGE" else _of_scheduled(case, sight, bill))
     found.update(_of_steps(case, sights))
+    found.update(of_corrections(case, sights))
     return Counter({**dict.fromkeys(found, 1), "contracts": len(case.tenant.contracts)})
 
 

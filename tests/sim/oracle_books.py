@@ -1,6 +1,6 @@
 """The oracle's invoices of one customer, drafts and final ones, and what they leave of its balances."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -46,7 +46,8 @@ class Books:
     def drafts(self, at: datetime) -> list[Bill]:
         """Return all open invoices, in the order in which they draw down: by date, usage statements first."""
         self.rolling = []
-        balances, contracts, left = self.balances(at), self._contracts(at), self.left(at)
+        balances, contracts = self.balances(at), self.contracts(at)
+        left = self.left(at, balances)
         settled = {each.segment_id for each in self.rolled}
         waiting = {each.id: each for each in contracts if each.renews and each.starting_at <= at}
 
@@ -60,22 +61,21 @@ class Books:
                 self.rolling += some
             return [*balances, *(each.balance for each in self.rolling)]
 
-        over = {(bill.contract_id, bill.start) for bill in self.final if bill.type == "USAGE"}
-        invoiced = {line.item_id for bill in self.final for line in bill.lines}
+        over, invoiced = self.over(), self.invoiced()
         turns: list[tuple[Any, Callable[[], Bill]]] = []
         for contract in contracts:
             for start, end in periods(contract, at):
                 if (contract.id, start) not in over:
-                    make = partial(self._statement, contract, start, end, usable_by, left, at, invoiced)
+                    make = partial(self.statement, contract, start, end, usable_by, left, at, invoiced)
                     turns.append(((end, False, contract.created_at, contract.id), make))
-        for asked in scheduled(self.tenant, contracts, balances, self.final, at):
+        for asked in scheduled(self.tenant, contracts, balances, over, invoiced, at):
             by = asked.date, True, asked.contract.created_at, asked.contract.id
-            turns.append((by, partial(self._scheduled, asked, balances, left, at)))
+            turns.append((by, partial(self.scheduled, asked, balances, left, at)))
         found = [make() for _, make in sorted(turns, key=lambda each: each[0])]
         for contract in list(waiting.values()):
             usable_by(contract)
         balances += [each.balance for each in self.rolling]
-        return [*found, *true_ups(self.tenant, contracts, balances, self.final, left)]
+        return [*found, *true_ups(self.tenant, contracts, balances, invoiced, left)]
 
     def finalize(self, drafts: Iterable[Bill], until: datetime, grace: timedelta) -> list[Bill]:
         """Make final what is due at `until`.
@@ -84,9 +84,9 @@ class Books:
         """
         found = [each for each in drafts if due_at(each, grace) <= until]
         self.final += found
-        over = {(bill.contract_id, bill.start) for bill in self.final if bill.type == "USAGE"}
+        over = self.over()
         for each in self.rolling:
-            [old] = [one for one in self._contracts(until) if one.id == each.from_contract]
+            [old] = [one for one in self.contracts(until) if one.id == each.from_contract]
             if all((old.id, start) in over for start, _ in periods(old, until)):
                 self.rolled.append(replace(each, settled_at=until))
         self.rolling = [each for each in self.rolling if all(each.balance != one.balance for one in self.rolled)]
@@ -103,14 +103,22 @@ class Books:
     def _changes(self, balance: Balance, at: datetime, drafts: Iterable[Bill]) -> list[Told]:
         return changes(balance, self._entries(at), [*self.final, *drafts], [*self.rolled, *self.rolling])
 
-    def left(self, at: datetime) -> dict[str, Fraction]:
+    def left(self, at: datetime, balances: Iterable[Balance] | None = None) -> dict[str, Fraction]:
         """Return what final invoices have left of every segment."""
         found: dict[str, Fraction] = {}
-        for balance in self.balances(at):
+        for balance in self.balances(at) if balances is None else balances:
             found |= remaining(balance, changes(balance, self._entries(at), self.final, self.rolled))
         return found
 
-    def _statement(
+    def over(self) -> set[tuple[str, datetime]]:
+        """Return (contract id, start) of usage statements that are final, or void."""
+        return {(bill.contract_id, bill.start) for bill in self.final if bill.type == "USAGE"}
+
+    def invoiced(self) -> set[str | None]:
+        """Return what is asked for on dates, and by subscriptions, and is on a final or a void invoice."""
+        return {line.item_id for bill in self.final for line in bill.lines}
+
+    def statement(
         self,
         contract: Contract,
         start: datetime,
@@ -119,8 +127,12 @@ class Books:
         left: dict[str, Fraction],
         at: datetime,
         invoiced: set[str | None],
+        again: Collection[str | None] = (),
     ) -> Bill:
-        """Return the usage statement of a period, and take from `left` what it draws."""
+        """Return the usage statement of a period, and take from `left` what it draws.
+
+        `again` is what stood on the void one in whose place it comes.
+        """
         balances = usable_by(contract)
         able = payers(self.tenant, balances, contract, start)
 
@@ -139,11 +151,11 @@ class Books:
         for share in shares:
             paid += draw(list(share_of(share, paid, end)), able, left)
         paid += draw(list(conversions(self.tenant, contract, paid, start, end, end - HOUR)), able, left)
-        below = below_usage(self.tenant, contract, start, balances, invoiced, at)
+        below = below_usage(self.tenant, contract, start, balances, invoiced, at, again)
         all_lines = (*lines(self.tenant, paid), *below)
         return Bill(contract.id, "USAGE", start, end, self.tenant.cards[contract.card_id], all_lines)
 
-    def _scheduled(self, asked: Asked, balances: list[Balance], left: dict[str, Fraction], at: datetime) -> Bill:
+    def scheduled(self, asked: Asked, balances: list[Balance], left: dict[str, Fraction], at: datetime) -> Bill:
         """Return the scheduled invoice of a date; once that has come, balances pay for subscriptions on it."""
         able = payers(self.tenant, balances, asked.contract, asked.date) if asked.date <= at else []
         paid = draw(asked.charges, able, left)
@@ -155,7 +167,8 @@ class Books:
             asked.contract.id, "SCHEDULED", asked.date, None, asked.currency, (*asked.lines, *lines(self.tenant, paid))
         )
 
-    def _contracts(self, at: datetime) -> list[Contract]:
+    def contracts(self, at: datetime) -> list[Contract]:
+        """Return the contracts as they are agreed at an instant."""
         return contracts_at(self.tenant, self.customer_id, at)
 
     def balances(self, at: datetime) -> list[Balance]:

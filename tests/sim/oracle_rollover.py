@@ -1,7 +1,7 @@
 """The oracle's renewals: what rolls over from one contract to the one that renews it (docs/pricing.md, section 18)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 
@@ -22,6 +22,16 @@ class Rolled:
     balance: Balance
     settled_at: datetime | None = None
     """None: not yet."""
+    told: tuple[Fraction, ...] = ()
+    """What left in the end, as the ledger has it: one amount after the other, each time that it was settled."""
+
+    def holding(self, amount: Fraction) -> "Rolled":
+        """Return it as it is when it is settled once more, with another amount in all."""
+        if amount == self.amount:
+            return self
+        [segment] = self.balance.segments
+        balance = replace(self.balance, segments=(replace(segment, amount=str(amount)),))
+        return replace(self, amount=amount, balance=balance, told=(*self.told, amount - self.amount))
 
 
 def rolls_over(contract: Contract, balances: Iterable[Balance], left: Mapping[str, Fraction]) -> list[Rolled]:
@@ -34,7 +44,7 @@ def rolls_over(contract: Contract, balances: Iterable[Balance], left: Mapping[st
             most = min(exact(balance.rollover) * exact(segment.amount), left[segment.id])
             if segment.starting_at < contract.starting_at <= segment.ending_before and most > 0:
                 new = _new(contract, balance, most)
-                found.append(Rolled(str(contract.renews), segment.id, contract.starting_at, most, new))
+                found.append(Rolled(str(contract.renews), segment.id, contract.starting_at, most, new, told=(most,)))
     return found
 
 

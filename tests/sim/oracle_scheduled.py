@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sim.oracle_bill import Bill, Line
+from sim.oracle_bill import Line
 from sim.oracle_charge import Charge
 from sim.oracle_line import name_of
 from sim.oracle_number import exact
@@ -25,11 +25,17 @@ class Asked:
 
 
 def scheduled(
-    tenant: Tenant, contracts: Iterable[Contract], balances: Iterable[Balance], final: Iterable[Bill], at: datetime
+    tenant: Tenant,
+    contracts: Iterable[Contract],
+    balances: Iterable[Balance],
+    over: Collection[tuple[str, datetime]],
+    invoiced: Collection[str | None],
+    at: datetime,
 ) -> list[Asked]:
-    """Return one invoice for each contract, date and currency, of all that is on no final one."""
-    invoiced = {line.item_id for bill in final for line in bill.lines}
-    over = {(bill.contract_id, bill.start) for bill in final if bill.type == "USAGE"}
+    """Return one invoice for each contract, date and currency, of all that is on no final one.
+
+    `over` are (contract id, start) of usage statements that are final, `invoiced` is what final invoices ask for.
+    """
     found: dict[tuple[str, datetime, str], Asked] = {}
     for contract in contracts:
 
@@ -52,12 +58,17 @@ def below_usage(
     balances: Iterable[Balance],
     invoiced: Collection[str | None],
     at: datetime,
+    again: Collection[str | None],
 ) -> list[Line]:
-    """Return what is asked for on dates, and stands on the usage statement of the period that begins then."""
+    """Return what is asked for on dates, and stands on the usage statement of the period that begins then.
+
+    `again` stood on the void one in whose place it comes.
+    """
     return [
         line
         for schedule, item, line in _asked(tenant, contract, balances)
-        if item.id not in invoiced and statement_of(tenant, contract, schedule, item, at, ()) == start
+        if item.id not in invoiced
+        and (item.id in again or statement_of(tenant, contract, schedule, item, at, ()) == start)
     ]
 
 

@@ -9,6 +9,7 @@ from sim.contracts import make
 from sim.features import Sight, features
 from sim.oracle_bill import Bill
 from sim.oracle_books import Books
+from sim.oracle_correction import chosen, regenerate, void
 from sim.oracle_ledger import Told
 from sim.real import Real
 from sim.shrink import dump, smallest
@@ -71,10 +72,37 @@ def compare(case: Case) -> tuple[list[str], list[Sight]]:
         found = found or differences(real.ledgers(drafted, at), ledgers(books, held, drafts, at))
         final = books.finalize(drafts, at, case.grace)
         found = found or bill_differences(real.finalize(drafted, at), final)
+        sights.append(Sight(at, drafts, final, books, held, rolled))
+        found = found or corrected(case, real, books, sights[-1])
         if found:
             return [f"\nat {at:%Y-%m-%d}", *found], sights
-        sights.append(Sight(at, drafts, final, books, held, rolled))
     return [], sights
+
+
+def corrected(case: Case, real: Real, books: Books, sight: Sight) -> list[str]:
+    """Void final invoices and make void ones anew; return where that, or what is left of balances, differs."""
+    for each in case.corrections:
+        number = chosen(books, each) if each.at == sight.at else None
+        if number is None:
+            continue
+        bill = books.final[number]
+        told = f"{each.kind} {bill.type} {bill.contract_id} {bill.start:%Y-%m-%d %H:%M} {bill.currency}"
+        made: Bill | None = None
+        if each.kind == "VOID":
+            void(books, number, sight.at)
+            real.void(bill, sight.at)
+            found = []
+        else:
+            made = regenerate(books, number, sight.at)
+            mine = real.regenerate(bill, sight.at)
+            found = bill_differences([mine] if mine else [], [made] if made else [])
+        sight.corrected.append((each.kind, bill, made))
+        if found:
+            return [told, *found]
+    if not sight.corrected:
+        return []
+    books.rolling = real.rolling = []
+    return differences(real.ledgers([], sight.at), ledgers(books, books.balances(sight.at), [], sight.at))
 
 
 def ledgers(

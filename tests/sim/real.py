@@ -1,6 +1,7 @@
 """Winkel's pure pricing over a case: the same function that the bill worker calls, without a database."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -8,7 +9,7 @@ from fractions import Fraction
 from msgspec.structs import replace
 
 from sim import build
-from sim.compare import bill_of, told
+from sim.compare import bill_of, contents, told
 from sim.oracle_bill import Bill
 from sim.oracle_ledger import Told
 from sim.world import Case, Counted
@@ -16,13 +17,16 @@ from winkel.api import contract_ends, renewals
 from winkel.api.transitions import TrueUpBehavior
 from winkel.bill import recurring, rollover
 from winkel.bill.balance import balance_of, ledger
+from winkel.bill.correct import credited, needs_again, regenerated
 from winkel.bill.draft import Draft, drafted
 from winkel.bill.due import due_at, settled
-from winkel.bill.rollover import Rollover, with_amounts, with_rollovers
-from winkel.bill.statement import Need, needs
+from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers, without_awaited
+from winkel.bill.statement import Need, needs, statements
 from winkel.model.account import Account
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract
+from winkel.model.errors import InvalidError
+from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
 from winkel.model.ledger import LedgerEntry
 from winkel.model.metric import Aggregation, BillableMetric
 from winkel.model.period import EPOCH, hour_number
@@ -57,7 +61,10 @@ class Real:
         self.units = build.units_of(made)
         self.customer = build.customer_of(made.customers[0], build.MADE)
         self.posted: list[LedgerEntry] = []
-        self.invoiced: set[str] = set()
+        self.final: dict[str, Invoice] = {}
+        """By id: final invoices, void ones too."""
+        self.bills: dict[str, Bill] = {}
+        """The same, as drafts, in the oracle's words."""
         self.items: set[str] = set()
         self.rolled: list[tuple[datetime, Balance]] = []
         """What rolled over for good, and when that was settled."""
@@ -77,13 +84,65 @@ class Real:
         """Make those of these drafts final that are due, as `bill/actions.py` does."""
         due = [each for each in found if due_at(each, self.case.grace) <= until]
         for draft in due:
-            self.posted += draft.entries
-            self.invoiced.add(draft.invoice.id)
-            self.items |= {line.schedule_item_id for line in draft.invoice.line_items if line.schedule_item_id}
-        for each in settled(self.rolling, [draft for draft in found if draft not in due]):
+            self._keep(draft, due_at(draft, self.case.grace))
+        for each in settled(self.rolling, [draft for draft in found if due_at(draft, self.case.grace) > until]):
             self.posted.append(each.entry)
             self.rolled.append((until, each.balance))
-        return [bill_of(each.invoice) for each in due]
+        return [self.bills[each.invoice.id] for each in due]
+
+    def void(self, bill: Bill, at: datetime) -> None:
+        """Void the invoice that the oracle means, as `bill/actions.py` does."""
+        invoice, account = self._kept(bill, InvoiceStatus.FINALIZED), self._account(at)
+        back = credited(invoice, [each for each in self.posted if each.invoice_id == invoice.id])
+        self.final[invoice.id] = void = replace(invoice, status=InvoiceStatus.VOID)
+        self.posted += back
+        self._settle_again(account, void, back, at)
+
+    def regenerate(self, bill: Bill, at: datetime) -> Bill | None:
+        """Make the void invoice anew that the oracle means; None: that is refused."""
+        void, account = self._kept(bill, InvoiceStatus.VOID), self._account(at)
+        usage: dict[str, list[HourUsage]] = defaultdict(list)
+        try:
+            for need in needs_again(account, void, at):
+                usage[need.key] += self._rows(need, at)
+            draft = regenerated(account, void, usage, at, self._waiting())
+        except InvalidError:
+            return None
+        self._keep(draft, at)
+        self._settle_again(account, draft.invoice, draft.entries, at)
+        return self.bills[draft.invoice.id]
+
+    def _waiting(self) -> list[Invoice]:
+        """Return the void usage statements that were not made anew."""
+        anew = {each.regenerated_from_invoice_id for each in self.final.values()}
+        void = (each for each in self.final.values() if each.status is InvoiceStatus.VOID and each.id not in anew)
+        return [each for each in void if each.type is InvoiceType.USAGE]
+
+    def _keep(self, draft: Draft, issued_at: datetime) -> None:
+        """Keep a draft as a final invoice."""
+        invoice = replace(draft.invoice, status=InvoiceStatus.FINALIZED, issued_at=issued_at)
+        self.bills[invoice.id], self.final[invoice.id] = bill_of(draft.invoice), invoice
+        self.posted += draft.entries
+        self.items |= {line.schedule_item_id for line in invoice.line_items if line.schedule_item_id}
+
+    def _kept(self, bill: Bill, status: InvoiceStatus) -> Invoice:
+        """Return a kept invoice that says what the oracle's does, and was not made anew."""
+        anew = {each.regenerated_from_invoice_id for each in self.final.values()}
+        return next(
+            each
+            for each in self.final.values()
+            if each.status is status and each.id not in anew and contents(self.bills[each.id]) == contents(bill)
+        )
+
+    def _settle_again(self, account: Account, of: Invoice, posted: Iterable[LedgerEntry], at: datetime) -> None:
+        """Settle once more what rolled over from the contract of an invoice, as `bill/actions.py` does."""
+        if any(each.contract.id == of.contract_id for each in statements(account, at)):
+            account = without_awaited(account)
+        for each in settled_again(account, of.contract_id, list(posted), f"{of.id} {of.status}"):
+            when = next((then for then, one in self.rolled if one.id == each.balance.id), at)
+            self.rolled = [(then, one) for then, one in self.rolled if one.id != each.balance.id]
+            self.rolled.append((when, each.balance))
+            self.posted.append(each.entry)
 
     def ledgers(self, found: list[Draft], at: datetime) -> dict[str, tuple[list[Told], Fraction]]:
         """Return balance id → its ledger with the deductions of these drafts, and what the customer may still use."""
@@ -112,7 +171,7 @@ class Real:
             metrics=self.metrics,
             balances=balances,
             entries=(*self.posted, *(each for each in self.manual if each.timestamp <= at)),
-            invoiced=frozenset(self.invoiced),
+            invoiced=frozenset(self.final),
             invoiced_items=frozenset(self.items),
             units=self.units,
             kept_balances=frozenset(balance.id for _, balance in self.rolled),

@@ -1,12 +1,15 @@
 """Proof that the oracle notices: each of these wrong rules makes some random contract differ."""
 
+from decimal import Decimal
 from itertools import count, islice
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from sim.contracts import DAY, make, theme_of
+from sim.contracts import make, theme_of
 from sim.pricing import compare
+from winkel.bill.balance import all_remaining
 from winkel.rate.composite import counts
 
 CASES = 250
@@ -36,16 +39,23 @@ WRONG: dict[str, tuple[str, str, Any]] = {
         "winkel.bill.statement.counts",
         lambda state, _, use, *, composite: counts(state, use, use, composite=composite),
     ),
-    "conversions are paid by who can pay when the period begins": (
-        "units",
-        "winkel.bill.draft.HOUR",
-        DAY,
-    ),
+    "every unit is worth one": ("units", "winkel.bill.conversion._worth", lambda *_: Decimal(1)),
     "all that is left rolls over": ("renewals", "winkel.bill.rollover._most", lambda _, source: source.amount),
     "what rolled over waits for its turn": (
         "renewals",
         "winkel.bill.purse._rank",
         lambda balance: balance.type == "POSTPAID",
+    ),
+    "what a void invoice took is gone": ("corrections", "winkel.bill.correct.negated", lambda _: Decimal(0)),
+    "a new invoice draws on what others have taken": (
+        "corrections",
+        "winkel.bill.correct.all_remaining",
+        lambda account: all_remaining(replace(account, entries=())),
+    ),
+    "nothing comes back of what rolled over": (
+        "renewals",
+        "winkel.bill.correct.taken_back",
+        lambda account, _: account,
     ),
     "all is charged afterwards": (
         "subscriptions",

@@ -411,6 +411,17 @@ class Tenant:
 
 
 @dataclass(frozen=True)
+class Correction:
+    """A final invoice is voided, or a void one made anew, after an instant at which invoices are looked at."""
+
+    at: datetime
+    kind: str
+    """VOID or REGENERATE."""
+    number: int
+    """Which one, among all that can be."""
+
+
+@dataclass(frozen=True)
 class Case:
     """What one customer agreed to and used, and the instants at which its invoices are looked at, and made final."""
 
@@ -419,3 +430,5 @@ class Case:
     counted: tuple[Counted, ...]
     looks: tuple[datetime, ...]
     grace: timedelta
+    corrections: tuple[Correction, ...] = ()
+    """In the order in which they are asked for."""

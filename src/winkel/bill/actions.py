@@ -405,7 +405,8 @@ async def regenerate(
     else:
         async with shards.reading(tx, further, tenant_id) as reader:
             (metered,) = await _metered(reader, [(account, correct.needs_again(account, old, at))])
-        draft = correct.regenerated(account, old, metered, at)
+        waiting = await invoices.awaiting(tx, tenant_id, [each.id for each in account.customers])
+        draft = correct.regenerated(account, old, metered, at, waiting)
     invoice = _final(draft, at, at)
     books.check(invoice, draft.entries)
     await _keep_children(tx, tenant_id, [account], at)
