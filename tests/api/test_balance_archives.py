@@ -168,7 +168,7 @@ async def test_what_has_no_true_up_to_disable(acme):
     other = {**keys, "contract_id": ABSENT, "commit_id": acme.ids["own commit"]}
     await seed.refused(acme.client, TRUE_UP, other, "has no commit", status=404)
     amended = {**keys, "commit_id": acme.ids["own commit"], "amendment_id": ABSENT}
-    await seed.refused(acme.client, TRUE_UP, amended, "`amendment_id` is not supported yet")
+    await seed.refused(acme.client, TRUE_UP, amended, "no amendment", "$.amendment_id")
     made = await acme.sdk.v2.contracts.edit(**keys, add_commits=[promise(acme.ids["fixed"])])
     asked = {**keys, "commit_id": made.data.edit.add_commits[0].id}
     acme.api.clock.move(days=60)

@@ -203,7 +203,7 @@ async def test_refused(sdk, app_client, catalog, make_client):
         first = {"frequency": "MONTHLY", "invoice_generation_starting_at": f"{day}T00:00:00Z"}
         place = "$.usage_statement_schedule.invoice_generation_starting_at"
         await refuse("the start of a billing period", place, usage_statement_schedule=first)
-    for field in ("professional_services", "spend_trackers"):
+    for field in ("reseller_royalties", "spend_trackers"):
         await refuse(f"`{field}` is not supported yet - at `$`", **{field: []})
     await refuse("unknown field `discount`", discount=1)
     await refuse_commit(".invoice_schedule", "date of its true-up", type="postpaid")

@@ -707,7 +707,7 @@ async def test_what_asks_for_nothing_or_is_not_known(acme):
     """An edit without a change is a mistake; fields that Winkel does not know yet are named."""
     await acme.refused({}, "asks for no change", "`$`")
     await acme.refused({"uniqueness_key": "k", "add_commits": []}, "asks for no change")
-    for name in ("add_spend_trackers", "add_professional_services"):
+    for name in ("add_spend_trackers", "add_reseller_royalties"):
         await acme.refused({name: []}, f"`{name}` is not supported yet")
     await acme.refused({"add_everything": []}, "unknown field `add_everything`")
 

@@ -189,6 +189,17 @@ ROUTES: dict[str, Any] = {
         "group_values": ["a"],
         "starting_at": "2026-01-01T00:00:00Z",
     },
+    "POST /v1/contracts/amend": {
+        **CONTRACT,
+        "starting_at": END,
+        "credits": [{"product_id": "@fixed", "access_schedule": ACCESS, "applicable_product_ids": ["@usage"]}],
+        "professional_services": [{"product_id": "@work", "unit_price": 1, "quantity": 1, "max_amount": 1}],
+    },
+    "POST /v1/contracts/scheduleProServicesInvoice": {
+        **CONTRACT,
+        "issued_at": END,
+        "line_items": [{"professional_service_id": "@service", "amount": 1}],
+    },
     "POST /v1/contracts/updateEndDate": {**CONTRACT, "ending_before": END},
     "POST /v1/contracts/getContractRateSchedule": CONTRACT,
     "POST /v2/contracts/edit": {
@@ -314,7 +325,11 @@ class World:
         rate = json.loads(filled(json.dumps({"rate_card_id": "@card", **RATE}), self.ids))
         assert (await self.client.post(f"{cards}/addRate", json=rate)).status_code == 200
         contract = {"customer_id": "@customer", "rate_card_id": "@card", "starting_at": "2025-11-01T00:00:00Z"}
-        await self.make("contract", "/v1/contracts/create", {**contract, "name": mark, "uniqueness_key": "same"})
+        await self.make("work", products, {"name": mark, "type": "PRO_SERVICE"})
+        work = {"product_id": "@work", "unit_price": 1, "quantity": 1, "max_amount": 9, "description": mark}
+        terms = {**contract, "name": mark, "uniqueness_key": "same", "professional_services": [work]}
+        await self.make("contract", "/v1/contracts/create", terms)
+        self.ids["@service"] = (await self.contract("@contract"))["professional_services"][0]["id"]
         await self._seat(contract)
         await self.make("package", "/v1/packages/create", {"name": mark, "aliases": [{"name": mark}]})
         for path, owner_id in NAMED.items():
@@ -350,9 +365,14 @@ class World:
             "seat_config": {"seat_group_key": "model", "initial_seat_ids": [mark]},
         }
         await self.make("seated", "/v1/contracts/create", {**contract, "subscriptions": [seats]})
-        key = {"customer_id": self.ids["@customer"], "contract_id": self.ids["@seated"]}
-        made = (await self.client.post("/v2/contracts/get", json=key)).json()["data"]
-        self.ids["@seats"] = made["subscriptions"][0]["id"]
+        self.ids["@seats"] = (await self.contract("@seated"))["subscriptions"][0]["id"]
+
+    async def contract(self, name: str) -> dict[str, Any]:
+        """Return a contract as the API shows it."""
+        key = {"customer_id": self.ids["@customer"], "contract_id": self.ids[name]}
+        answer = await self.client.post("/v2/contracts/get", json=key)
+        made: dict[str, Any] = answer.json()["data"]
+        return made
 
     async def insert(self, owner: psycopg.AsyncConnection) -> None:
         """Write what only workers write: usage, a dead letter, invoices, a ledger entry, a log record."""

@@ -159,7 +159,7 @@ async def test_add_rates_is_all_or_nothing(sdk, app_client):
     body["rates"][1] = wire(str(uuid.uuid4()))
     await seed.refused(app_client, f"{CARDS}/addRates", body, "there is no product", "$.rates[1].product_id")
     body["rates"][1] = wire(product, is_prorated=True)
-    await seed.refused(app_client, f"{CARDS}/addRates", body, "`is_prorated` is not supported yet", "$.rates[1]")
+    await seed.refused(app_client, f"{CARDS}/addRates", body, "a FLAT rate has no is_prorated", "$.rates[1]")
     assert [each async for each in sdk.v1.contracts.rate_cards.rates.list(rate_card_id=card, at=NEW_YEAR)] == []
 
 
@@ -234,7 +234,7 @@ async def test_refused(sdk, app_client, make_client):
     await refuse("left out", product=plain, pricing_group_values={"model": "a"})
     await refuse("card's", "$.credit_type_id", credit_type_id=euro)
     await refuse("there is no pricing unit", "$.credit_type_id", credit_type_id=str(uuid.uuid4()))
-    await refuse("FLAT rate with a billing_frequency", "$.rate_type", rate_type="subscription")
+    await refuse("needs a price and a quantity", rate_type="subscription")
     await refuse("FLAT rate has no custom_rate", "$.custom_rate", custom_rate={"a": 1})
     for custom_rate in (..., None):
         await refuse("needs a custom_rate", "$.custom_rate", rate_type="CUSTOM", price=..., custom_rate=custom_rate)
@@ -248,8 +248,6 @@ async def test_refused(sdk, app_client, make_client):
     seat = (await sdk.v1.contracts.products.create(name="Seat", type="SUBSCRIPTION")).data.id
     await refuse("FLAT", "$.rate_type", product=seat, price=..., billing_frequency="MONTHLY", **custom)
     await refuse("only rates of SUBSCRIPTION", "$.billing_frequency", billing_frequency="MONTHLY")
-    for field in ("is_prorated", "quantity"):
-        await refuse(f"`{field}` is not supported yet", **{field: 1})
     await refuse("unknown field `discount`", discount=1)
     await refuse("$.rate_type", rate_type="FREE")
     await sdk.v1.contracts.products.archive(product_id=plain)

@@ -218,11 +218,11 @@ numbers = st.one_of(
 )
 
 
-@given(numbers)
-def test_a_number_is_accepted_if_it_fits(number: str) -> None:
-    """The check of numbers is the rule of model/money.py, for every way to write one."""
+@given(numbers, st.integers(0, 16))
+def test_a_number_is_accepted_if_it_fits(number: str, before: int) -> None:
+    """The check of numbers is the rule of model/money.py, for every way to write one, and wherever it begins."""
     expected = money.fits(Decimal(number)) or not Decimal(number)
-    checked = lines(text(properties=f'{{"a": {number}}}'))
+    checked = lines(text(properties=f'{{"{"a" * before}": {number}}}'))
     assert bool(checked.events) == expected
     if not expected:
         assert "number out of range" in checked.invalid[0].message

@@ -16,8 +16,8 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from winkel.config import Settings
 from winkel.fleet import actions, worker
 from winkel.log.broker import Broker
-from winkel.log.codec import messages_in
 from winkel.log.kafka_events import EventTopic
+from winkel.log.log import Messages
 from winkel.model.errors import UnavailableError
 from winkel.model.metric import Aggregation, BillableMetric
 from winkel.store import database, metrics, tenants, usage
@@ -82,19 +82,18 @@ async def topic(outside: Outside) -> AsyncIterator[EventTopic]:
     await opened.close()
 
 
-async def everything(topic: EventTopic, partition: int, start: int = 0) -> list[bytes | None]:
+async def everything(topic: EventTopic, partition: int, start: int = 0) -> list[bytes]:
     """Return the values of a partition; the records must follow each other."""
-    values: list[bytes | None] = []
+    values: list[bytes] = []
     async with asyncio.timeout(60):
         while start < (await topic.bounds())[partition].end:
             for record in await topic.read(partition, start, events=1000, wait_seconds=0.2):
                 assert record.offset == start
                 start = record.next_offset
                 if record.events:
-                    messages = messages_in(record.data)
-                    assert messages is not None
-                    assert (record.tenant_id, record.events) == (7, len(messages.values))
-                    values += messages.values
+                    assert isinstance(record.data, Messages)
+                    assert (record.tenant_id, record.events) == (7, len(record.data.values))
+                    values += record.data.values
     return values
 
 
@@ -106,6 +105,13 @@ async def test_many_messages_are_few_records(outside: Outside, topic: EventTopic
     for partition, values in enumerate(found):
         assert await everything(topic, partition, 5) == values[5:]
         assert not await topic.read(partition, len(values), events=10, wait_seconds=0)
+
+
+async def test_a_message_without_a_value_is_an_empty_one(outside: Outside, topic: EventTopic) -> None:
+    """It is no event, and becomes a dead letter; its neighbours are read."""
+    outside.send(("a", event(1)), ("a", None), ("a", b""), ("a", event(2)))
+    found = [value for partition in range(PARTITIONS) for value in await everything(topic, partition)]
+    assert found == [event(1), b"", b"", event(2)]
 
 
 async def test_what_a_transaction_took_back_never_happened(outside: Outside, topic: EventTopic) -> None:

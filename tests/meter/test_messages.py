@@ -9,8 +9,7 @@ import numpy as np
 from meter.blocks import NOON, SECRET
 from winkel.ingest.block import Keying, block_within
 from winkel.log import codec
-from winkel.log.codec import Messages
-from winkel.log.log import Record
+from winkel.log.log import Messages, Record
 from winkel.meter.read import Reading, decode, halved
 from winkel.model.batch import bucket_of
 
@@ -23,9 +22,9 @@ def message(number: int, **changes: Any) -> bytes:
     return msgspec.json.encode(made | {"properties": {"n": number}} | changes)
 
 
-def record(*values: bytes | None, offsets: tuple[int, ...] = (), offset: int = 100) -> Record:
+def record(*values: bytes, offsets: tuple[int, ...] = (), offset: int = 100) -> Record:
     span = offsets[-1] + 1 if offsets else len(values)
-    return Record(7, 3, offset, len(values), 1, NOON, codec.encode_messages(Messages(values, offsets)), span)
+    return Record(7, 3, offset, len(values), 1, NOON, Messages.of(values, offsets), span)
 
 
 def read(*records: Record, tenants: frozenset[int] = frozenset({7})) -> Reading:
@@ -49,7 +48,7 @@ def test_a_message_that_is_no_event_is_a_dead_letter_and_the_others_count() -> N
     """Each with its offset, its bytes and what is wrong with it."""
     bad = {
         101: (b"{", "not JSON"),
-        103: (None, "not JSON"),
+        103: (b"", "not JSON"),
         104: (message(4, timestamp=NOON - timedelta(days=40)), "more than 34 days ago"),
         105: (message(5) + message(6), "not JSON"),
         106: (message(7, properties=[1]), "object"),
@@ -61,7 +60,7 @@ def test_a_message_that_is_no_event_is_a_dead_letter_and_the_others_count() -> N
     reading = read(record(*values))
     assert ids(reading) == [f"t-{at}" for at in range(100, 112) if at not in bad]
     assert [reading.arrived[0].place(index)[0] for index in range(4)] == [100, 102, 110, 111]
-    assert {each.offset: each.payload for each in reading.refused} == {at: each[0] or b"" for at, each in bad.items()}
+    assert {each.offset: each.payload for each in reading.refused} == {at: each[0] for at, each in bad.items()}
     for letter in reading.refused:
         assert bad[letter.offset][1] in letter.detail, letter.detail
         assert (letter.tenant_id, letter.partition, letter.index, letter.events) == (7, 3, 0, 1)
@@ -83,9 +82,12 @@ def test_nobody_elses_tenant() -> None:
     assert [(each.tenant_id, each.reason) for each in reading.refused] == [(0, "unknown_tenant")]
 
 
-def test_messages_that_cannot_be_unpacked_are_set_aside() -> None:
-    """A log in which somebody wrote the second format by hand."""
-    broken = msgspec.structs.replace(record(message(1)), data=b"\x02\xff")
+def test_messages_that_are_set_aside_whole_are_kept_as_bytes() -> None:
+    """They are no block: in a log of ours nobody would take them for one."""
+    letter = read(record(message(1), message(2), offsets=(0, 4)), tenants=frozenset()).refused[0]
+    assert letter.payload[0] == codec.MESSAGES
+    assert msgspec.msgpack.decode(letter.payload[1:])[:2] == [[message(1), message(2)], [0, 4]]
+    broken = msgspec.structs.replace(record(message(1)), data=letter.payload)
     assert [each.reason for each in read(broken).refused] == ["undecodable"]
 
 

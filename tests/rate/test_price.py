@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from winkel.model.invoice import TierPart
-from winkel.model.price import Custom, Flat, Price, Tier, Tiered
+from winkel.model.price import Custom, Flat, Price, Subscribed, Tier, Tiered
 from winkel.rate.price import Part, priced
 
 D = Decimal
@@ -20,7 +20,9 @@ tiered = st.builds(
     st.lists(st.tuples(unit_prices, sizes), max_size=4),
     unit_prices,
 )
-prices = st.builds(Flat, unit_prices) | tiered | st.just(Custom({"formula": "night"}))
+prices = (
+    st.builds(Flat, unit_prices) | tiered | st.just(Custom({"formula": "night"})) | st.builds(Subscribed, sizes, tiered)
+)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ from winkel.model.ledger import PREFIX, EntryKind, LedgerEntry
 from winkel.model.metric import Aggregation, BillableMetric
 from winkel.model.override import Prioritization
 from winkel.model.period import EPOCH, Frequency, Period, hour_number, hour_start, month_start
+from winkel.model.pro_service import ProServiceInvoice
 from winkel.model.product import (
     Product,
     ProductState,
@@ -136,6 +137,10 @@ class Story:
                 self.contracts[contract] = structs.replace(its, recurring_balances=(*its.recurring_balances, term))
             case "subscription":
                 self._subscribe(name, clauses)
+            case "service":
+                self._serve(name, clauses)
+            case "services":
+                self._ask_for_services(words.moment(name), clauses)
             case "filter":
                 contract = self.contracts[name]
                 made = words.usage_filter(clauses, contract.starting_at)
@@ -357,6 +362,28 @@ class Story:
         its = self.contracts[next((clause[3:] for clause in clauses if clause.startswith("of ")), "main")]
         made = words.subscription(name, clauses, its)
         self.contracts[its.id] = structs.replace(its, subscriptions=(*its.subscriptions, made))
+
+    def _serve(self, name: str, clauses: list[str]) -> None:
+        """Add a professional service to the contract that it is of."""
+        state = ProductState(name=name, created_at=BEGINNING, created_by="story")
+        self.products[name] = Product(id=name, type=ProductType.PRO_SERVICE, initial=state)
+        its = self.contracts[next((clause[3:] for clause in clauses if clause.startswith("of ")), "main")]
+        made = words.service(name, clauses, self.cards[its.rate_card_id].fiat_credit_type_id)
+        services = (*its.professional_services, made)
+        self.contracts[its.id] = structs.replace(its, professional_services=services)
+
+    def _ask_for_services(self, at: datetime, clauses: list[str]) -> None:
+        """Schedule an invoice for services, all of one contract."""
+        services = {one.id: (each, one) for each in self.contracts.values() for one in each.professional_services}
+        named = [each.rpartition(" of ")[2].rpartition(" for ")[2] for each in clauses]
+        its, _ = services[named[0]]
+        number, unit = len(its.pro_service_invoices), self.cards[its.rate_card_id].fiat_credit_type_id
+        lines = tuple(
+            words.service_line(f"{its.id} services {number} {index}", clause, services[each][1], unit)
+            for index, (clause, each) in enumerate(zip(clauses, named, strict=True))
+        )
+        made = ProServiceInvoice(id=f"{its.id} services {number}", issued_at=at, lines=lines)
+        self.contracts[its.id] = structs.replace(its, pro_service_invoices=(*its.pro_service_invoices, made))
 
     def _entry(self, name: str, clauses: list[str]) -> LedgerEntry:
         amount, _, day, *number = clauses[0].split()

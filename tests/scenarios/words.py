@@ -10,10 +10,12 @@ from winkel.model.commit import BalanceType, RateSide, Specifier
 from winkel.model.contract import Contract, UsageFilter
 from winkel.model.credit_type import CURRENCIES, USD, CreditType, is_custom
 from winkel.model.invoice import ImportedUsage
+from winkel.model.money import multiply
 from winkel.model.override import MultiplierTier, Override, OverrideSpecifier, OverrideType, Prioritization
 from winkel.model.package import Duration, Offset, RelativeUnit
 from winkel.model.period import Frequency, RecurrenceFrequency
-from winkel.model.price import Custom, Flat, Percentage, Price, Tier, Tiered, TieredPercentage
+from winkel.model.price import Custom, Flat, Percentage, Price, Subscribed, Tier, Tiered, TieredPercentage
+from winkel.model.pro_service import ProService, ProServiceLine
 from winkel.model.product import Operation, Product, QuantityConversion, QuantityRounding, RoundingMethod
 from winkel.model.proration import AmountRounding, AmountRoundingMethod, Proration
 from winkel.model.recurring import RecurringAmount, RecurringBalance
@@ -82,9 +84,11 @@ def terms(clauses: list[str]) -> dict[str, object]:
 
 
 def price(parts: list[list[str]], unit: str) -> Price:
-    """Return the price of `1.00`, or of `5 at 0.00`, `5 at 1.00`, `rest at 1.50`."""
+    """Return the price of `1.00`, of `5 at 0.00`, `5 at 1.00`, `rest at 1.50`, or of `3 each at 20.00`."""
     if parts[0][0] == "custom":
         return Custom(dict(values(parts[0][1:])))
+    if parts[0][1:3] == ["each", "at"]:
+        return Subscribed(decimal(parts[0][0]), Flat(amount(parts[0][3], unit)))
     if parts[0][-1].endswith("%"):
         return _percentage(parts, unit)
     if len(parts) == 1 and len(parts[0]) == 1:
@@ -366,6 +370,44 @@ def term(text: str) -> tuple[datetime, datetime | None]:
 def decimal(text: str) -> Decimal:
     """Return the number of `1,234.5` or `−3`."""
     return Decimal(text.replace(",", "").replace("−", "-"))
+
+
+def service(name: str, clauses: list[str], unit: str) -> ProService:
+    """Return a professional service: `40 at 200.00, at most 9,000.00`."""
+    quantity = price = most = ""
+    for clause in clauses:
+        match clause.split():
+            case ["at", "most", most]:
+                pass
+            case ["of", _]:
+                pass
+            case [quantity, "at", price]:
+                pass
+            case _:
+                raise ValueError(f"a service doesn't know {clause!r}")
+    return ProService(
+        id=name,
+        product_id=name,
+        unit_price=amount(price, unit),
+        quantity=decimal(quantity),
+        max_amount=amount(most, unit),
+    )
+
+
+def service_line(its_id: str, clause: str, service: ProService, unit: str) -> ProServiceLine:
+    """Return what is asked for a service: `10 of Training`, `10 at 180.00 of Training` or `500.00 for Training`."""
+    quantity, unit_price = Decimal(1), service.unit_price
+    match clause.split():
+        case [asked, "for", *_]:
+            unit_price = amount(asked, unit)
+        case [count, "at", price, "of", *_]:
+            quantity, unit_price = decimal(count), amount(price, unit)
+        case [count, "of", *_]:
+            quantity = decimal(count)
+        case _:
+            raise ValueError(f"services don't know {clause!r}")
+    its = {"professional_service_id": service.id, "quantity": quantity, "unit_price": unit_price}
+    return ProServiceLine(id=its_id, amount=multiply(unit_price, quantity), **its)
 
 
 def amount(text: str, unit: str) -> Decimal:

@@ -23,7 +23,9 @@ async def test_changes_of_ends_become_edits(postgres: str, database_url: str) ->
                 break
             await old.execute(texts[each].encode())
         await old.execute(OLD)
-        await old.execute(texts["0008_edits"].encode())
+        for each in sorted(texts):
+            if each >= "0008":
+                await old.execute(texts[each].encode())
         rows = await old.execute("SELECT tenant_id, id::text FROM contract ORDER BY id")
         (tenant, changed), (_, unchanged) = [(row["tenant_id"], row["id"]) for row in await rows.fetchall()]
         found = await edits.of_contract(old, tenant, changed)

@@ -12,6 +12,7 @@ from litestar.exceptions import LitestarDeprecationWarning
 from litestar.types import Scope
 
 from winkel.api import (
+    amendments,
     auth,
     balance_archives,
     balances,
@@ -32,6 +33,7 @@ from winkel.api import (
     named_schedules,
     packages,
     previews,
+    pro_service_invoices,
     product_orders,
     products,
     rate_cards,
@@ -78,6 +80,8 @@ ROUTES: list[Any] = [
     *historical_invoices.routes,
     *breakdowns.routes,
     *edits.routes,
+    *amendments.routes,
+    *pro_service_invoices.routes,
     *previews.routes,
 ]
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from litestar import Request, post
 from msgspec import Struct, structs
 
-from winkel.api import balance_edits, commits, edits, fields, history, wire
+from winkel.api import amendments, balance_edits, commits, edits, fields, history, wire
 from winkel.api.auth import writer
 from winkel.api.contract_edits import COMMITS, CREDITS
 from winkel.api.state import Api
@@ -32,9 +32,11 @@ class ArchiveCredit(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class DisableTrueUp(ArchiveCommit, kw_only=True):
-    """The body of disableTrueup; there are no amendments, so none can be named."""
+    """The body of disableTrueup."""
 
     contract_id: UUID
+    amendment_id: UUID | None = None
+    """The amendment that has added the commit: it may be named, and needs not be."""
 
 
 @post("/v2/contracts/commits/archive", guards=[writer], status_code=200)
@@ -54,12 +56,14 @@ async def archive_credit(request: Request[Any, Any, Any], api: Api, caller: Call
 @post("/v1/contracts/commits/disableTrueup", guards=[writer], status_code=200)
 async def disable_trueup(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[Id]:
     """Let a postpaid commit go on counting usage and ask for nothing in the end; once more changes nothing."""
-    asked = await fields.body(request, DisableTrueUp, {"amendment_id"})
+    asked = await wire.body(request, DisableTrueUp)
     async with api.database.transaction(caller.tenant_id) as tx:
         its_id = str(asked.commit_id)
         balance = await commits.open_balance(tx, api, caller, str(asked.customer_id), its_id, COMMITS)
         if str(asked.contract_id) != (balance.contract_id or balance.invoice_contract_id):
             raise NotFoundError(f"contract {asked.contract_id} has no commit {balance.id}")
+        contract_id = str(asked.contract_id)
+        await amendments.check_added(tx, caller.tenant_id, contract_id, asked.amendment_id, balance.id, "$")
         schedule = balance.invoice_schedule
         if balance.type is not BalanceType.POSTPAID or schedule is None:
             fields.refuse("only POSTPAID commits have a true-up", "$.commit_id")

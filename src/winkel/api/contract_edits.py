@@ -15,6 +15,7 @@ from winkel.api import (
     discounts,
     fields,
     overrides,
+    pro_services,
     recurring,
     recurring_edits,
     scheduled_charges,
@@ -24,7 +25,7 @@ from winkel.api import (
     terms,
 )
 from winkel.api.balance_edits import Removed, Settled
-from winkel.api.contract_requests import CHARGES_MAX, OVERRIDES_MAX, RECURRING_MAX, SUBSCRIPTIONS_MAX
+from winkel.api.contract_requests import CHARGES_MAX, OVERRIDES_MAX, RECURRING_MAX, SERVICES_MAX, SUBSCRIPTIONS_MAX
 from winkel.api.edit_requests import EditContract, UpdateCharge, UpdateCommit, UpdateCredit, check_asks
 from winkel.api.recurring_edits import RecurringUpdate
 from winkel.api.terms import Origin
@@ -293,6 +294,10 @@ def _add_terms(made: Terms, asked: EditContract, ground: Ground) -> None:
         new_recurring, contract.subscriptions, subscriptions.named(added, new_subscriptions, "$.add_subscriptions"),
         ("$.add_recurring_commits", "$.add_recurring_credits"),
     )  # fmt: skip
+    new_services = [
+        pro_services.pro_service(each, ground.known, f"$.add_professional_services[{index}]")
+        for index, each in enumerate(asked.add_professional_services)
+    ]
     made.contract = structs.replace(
         contract,
         subscriptions=(*contract.subscriptions, *new_subscriptions),
@@ -300,6 +305,7 @@ def _add_terms(made: Terms, asked: EditContract, ground: Ground) -> None:
         scheduled_charges=(*contract.scheduled_charges, *new_charges),
         discounts=(*contract.discounts, *new_discounts),
         recurring_balances=(*contract.recurring_balances, *new_recurring),
+        professional_services=(*contract.professional_services, *new_services),
     )
     _check_size(made.contract)
 
@@ -314,6 +320,8 @@ def _check_size(contract: Contract) -> None:
         fields.refuse(f"a contract has at most {CHARGES_MAX} discounts", "$.add_discounts")
     if len(contract.subscriptions) > SUBSCRIPTIONS_MAX:
         fields.refuse(f"a contract has at most {SUBSCRIPTIONS_MAX} subscriptions", "$.add_subscriptions")
+    if len(contract.professional_services) > SERVICES_MAX:
+        fields.refuse(f"a contract has at most {SERVICES_MAX} professional services", "$.add_professional_services")
     credits_count = sum(each.type is BalanceType.CREDIT for each in contract.recurring_balances)
     if credits_count > RECURRING_MAX:
         fields.refuse(f"a contract has at most {RECURRING_MAX} recurring credits", "$.add_recurring_credits")

@@ -6,6 +6,7 @@ from datetime import datetime
 from msgspec import structs
 
 from winkel.api import discounts, fields, scheduled_charges, schedules, subscriptions
+from winkel.bill import pro_service
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract
 from winkel.store import contracts
@@ -45,6 +46,7 @@ def ended(
         discounts=discounts.until(contract, end, now, freed),
         recurring_balances=tuple(each.until(end) for each in contract.recurring_balances),
     )
+    made = pro_service.until(made, end, now, freed)
     return made, [_cut(each, end, now, freed) for each in held if each.archived_at is None]
 
 

@@ -9,12 +9,13 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from winkel.api import discounts, fields, overrides, recurring, scheduled_charges, subscriptions, terms
+from winkel.api import discounts, fields, overrides, pro_services, recurring, scheduled_charges, subscriptions, terms
 from winkel.api.discounts import DiscountIn
 from winkel.api.filters import UsageFilterIn, usage_filter
 from winkel.api.hierarchy import HierarchyIn
 from winkel.api.overrides import OverrideIn
 from winkel.api.parse import text_of
+from winkel.api.pro_services import ProServiceIn
 from winkel.api.recurring import RecurringCommitIn, RecurringCreditIn
 from winkel.api.scheduled_charges import ScheduledChargeIn
 from winkel.api.subscriptions import SubscriptionIn
@@ -35,7 +36,6 @@ NOT_YET = (
         "billing_provider_configuration",
         "prepaid_balance_threshold_configuration",
         "priority",
-        "professional_services",
         "reseller_royalties",
         "revenue_system_configuration",
         "spend_threshold_configuration",
@@ -53,6 +53,8 @@ RECURRING_MAX = 100
 """The most recurring commits of one contract, and the most recurring credits."""
 SUBSCRIPTIONS_MAX = 1000
 """The most subscriptions of one contract."""
+SERVICES_MAX = 1000
+"""The most professional services of one contract."""
 
 
 class Day(Word):
@@ -94,6 +96,7 @@ class CreateContract(Struct, forbid_unknown_fields=True, kw_only=True):
     recurring_commits: Annotated[list[RecurringCommitIn], Meta(max_length=RECURRING_MAX)] = []
     recurring_credits: Annotated[list[RecurringCreditIn], Meta(max_length=RECURRING_MAX)] = []
     subscriptions: Annotated[list[SubscriptionIn], Meta(max_length=SUBSCRIPTIONS_MAX)] = []
+    professional_services: Annotated[list[ProServiceIn], Meta(max_length=SERVICES_MAX)] = []
     usage_filter: UsageFilterIn | None = None
     transition: TransitionIn | None = None
     hierarchy_configuration: HierarchyIn = HierarchyIn()
@@ -190,6 +193,10 @@ def agreed(
         scheduled_charges_on_usage_invoices=asked.scheduled_charges_on_usage_invoices,
         discounts=tuple(
             discounts.discount(each, known, f"$.discounts[{index}]") for index, each in enumerate(asked.discounts)
+        ),
+        professional_services=tuple(
+            pro_services.pro_service(each, known, f"$.professional_services[{index}]")
+            for index, each in enumerate(asked.professional_services)
         ),
         recurring_balances=recurring.balances(asked.recurring_commits, asked.recurring_credits, (start, end), known),
         transition=None if asked.transition is None else asked.transition.transition,

@@ -6,23 +6,24 @@ from decimal import Decimal
 
 from msgspec import Struct, structs
 
+from winkel.api.amendment_views import AmendmentView, amendment_view
 from winkel.api.balance_views import BalanceView
 from winkel.api.discounts import DiscountView, discount_view
 from winkel.api.filters import UsageFiltersV1View, UsageFilterView, filter_views, filters_v1
 from winkel.api.hierarchy import ChildView, ParentView, place_view
 from winkel.api.overrides import OverrideView, override_view
+from winkel.api.pro_services import ProServiceView, pro_service_view
 from winkel.api.recurring import RecurringView, recurring_view
 from winkel.api.scheduled_charges import ScheduledChargeView, scheduled_charge_view
 from winkel.api.subscriptions import SubscriptionView, subscription_view
 from winkel.api.transitions import TransitionView, transition_views
 from winkel.model.commit import BalanceType
 from winkel.model.contract import ChargesOnUsageInvoices, Contract, StatementSchedule
+from winkel.model.edit import ContractEdit
 from winkel.model.money import plain
 from winkel.model.override import Prioritization
 from winkel.model.product import Product
 
-NONE: tuple[()] = ()
-"""What no contract has: amendments."""
 CREDIT = BalanceType.CREDIT
 
 
@@ -46,6 +47,7 @@ class TermViews(Struct, frozen=True):
     discounts: list[DiscountView]
     transitions: list[TransitionView]
     hierarchy: ChildView | ParentView | None
+    professional_services: list[ProServiceView]
 
     @classmethod
     def of(
@@ -72,6 +74,7 @@ class TermViews(Struct, frozen=True):
             [discount_view(each, known) for each in contract.discounts],
             transition_views(contract, others),
             place_view(contract, below),
+            [pro_service_view(each) for each in contract.professional_services],
         )
 
 
@@ -96,6 +99,7 @@ class ContractV2View(Struct, omit_defaults=True, kw_only=True):
     recurring_commits: list[RecurringView]
     recurring_credits: list[RecurringView]
     discounts: list[DiscountView]
+    professional_services: list[ProServiceView]
     multiplier_override_prioritization: Prioritization
     rate_card_id: str | None = None
     ending_before: datetime | None = None
@@ -126,6 +130,7 @@ class TermsV1View(Struct, omit_defaults=True, kw_only=True):
     recurring_commits: list[RecurringView]
     recurring_credits: list[RecurringView]
     discounts: list[DiscountView]
+    professional_services: list[ProServiceView]
     rate_card_id: str | None = None
     ending_before: datetime | None = None
     name: str | None = None
@@ -139,13 +144,13 @@ class TermsV1View(Struct, omit_defaults=True, kw_only=True):
 
 
 class ContractV1View(Struct, omit_defaults=True, kw_only=True):
-    """A contract with what was agreed at first and what holds now; there are no amendments."""
+    """A contract with what was agreed at first and what holds now, and the amendments between both."""
 
     id: str
     customer_id: str
     initial: TermsV1View
     current: TermsV1View
-    amendments: tuple[()]
+    amendments: list[AmendmentView]
     subscriptions: list[SubscriptionView]
     custom_fields: dict[str, str]
     uniqueness_key: str | None = None
@@ -169,6 +174,7 @@ class Shown(Struct, frozen=True):
     terms: TermViews
     initial: Contract
     initial_terms: TermViews
+    amendments: list[ContractEdit]
 
     def initial_balances(self) -> list[BalanceView]:
         """Return the commits and credits that were agreed at first, and what recurring ones of then give."""
@@ -205,7 +211,7 @@ def contract_v1(shown: Shown) -> ContractV1View:
         customer_id=contract.customer_id,
         initial=_terms(shown.initial, shown.initial_balances(), shown.initial_terms),
         current=_terms(contract, shown.balances, shown.terms),
-        amendments=NONE,
+        amendments=[amendment_view(each, shown.balances) for each in shown.amendments],
         subscriptions=shown.terms.subscriptions,
         custom_fields=contract.custom_fields,
         uniqueness_key=contract.uniqueness_key,
@@ -237,6 +243,7 @@ def contract_v2(contract: Contract, balances: Sequence[BalanceView], terms: Term
         recurring_commits=terms.recurring_commits,
         recurring_credits=terms.recurring_credits,
         discounts=terms.discounts,
+        professional_services=terms.professional_services,
         multiplier_override_prioritization=contract.multiplier_override_prioritization,
         rate_card_id=contract.rate_card_id,
         name=contract.name,
@@ -267,6 +274,7 @@ def _terms(contract: Contract, balances: Sequence[BalanceView], terms: TermViews
         recurring_commits=terms.recurring_commits,
         recurring_credits=terms.recurring_credits,
         discounts=terms.discounts,
+        professional_services=terms.professional_services,
         rate_card_id=contract.rate_card_id,
         name=contract.name,
         net_payment_terms_days=_plain(contract.net_payment_terms_days),

@@ -15,6 +15,7 @@ from winkel.api import (
     history,
     overrides,
     pages,
+    pro_services,
     renewals,
     scheduled_charges,
     seat_links,
@@ -182,6 +183,7 @@ async def agree(
     named |= scheduled_charges.product_ids([*asked.scheduled_charges, *asked.discounts])
     named |= terms.product_ids([*asked.recurring_commits, *asked.recurring_credits])
     named |= subscriptions.product_ids(asked.subscriptions)
+    named |= pro_services.product_ids(asked.professional_services)
     known = await products.by_ids(tx, tenant_id, sorted(named))
     await check_units(tx, tenant_id, asked)
     contract = agreed(asked, card, known, at, by)
@@ -299,6 +301,7 @@ async def _shown(
     views = await _views(api, tx, tenant_id, some, asked)
     at = as_of or api.clock()
     first = await edits.before(tx, tenant_id, some)
+    amended = await edits.amendments(tx, tenant_id, [each.id for each in some])
     known = await products.by_ids(tx, tenant_id, sorted(set().union(*(each.product_ids for each in (*some, *first)))))
     others = await _others(tx, tenant_id, some, at)
     below = await contracts.children_of(tx, tenant_id, some[0].customer_id) if some else []
@@ -309,6 +312,7 @@ async def _shown(
             TermViews.of(each, known, at, others, below),
             initial,
             TermViews.of(initial, known, at, (), below),
+            [one for one in amended if one.contract_id == each.id],
         )
         for each, initial in zip(some, first, strict=True)
     ]

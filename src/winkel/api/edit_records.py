@@ -17,6 +17,7 @@ from winkel.api.discounts import DiscountUpdate, DiscountView, discount_view
 from winkel.api.edit_requests import EditContract, UpdateCharge
 from winkel.api.filters import UsageFilterView
 from winkel.api.overrides import OverrideView, override_view
+from winkel.api.pro_services import ProServiceView, pro_service_view
 from winkel.api.recurring import RecurringView, recurring_view
 from winkel.api.recurring_edits import RecurringUpdate
 from winkel.api.scheduled_charges import ScheduledChargeView, scheduled_charge_view
@@ -25,7 +26,7 @@ from winkel.api.subscriptions import SubscriptionView, subscription_view
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.contract import Contract
 from winkel.model.credit_type import Units
-from winkel.model.edit import ContractEdit
+from winkel.model.edit import Amendment, ContractEdit
 from winkel.model.money import plain
 from winkel.model.product import Product
 
@@ -58,6 +59,7 @@ class EditRecord(Struct, omit_defaults=True, kw_only=True):
     add_recurring_commits: list[RecurringView] = []
     add_recurring_credits: list[RecurringView] = []
     add_subscriptions: list[SubscriptionView] = []
+    add_pro_services: list[ProServiceView] = []
     add_usage_filters: list[UsageFilterView] = []
     update_contract_name: str | None | UnsetType = UNSET
     update_net_payment_terms_days: Decimal | None | UnsetType = UNSET
@@ -107,6 +109,7 @@ def contract_record(
         add_subscriptions=[
             subscription_view(made.contract, each, known, at) for each in made.contract.subscriptions if each.id in new
         ],
+        add_pro_services=[pro_service_view(each) for each in made.contract.professional_services if each.id in new],
         update_contract_name=asked.update_contract_name,
         update_net_payment_terms_days=plain(days) if isinstance(days, Decimal) else days,
         update_contract_end_date=UNSET if asked.update_contract_end_date is UNSET else made.contract.ending_before,
@@ -122,7 +125,7 @@ def _new(before: Contract, held: Iterable[str], made: Terms) -> set[str]:
 
 def _ids(contract: Contract) -> set[str]:
     some = (contract.overrides, contract.dated, contract.recurring_balances, contract.subscriptions)
-    return {each.id for terms in some for each in terms}
+    return {each.id for terms in (*some, contract.professional_services) for each in terms}
 
 
 def _added(balance: Balance, known: Mapping[str, Product], units: Units) -> BalanceView:
@@ -158,7 +161,7 @@ def shortened(before: Balance, after: Balance) -> Fields:
     return {**msgspec.to_builtins(change), "id": before.id}
 
 
-def edit_of(record: EditRecord, before: Contract, made_by: str) -> ContractEdit:
+def edit_of(record: EditRecord, before: Contract, made_by: str, amendment: Amendment | None = None) -> ContractEdit:
     """Return the edit that is to be kept; its record is the very one that the API answers with."""
     return ContractEdit(
         id=record.id,
@@ -167,4 +170,5 @@ def edit_of(record: EditRecord, before: Contract, made_by: str) -> ContractEdit:
         made_by=made_by,
         record=msgspec.to_builtins(record, builtin_types=(Decimal,)),
         before=before,
+        amendment=amendment,
     )

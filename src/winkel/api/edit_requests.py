@@ -6,11 +6,21 @@ from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
 
-from winkel.api import balance_edits, contract_requests, fields, overrides, scheduled_charges, subscriptions, terms
+from winkel.api import (
+    balance_edits,
+    contract_requests,
+    fields,
+    overrides,
+    pro_services,
+    scheduled_charges,
+    subscriptions,
+    terms,
+)
 from winkel.api.balance_edits import CommitEdit, CreditEdit, InvoicingEdit, Removed
 from winkel.api.contract_requests import ContractKey
 from winkel.api.discounts import DiscountIn, DiscountUpdate
 from winkel.api.overrides import OverrideIn
+from winkel.api.pro_services import ProServiceIn
 from winkel.api.recurring import RecurringCommitIn, RecurringCreditIn
 from winkel.api.recurring_edits import RecurringCommitUpdate, RecurringCreditUpdate
 from winkel.api.scheduled_charges import ScheduledChargeIn
@@ -21,7 +31,6 @@ from winkel.api.terms import CommitIn, CreditIn
 NOT_YET = contract_requests.NOT_YET | {
     "add_billing_provider_configuration_update",
     "add_prepaid_balance_threshold_configuration",
-    "add_professional_services",
     "add_reseller_royalties",
     "add_revenue_system_configuration_update",
     "add_spend_threshold_configuration",
@@ -99,6 +108,7 @@ class EditContract(ContractKey, Struct, kw_only=True):
     add_recurring_commits: list[RecurringCommitIn] = []
     add_recurring_credits: list[RecurringCreditIn] = []
     add_subscriptions: list[SubscriptionIn] = []
+    add_professional_services: list[ProServiceIn] = []
     update_contract_name: str | None | UnsetType = UNSET
     update_net_payment_terms_days: Decimal | None | UnsetType = UNSET
     update_contract_end_date: fields.Instant | None | UnsetType = UNSET
@@ -120,6 +130,7 @@ class EditContract(ContractKey, Struct, kw_only=True):
             | terms.product_ids([*self.add_commits, *self.add_credits])
             | terms.product_ids([*self.add_recurring_commits, *self.add_recurring_credits])
             | subscriptions.product_ids(self.add_subscriptions)
+            | pro_services.product_ids(self.add_professional_services)
             | balance_edits.product_ids([*self.update_commits, *self.update_credits])
         )
 

@@ -30,6 +30,7 @@ from winkel.api.wire import Data, Id
 from winkel.bill import actions
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.contract import Contract
+from winkel.model.edit import Amendment, ContractEdit
 from winkel.model.tenant import Caller
 from winkel.store import balances, contracts, edits, invoices, ledger, products, rate_cards, uniqueness_keys
 from winkel.store.database import Connection
@@ -48,29 +49,36 @@ async def edit(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Dat
     asked = await fields.body(request, EditContract, NOT_YET)
     key = ("customer_id", "contract_id")
     check_asks(asked, "$", *key, "uniqueness_key", "allow_contract_ending_before_finalized_invoice")
-    at, tenant_id, customer_id = api.clock(), caller.tenant_id, str(asked.customer_id)
-    async with api.database.transaction(tenant_id) as tx:
-        await commits.open_customer(tx, tenant_id, customer_id)
-        before = await commits.open_contract(tx, tenant_id, customer_id, str(asked.contract_id))
-        held = await _held(tx, api, tenant_id, before, asked.balance_ids)
-        named = asked.product_ids.union(before.product_ids, *(each.product_ids for each in held.values()))
-        await hierarchy.check_access(tx, tenant_id, before, asked)
-        known = await products.by_ids(tx, tenant_id, sorted(named))
-        units = await check_units(tx, tenant_id, asked)
-        rates = await rate_cards.rates_of(tx, tenant_id, before.rate_card_id) if asked.add_subscriptions else ()
-        await seats.check_keys(tx, tenant_id, asked.add_subscriptions, rates, "$.add_subscriptions")
-        ground = Ground(known, await settled(tx, tenant_id, customer_id), rates, at, caller.name)
-        allowed = asked.allow_contract_ending_before_finalized_invoice
-        end = asked.end(None)
-        if asked.update_contract_end_date is not UNSET:
-            await renewals.check_not_renewed(tx, tenant_id, before, "$.update_contract_end_date")
-        await contract_ends.check(tx, tenant_id, before, end, allowed, "$.update_contract_end_date")
-        made = contract_edits.edited(before, held, asked, ground)
-        record = edit_records.contract_record(asked, before, held, made, known, units, at)
-        await uniqueness_keys.claim(tx, tenant_id, "edit", asked.uniqueness_key, record.id)
-        await _keep(tx, tenant_id, made, held)
-        kept = await history.note(tx, caller, before, record)
+    async with api.database.transaction(caller.tenant_id) as tx:
+        kept = await applied(tx, api, caller, asked)
     return Data(Edited(kept.id, kept.record))
+
+
+async def applied(
+    tx: Connection, api: Api, caller: Caller, asked: EditContract, amendment: Amendment | None = None
+) -> ContractEdit:
+    """Apply an edit, which may have been asked for as an amendment, and write it down. Raises `InvalidError`."""
+    at, tenant_id, customer_id = api.clock(), caller.tenant_id, str(asked.customer_id)
+    await commits.open_customer(tx, tenant_id, customer_id)
+    before = await commits.open_contract(tx, tenant_id, customer_id, str(asked.contract_id))
+    held = await _held(tx, api, tenant_id, before, asked.balance_ids)
+    named = asked.product_ids.union(before.product_ids, *(each.product_ids for each in held.values()))
+    await hierarchy.check_access(tx, tenant_id, before, asked)
+    known = await products.by_ids(tx, tenant_id, sorted(named))
+    units = await check_units(tx, tenant_id, asked)
+    rates = await rate_cards.rates_of(tx, tenant_id, before.rate_card_id) if asked.add_subscriptions else ()
+    await seats.check_keys(tx, tenant_id, asked.add_subscriptions, rates, "$.add_subscriptions")
+    ground = Ground(known, await settled(tx, tenant_id, customer_id), rates, at, caller.name)
+    allowed = asked.allow_contract_ending_before_finalized_invoice
+    end = asked.end(None)
+    if asked.update_contract_end_date is not UNSET:
+        await renewals.check_not_renewed(tx, tenant_id, before, "$.update_contract_end_date")
+    await contract_ends.check(tx, tenant_id, before, end, allowed, "$.update_contract_end_date")
+    made = contract_edits.edited(before, held, asked, ground)
+    record = edit_records.contract_record(asked, before, held, made, known, units, at)
+    await uniqueness_keys.claim(tx, tenant_id, "edit", asked.uniqueness_key, record.id)
+    await _keep(tx, tenant_id, made, held)
+    return await history.note(tx, caller, before, record, amendment)
 
 
 @post("/v2/contracts/getEditHistory", guards=[reader], status_code=200)

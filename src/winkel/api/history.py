@@ -10,15 +10,17 @@ from winkel.api.edit_records import EditRecord, Fields
 from winkel.api.filters import UsageFilterView
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.contract import Contract
-from winkel.model.edit import ContractEdit
+from winkel.model.edit import Amendment, ContractEdit
 from winkel.model.tenant import Caller
 from winkel.store import contracts, edits
 from winkel.store.database import Connection
 
 
-async def note(tx: Connection, caller: Caller, contract: Contract, record: EditRecord) -> ContractEdit:
+async def note(
+    tx: Connection, caller: Caller, contract: Contract, record: EditRecord, amendment: Amendment | None = None
+) -> ContractEdit:
     """Write down a change of a contract, as it was until now; return what is kept of it."""
-    made = edit_records.edit_of(record, contract, caller.name)
+    made = edit_records.edit_of(record, contract, caller.name, amendment)
     await edits.insert(tx, caller.tenant_id, made)
     return made
 

@@ -20,6 +20,7 @@ PRODUCT_TYPES = {
     "SUBSCRIPTION": "SubscriptionProductListItem",
     "COMPOSITE": "CompositeProductListItem",
     "FIXED": "FixedProductListItem",
+    "PRO_SERVICE": "ProServiceProductListItem",
 }
 COMMIT_TYPES = {"PREPAID": "PrepaidCommit", "CREDIT": "PrepaidCommit", "POSTPAID": "PostpaidCommit"}
 """What the API calls balances on a line: prepaid commits and credits alike (metronome-api.md §4.9)."""
@@ -73,6 +74,10 @@ class LineView(Struct, omit_defaults=True, kw_only=True):
     """On the line of a subscription."""
     scheduled_charge_id: str | None = None
     discount_id: str | None = None
+    professional_service_id: str | None = None
+    metadata: str | None = None
+    netsuite_invoice_billing_start: datetime | None = None
+    netsuite_invoice_billing_end: datetime | None = None
     applied_commit_or_credit: AppliedView | None = None
     origin: Origin | None = None
     """On a line of a consolidated invoice."""
@@ -163,6 +168,10 @@ def line_view(line: LineItem, balances: Mapping[str, Balance], units: Units) -> 
         is_prorated=line.is_prorated if line.type is LineType.SUBSCRIPTION else None,
         scheduled_charge_id=line.scheduled_charge_id,
         discount_id=line.discount_id,
+        professional_service_id=line.professional_service_id,
+        metadata=line.metadata,
+        netsuite_invoice_billing_start=line.netsuite_invoice_billing_start,
+        netsuite_invoice_billing_end=line.netsuite_invoice_billing_end,
         applied_commit_or_credit=_applied(line),
         origin=line.origin,
     )

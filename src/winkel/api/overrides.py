@@ -22,8 +22,6 @@ from winkel.model.product import Product
 NOT_YET = frozenset(
     {
         "credit_type_id",
-        "is_prorated",
-        "quantity",
         "recurring_commit_ids",
     }
 )

@@ -8,7 +8,18 @@ from msgspec import Struct
 
 from winkel.api import fields
 from winkel.model.errors import InvalidError
-from winkel.model.price import OF_SPEND, Custom, Flat, Percentage, Price, Tier, Tiered, TieredPercentage, check_price
+from winkel.model.price import (
+    OF_SPEND,
+    Custom,
+    Flat,
+    Percentage,
+    Price,
+    Subscribed,
+    Tier,
+    Tiered,
+    TieredPercentage,
+    check_price,
+)
 from winkel.model.product import Product, ProductType
 from winkel.model.word import Word
 
@@ -31,6 +42,8 @@ class PriceIn(Struct, forbid_unknown_fields=True, kw_only=True):
     price: Decimal | None = None
     tiers: list[Tier] | None = None
     custom_rate: dict[str, Any] | None = None
+    quantity: Decimal | None = None
+    is_prorated: bool | None = None
 
 
 ONE: dict[RateType, type[Flat | Percentage]] = {RateType.FLAT: Flat, RateType.PERCENTAGE: Percentage}
@@ -40,13 +53,20 @@ MANY: dict[RateType, type[Tiered | TieredPercentage]] = {
     RateType.TIERED_PERCENTAGE: TieredPercentage,
 }
 """Price models with tiers."""
+OF_ONE = {
+    "custom_rate": RateType.CUSTOM,
+    "quantity": RateType.SUBSCRIPTION,
+    "is_prorated": RateType.SUBSCRIPTION,
+}
+"""Fields that only one price model has."""
 
 
 def price(asked: PriceIn, place: str) -> Price:
     """Return the price. Raises `InvalidError` for a price model we do not have, or one that is not complete."""
     made: Price
-    if asked.custom_rate is not None and asked.rate_type is not RateType.CUSTOM:
-        fields.refuse(f"a {asked.rate_type} rate has no custom_rate", f"{place}.custom_rate")
+    for name, kind in OF_ONE.items():
+        if getattr(asked, name) is not None and asked.rate_type is not kind:
+            fields.refuse(f"a {asked.rate_type} rate has no {name}", f"{place}.{name}")
     if one := ONE.get(asked.rate_type):
         if asked.price is None:
             fields.refuse(f"a {asked.rate_type} rate needs a price", place)
@@ -60,10 +80,7 @@ def price(asked: PriceIn, place: str) -> Price:
     elif asked.rate_type is RateType.CUSTOM:
         made, where = _custom(asked, place), f"{place}.custom_rate"
     else:
-        fields.refuse(
-            "SUBSCRIPTION rates are deprecated: give a FLAT rate with a billing_frequency, and contracts subscriptions",
-            f"{place}.rate_type",
-        )
+        made, where = _subscribed(asked, place), place
     try:
         check_price(made)
     except InvalidError as error:
@@ -81,12 +98,26 @@ def _custom(asked: PriceIn, place: str) -> Custom:
     return Custom(asked.custom_rate)
 
 
+def _subscribed(asked: PriceIn, place: str) -> Subscribed:
+    """Return the price of a SUBSCRIPTION rate. Raises `InvalidError` unless it is complete, and prorated (§4.6)."""
+    if asked.tiers is not None:
+        fields.refuse("a SUBSCRIPTION rate has no tiers", f"{place}.tiers")
+    if asked.price is None or asked.quantity is None:
+        fields.refuse("a SUBSCRIPTION rate needs a price and a quantity", place)
+    if asked.is_prorated is False:
+        fields.refuse("must be true: SUBSCRIPTION rates are prorated", f"{place}.is_prorated")
+    price = fields.number(asked.price, f"{place}.price")
+    return Subscribed(fields.number(asked.quantity, f"{place}.quantity"), Flat(price))
+
+
 def check_kind(made: Price, product: Product, place: str) -> None:
     """Raise `InvalidError` unless the price model is one for this kind of product (metronome-api.md §4.6)."""
     if isinstance(made, OF_SPEND) and product.type is not ProductType.COMPOSITE:
         fields.refuse(f"percentages are for COMPOSITE products; this one is {product.type}", f"{place}.rate_type")
-    if not isinstance(made, Flat) and product.type is ProductType.SUBSCRIPTION:
-        fields.refuse("a SUBSCRIPTION product has FLAT prices", f"{place}.rate_type")
+    if not isinstance(made, Flat | Subscribed) and product.type is ProductType.SUBSCRIPTION:
+        fields.refuse("a SUBSCRIPTION product has FLAT or SUBSCRIPTION prices", f"{place}.rate_type")
+    if isinstance(made, Subscribed) and product.type is not ProductType.SUBSCRIPTION:
+        fields.refuse(f"this is for SUBSCRIPTION products; this one is {product.type}", f"{place}.rate_type")
     if not isinstance(made, OF_SPEND) and product.type is ProductType.COMPOSITE:
         fields.refuse("a COMPOSITE product asks for a PERCENTAGE or TIERED_PERCENTAGE", f"{place}.rate_type")
 

@@ -12,7 +12,7 @@ from winkel.api.wire import Ref, credit_type_ref
 from winkel.model.credit_type import Units
 from winkel.model.money import plain
 from winkel.model.period import Frequency
-from winkel.model.price import Custom, Flat, Percentage, Price, Tier, Tiered, TieredPercentage
+from winkel.model.price import Custom, Flat, Percentage, Price, Subscribed, Tier, Tiered, TieredPercentage
 from winkel.model.product import Product
 from winkel.model.rate_card import Rate
 from winkel.rate.schedule import holding
@@ -35,6 +35,8 @@ class PriceView(Struct, omit_defaults=True, kw_only=True):
     price: Decimal | None = None
     tiers: list[Tier] | None = None
     custom_rate: dict[str, Any] | None = None
+    quantity: Decimal | None = None
+    is_prorated: bool | None = None
 
 
 class RateView(PriceView, omit_defaults=True, kw_only=True):
@@ -99,6 +101,8 @@ def list_rate(price: Price, credit_type: Ref, pricing_group_values: Mapping[str,
         price=shown.price,
         tiers=shown.tiers,
         custom_rate=shown.custom_rate,
+        quantity=shown.quantity,
+        is_prorated=shown.is_prorated,
         credit_type=credit_type,
         pricing_group_values=dict(pricing_group_values or {}) or None,
     )
@@ -117,6 +121,10 @@ def price_view(price: Price) -> PriceView:
             return PriceView(rate_type="TIERED_PERCENTAGE", tiers=[_tier(tier) for tier in tiers])
         case Custom(custom_rate=custom_rate):
             return PriceView(rate_type="CUSTOM", custom_rate=custom_rate)
+        case Subscribed(quantity=quantity, each=each):
+            shown = price_view(each)
+            shown.rate_type, shown.quantity, shown.is_prorated = "SUBSCRIPTION", plain(quantity), True
+            return shown
         case _:
             assert_never(price)
 

@@ -23,7 +23,7 @@ from winkel.model.contract import Contract
 from winkel.model.credit_type import Units, is_custom
 from winkel.model.errors import InvalidError
 from winkel.model.period import Frequency
-from winkel.model.price import Custom, Price
+from winkel.model.price import Custom, Price, Subscribed
 from winkel.model.product import Product, ProductType
 from winkel.model.rate_card import Rate, RateCard
 from winkel.model.tenant import Caller
@@ -33,8 +33,6 @@ from winkel.store import contracts, credit_types, products, rate_cards
 from winkel.store.database import Connection
 from winkel.store.rate_cards import NewRate
 
-NOT_YET = frozenset({"is_prorated", "quantity"})
-"""Fields of rates and selectors that the Metronome API has and that Winkel does not know yet."""
 RATES_MAX = 1000
 """The most rates that one request adds."""
 
@@ -96,7 +94,7 @@ class GetContractRateSchedule(Struct, forbid_unknown_fields=True):
 @post("/v1/contract-pricing/rate-cards/addRate", guards=[writer], status_code=200)
 async def add_rate(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[RateView]:
     """Add one rate; with a later `starting_at` it schedules a change of price for every contract on the card."""
-    asked = await fields.body(request, AddRate, NOT_YET)
+    asked = await fields.body(request, AddRate, ())
     async with api.database.transaction(caller.tenant_id) as tx:
         card = await _open_card(tx, caller.tenant_id, str(asked.rate_card_id))
         units = await check_units(tx, caller.tenant_id, asked)
@@ -108,7 +106,7 @@ async def add_rate(request: Request[Any, Any, Any], api: Api, caller: Caller) ->
 @post("/v1/contract-pricing/rate-cards/addRates", guards=[writer], status_code=200)
 async def add_rates(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[Id]:
     """Add several rates, all or none."""
-    asked = await fields.body(request, AddRates, NOT_YET)
+    asked = await fields.body(request, AddRates, ())
     places = [f"$.rates[{index}]" for index in range(len(asked.rates))]
     async with api.database.transaction(caller.tenant_id) as tx:
         card = await _open_card(tx, caller.tenant_id, str(asked.rate_card_id))
@@ -123,7 +121,7 @@ async def get_rates(
     request: Request[Any, Any, Any], api: Api, caller: Caller, limit: int | None = None, next_page: str | None = None
 ) -> Page[RateRow]:
     """List the rates that hold on a card at an instant."""
-    asked = await fields.body(request, GetRates, NOT_YET)
+    asked = await fields.body(request, GetRates, ())
     at = fields.instant(asked.at, "$.at")
     rates, sold, units = await _rates_of_card(api, caller, str(asked.rate_card_id))
     spans = rate_views.selected(rate_views.at_instant(rates, at), asked.selectors, sold, at)
@@ -136,7 +134,7 @@ async def get_rate_schedule(
     request: Request[Any, Any, Any], api: Api, caller: Caller, limit: int | None = None, next_page: str | None = None
 ) -> Page[RateRow]:
     """List the rates that hold on a card at some time in a range, with the time for which each of them holds."""
-    asked = await fields.body(request, GetRateSchedule, NOT_YET)
+    asked = await fields.body(request, GetRateSchedule, ())
     start = fields.instant(asked.starting_at, "$.starting_at")
     end = asked.ending_before and fields.instant(asked.ending_before, "$.ending_before")
     if end is not None and end <= start:
@@ -156,7 +154,7 @@ async def get_contract_rate_schedule(
 
     Only what the customer is entitled to. Overrides for presentation group values are left out: no rate has those.
     """
-    asked = await fields.body(request, GetContractRateSchedule, NOT_YET)
+    asked = await fields.body(request, GetContractRateSchedule, ())
     at = fields.instant(asked.at, "$.at") if asked.at else api.clock()
     async with api.database.transaction(caller.tenant_id) as tx:
         contract = await contracts.get(tx, caller.tenant_id, str(asked.customer_id), str(asked.contract_id))
@@ -225,9 +223,9 @@ def _new_rate(card: RateCard, asked: RateIn, product: Product | None, unit: str,
     if product is None:
         fields.refuse(f"there is no product {asked.product_id}", f"{place}.product_id")
     _check_product(product, asked.pricing_group_values, start, place)
-    _check_frequency(product, asked.billing_frequency, f"{place}.billing_frequency")
     price = prices.price(asked, place)
     prices.check_kind(price, product, place)
+    _check_frequency(product, price, asked.billing_frequency, f"{place}.billing_frequency")
     return NewRate(
         id=str(uuid.uuid4()),
         rate_card_id=card.id,
@@ -254,10 +252,16 @@ def _commit_price(asked: PriceIn, product: Product, place: str) -> Price:
     return price
 
 
-def _check_frequency(product: Product, frequency: Frequency | None, place: str) -> None:
-    """Raise `InvalidError` unless a rate says for how long its price is, if the product is a subscription's (§4.6)."""
-    if product.type is ProductType.SUBSCRIPTION and frequency is None:
-        fields.refuse("a rate of a SUBSCRIPTION product needs a billing_frequency", place)
+def _check_frequency(product: Product, price: Price, frequency: Frequency | None, place: str) -> None:
+    """Raise `InvalidError` unless a rate says for how long its price is, if the product is a subscription's (§4.6).
+
+    SUBSCRIPTION rates do not: their price is for a billing period of the contract.
+    """
+    if isinstance(price, Subscribed):
+        if frequency is not None:
+            fields.refuse("a SUBSCRIPTION rate is for the billing periods of each contract", place)
+    elif product.type is ProductType.SUBSCRIPTION and frequency is None:
+        fields.refuse("a FLAT rate of a SUBSCRIPTION product needs a billing_frequency", place)
     if product.type is not ProductType.SUBSCRIPTION and frequency is not None:
         fields.refuse("only rates of SUBSCRIPTION products have a billing_frequency", place)
 

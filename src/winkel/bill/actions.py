@@ -9,7 +9,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from winkel.bill import books, correct
+from winkel.bill import books, correct, pro_service
 from winkel.bill.apart import apart
 from winkel.bill.breakdown import Window, breakdown
 from winkel.bill.draft import Draft, drafted, drafts
@@ -407,6 +407,8 @@ async def regenerate(
             (metered,) = await _metered(reader, [(account, correct.needs_again(account, old, at))])
         waiting = await invoices.awaiting(tx, tenant_id, [each.id for each in account.customers])
         draft = correct.regenerated(account, old, metered, at, waiting)
+        contract = next(each for each in account.contracts if each.id == old.contract_id)
+        pro_service.check_again(contract, old, await invoices.freed_items(tx, tenant_id, old.customer_id))
     invoice = _final(draft, at, at)
     books.check(invoice, draft.entries)
     await _keep_children(tx, tenant_id, [account], at)

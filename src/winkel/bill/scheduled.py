@@ -1,4 +1,4 @@
-"""Scheduled invoices: what prepaid commits, scheduled charges, discounts and subscriptions say for their dates."""
+"""Scheduled invoices: what commits, charges, discounts, subscriptions and services say for their dates."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +17,7 @@ from winkel.model.credit_type import is_custom
 from winkel.model.errors import InvalidError
 from winkel.model.invoice import Invoice, InvoiceType, LineItem, LineType
 from winkel.model.money import negated
+from winkel.model.pro_service import ProServiceLine
 from winkel.model.product import Product, ProductType
 from winkel.rate.rate import Charge
 
@@ -29,6 +30,8 @@ class Asked(Struct, frozen=True):
     item_id: str
     what: LineItem | Charge
     """A line, or the charge of a subscription, for which balances may pay."""
+    alone: str = ""
+    """Which invoice of its own it stands on; empty: the one of its contract, date and currency."""
 
     def currency(self, account: Account, contract: Contract) -> str:
         """Return the currency of the invoice that it is on; `contract` is the one that is to pay."""
@@ -51,20 +54,20 @@ class Scheduled(Struct, frozen=True):
 def scheduled(account: Account, at: datetime) -> list[Scheduled]:
     """Return what is to be asked for on dates and is not final yet, past, due and upcoming, by date.
 
-    One for each contract, date and currency (metronome-api.md §4.7). Upcoming ones are drafts too, so that a customer
-    sees what will be asked for; of subscriptions, which may have no end, what they ask for in the next period. What
-    stands on an open usage statement (`placed`) is left out.
+    One for each contract, date and currency (metronome-api.md §4.7), and one for each request for services.
+    Upcoming ones are drafts too, so that a customer sees what will be asked for; of subscriptions, which may have no
+    end, what they ask for in the next period. What stands on an open usage statement (`placed`) is left out.
     """
     contracts = {each.id: each for each in account.contracts if each.archived_at is None}
     collecting = tuple(each for each in account.contracts if each.scheduled_charges_on_usage_invoices)
     open_ones = statements(structs.replace(account, contracts=collecting), at) if collecting else []
-    groups: dict[tuple[datetime, str, str], list[Asked]] = defaultdict(list)
+    groups: dict[tuple[datetime, str, str, str], list[Asked]] = defaultdict(list)
     for each in [*_asked(account), *_subscribed(account, at)]:
         if each.contract_id in contracts and not any(_stands_on(account, one, each) for one in open_ones):
             currency = each.currency(account, contracts[each.contract_id])
-            groups[each.date, each.contract_id, currency].append(each)
+            groups[each.date, each.contract_id, currency, each.alone].append(each)
     found = []
-    for (date, contract_id, credit_type_id), some in sorted(groups.items(), key=lambda each: each[0]):
+    for (date, contract_id, credit_type_id, _), some in sorted(groups.items(), key=lambda each: each[0]):
         made = _scheduled(contracts[contract_id], date, credit_type_id, some)
         if made.invoice_id not in account.invoiced:
             found.append(made)
@@ -86,7 +89,7 @@ def placed(account: Account, statement: Statement) -> list[LineItem]:
 def _stands_on(account: Account, statement: Statement, asked: Asked) -> bool:
     """Whether something stands on this usage statement of a contract that collects what is asked for on dates."""
     contract = statement.contract
-    if asked.contract_id != contract.id or isinstance(asked.what, Charge):
+    if asked.contract_id != contract.id or isinstance(asked.what, Charge) or asked.alone:
         return False
     if asked.what.credit_type_id != currency_of(account, contract):
         return False
@@ -141,6 +144,7 @@ def _asked(account: Account) -> Iterator[Asked]:
     yield from _asked_by_balances(account, [each for each in held if each.recurring_id is not None])
     for contract in account.contracts:
         yield from _asked_by_terms(account, contract, contract.discounts)
+        yield from _asked_for_services(account, contract)
 
 
 def _asked_by_terms(
@@ -150,6 +154,17 @@ def _asked_by_terms(
         if each.archived_at is None:
             for item in _open(account, each.schedule):
                 yield Asked(item.timestamp, contract.id, item.id, _dated_line(account.products, each, item))
+
+
+def _asked_for_services(account: Account, contract: Contract) -> Iterator[Asked]:
+    """Yield what was scheduled of professional services, each invoice by itself."""
+    services = {each.id: each for each in contract.professional_services}
+    for invoice in contract.pro_service_invoices:
+        for each in invoice.lines:
+            if each.id not in account.invoiced_items:
+                product = account.products[services[each.professional_service_id].product_id]
+                line = _service_line(product, each, invoice.issued_at, currency_of(account, contract))
+                yield Asked(invoice.issued_at, contract.id, each.id, line, invoice.id)
 
 
 def _asked_by_balances(account: Account, some: Iterable[Balance]) -> Iterator[Asked]:
@@ -224,3 +239,22 @@ def _dated_line(products: Mapping[str, Product], of: ScheduledCharge | Discount,
         taken, price = negated(item.amount), negated(item.unit_price)
         return structs.replace(line, total=taken, unit_price=price, discount_id=of.id)
     return structs.replace(line, scheduled_charge_id=of.id)
+
+
+def _service_line(product: Product, asked: ProServiceLine, at: datetime, credit_type_id: str) -> LineItem:
+    """Return the line for what an invoice asks for a professional service."""
+    return LineItem(
+        type=LineType.SCHEDULED,
+        name=product.at(at).name,
+        total=asked.amount,
+        credit_type_id=credit_type_id,
+        product_id=product.id,
+        product_type=ProductType.PRO_SERVICE,
+        quantity=asked.quantity,
+        unit_price=asked.unit_price,
+        schedule_item_id=asked.id,
+        professional_service_id=asked.professional_service_id,
+        metadata=asked.metadata,
+        netsuite_invoice_billing_start=asked.netsuite_invoice_billing_start,
+        netsuite_invoice_billing_end=asked.netsuite_invoice_billing_end,
+    )

@@ -4,6 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Container, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from operator import itemgetter
 
 from msgspec import Struct
@@ -14,21 +15,38 @@ from winkel.model.account import Account
 from winkel.model.contract import Contract
 from winkel.model.invoice import InvoiceType
 from winkel.model.money import ZERO, multiply
-from winkel.model.period import HOUR, Period, cycle, cycle_at
-from winkel.model.price import Price
+from winkel.model.period import HOUR, Frequency, Period, cycle, cycle_at
+from winkel.model.price import Price, Subscribed
 from winkel.model.product import ProductType
-from winkel.model.rate_card import Rate
+from winkel.model.rate_card import Rate, in_order
+from winkel.model.same import Same
 from winkel.model.subscription import (
     CollectionSchedule,
     InvoiceBehavior,
     InvoicePlacement,
+    QuantityChange,
     Subscription,
+    SubscriptionProration,
 )
 from winkel.rate.override import agreed_at
 from winkel.rate.price import Part, priced
 from winkel.rate.rate import Charge, Instalment
-from winkel.rate.schedule import holding
+from winkel.rate.schedule import holding, joined, rated
 from winkel.rate.use import Use
+
+ONE = Decimal(1)
+
+
+class OfRate(Subscription, frozen=True, kw_only=True):
+    """What a SUBSCRIPTION rate of the card charges a contract for in one billing period, as if it were subscribed once.
+
+    One of it is as many units as the rate says.
+    """
+
+    @property
+    def rate_frequency(self) -> Frequency | None:
+        """None: the rate is for a billing period, whatever its length."""
+        return None
 
 
 class Term(Struct, frozen=True):
@@ -82,9 +100,12 @@ def next_start(contract: Contract, subscription: Subscription, at: datetime) -> 
 
 
 def on_statement(account: Account, contract: Contract, period: Period) -> list[Charge]:
-    """Return what the contract's subscriptions ask for on the usage statement of this billing period, an open one."""
+    """Return what subscriptions ask for on the usage statement of this billing period, an open one.
+
+    Those of the contract, then SUBSCRIPTION rates of its card.
+    """
     found: list[Charge] = []
-    for subscription in contract.subscriptions:
+    for subscription in (*contract.subscriptions, *_of_rates(account, contract, period)):
         if subscription.invoice_placement is InvoicePlacement.ON_USAGE_INVOICE:
             for each in _open(account, contract, subscription, period.end):
                 if each.date == period.end:
@@ -98,6 +119,37 @@ def off_statements(account: Account, contract: Contract, at: datetime) -> Iterat
         for each in _open(account, contract, subscription, at):
             if not _is_on_statement(account, contract, subscription, each.date):
                 yield from _charges(account, contract, subscription, each)
+
+
+def _of_rates(account: Account, contract: Contract, period: Period) -> Iterator[OfRate]:
+    """Yield what the SUBSCRIPTION rates of the contract's card charge for a billing period: in arrears, and prorated.
+
+    One for each product and time for which it has such rates, one after the other.
+    """
+    if contract.rate_card_id is None:
+        return
+    when = contract.usage_statement_schedule
+    for product_id, rates in _subscribed(Same(account.rates.get(contract.rate_card_id, ()))).items():
+        times = joined(((span, product_id) for span, _ in rated(rates, period)), str.__eq__)
+        for span, _ in times:
+            yield OfRate(
+                id=derived(contract.id, product_id),
+                product_id=product_id,
+                billing_frequency=when.frequency,
+                collection_schedule=CollectionSchedule.ARREARS,
+                starting_at=span.start,
+                ending_before=span.end,
+                anchor=when.billing_anchor_date,
+                created_at=contract.created_at,
+                changes=(QuantityChange(starting_at=span.start, quantity=ONE),),
+                proration=SubscriptionProration(is_prorated=True),
+            )
+
+
+@lru_cache(maxsize=32)
+def _subscribed(rates: Same[tuple[Rate, ...]]) -> dict[str, tuple[Rate, ...]]:
+    """Return the SUBSCRIPTION rates of a card by product."""
+    return in_order(each for each in rates.it if isinstance(each.price, Subscribed))
 
 
 class Worth(Struct, frozen=True):
@@ -195,17 +247,19 @@ def _date(subscription: Subscription, term: Term, moment: datetime) -> datetime:
 def _charges(
     account: Account, contract: Contract, subscription: Subscription, collection: Collection
 ) -> Iterator[Charge]:
-    """Yield the charges of a collection, one for each unit price; none where the customer is not entitled.
+    """Yield the charges of a collection, one for each unit price; none of no units, or where nobody is entitled.
 
     The rate, the overrides and the product's terms are those of the period's start (§4.7: one rate per period).
     """
     start, whole = collection.term.billed.start, collection.term.whole
     agreed = _agreed(account, contract, subscription, start)
-    if agreed is None:
+    if agreed is None or not agreed.units:
         return
     is_prorated = subscription.proration.is_prorated and collection.span != whole
-    instalment = Instalment(collection.item_id, subscription.id, is_prorated, collection.date, collection.paid_during)
-    for part in priced(agreed.price, collection.before, collection.after):
+    its_id = None if isinstance(subscription, OfRate) else subscription.id
+    instalment = Instalment(collection.item_id, its_id, is_prorated, collection.date, collection.paid_during)
+    before, after = multiply(collection.before, agreed.units), multiply(collection.after, agreed.units)
+    for part in priced(agreed.price, before, after):
         unit_price = part.unit_price
         if is_prorated:
             unit_price = prorated(unit_price, collection.span, whole, subscription.proration.rounding)
@@ -229,6 +283,8 @@ class _Agreed(Struct, frozen=True):
     rate: Rate
     use: Use
     price: Price
+    units: Decimal
+    """How many one of the subscription is: the quantity of a SUBSCRIPTION rate, or one."""
 
 
 def _agreed(account: Account, contract: Contract, subscription: Subscription, start: datetime) -> _Agreed | None:
@@ -237,13 +293,19 @@ def _agreed(account: Account, contract: Contract, subscription: Subscription, st
     if rate is None:
         return None
     tags = account.products[subscription.product_id].at(start).tags
-    use = Use(subscription.product_id, tags, {}, {}, rate.credit_type_id, subscription.billing_frequency)
+    use = Use(subscription.product_id, tags, {}, {}, rate.credit_type_id, subscription.rate_frequency)
     price = agreed_at(contract, rate, use, start)
-    return None if price is None else _Agreed(rate, use, price)
+    return None if price is None else _Agreed(rate, use, price, _units(subscription, rate.price, price))
+
+
+def _units(subscription: Subscription, listed: Price, agreed: Price) -> Decimal:
+    """Return how many units one of a subscription is; an overwrite that names no quantity leaves that of the rate."""
+    named = (each.quantity for each in (agreed, listed) if isinstance(each, Subscribed))
+    return next(named) if isinstance(subscription, OfRate) else ONE
 
 
 def _rate(account: Account, contract: Contract, subscription: Subscription, at: datetime) -> Rate | None:
     """Return the rate of the contract's card that holds for a subscription at the instant, or None."""
     card = account.rates.get(contract.rate_card_id or "", ())
-    wanted = subscription.product_id, subscription.billing_frequency
+    wanted = subscription.product_id, subscription.rate_frequency
     return holding((each for each in card if (each.product_id, each.billing_frequency) == wanted), at)

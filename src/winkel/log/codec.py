@@ -1,17 +1,16 @@
-"""What a record holds ⇄ its bytes: a version byte, then a block, or messages that are events in JSON.
+"""Blocks ⇄ the bytes of records: a version byte, then zstd over MessagePack.
 
-A block is zstd over MessagePack. Messages are never written to a log: `log/kafka_events.py` makes records of what it
-found in somebody else's topic.
+Messages of somebody else's topic (`log/kafka_events.py`) are in records as they are, and never written to a log; where
+bytes are kept of a record that was set aside, they are MessagePack under a version byte of their own.
 """
 
 import threading
-from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 import zstandard
-from msgspec import Struct
 
+from winkel.log.log import Messages
 from winkel.model.batch import EventBlock
 
 VERSION = 1
@@ -21,25 +20,10 @@ BYTES_MAX = 256 * 1024 * 1024
 """The largest block that is unpacked: an order of magnitude above the largest that is ever written."""
 
 MESSAGES = 2
-"""The first byte of a record that is many messages."""
-
-
-class Messages(Struct, frozen=True, gc=False, array_like=True):
-    """Consecutive messages of a topic in which each is one event in JSON."""
-
-    values: Sequence[bytes | None]
-    """None is a message without a value."""
-    offsets: Sequence[int]
-    """Where each stands, counted from the record's own offset; empty: without gaps."""
-
-    def place(self, index: int) -> int:
-        """Return where a message stands, counted from the record's own offset."""
-        return self.offsets[index] if self.offsets else index
-
+"""The first byte of what is kept of many messages."""
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(EventBlock)
-_messages = msgspec.msgpack.Decoder(Messages)
 _of_thread = threading.local()  # zstd contexts are dear to make and must not be shared between threads
 
 
@@ -52,8 +36,10 @@ def encode(block: EventBlock) -> bytes:
     return bytes((VERSION,)) + _compressor().compress(_encoder.encode(block))
 
 
-def decode(data: bytes) -> EventBlock:
+def decode(data: bytes | Messages) -> EventBlock:
     """Return the block of a record. Raises `CorruptBlockError` for anything that `encode` did not make."""
+    if isinstance(data, Messages):
+        raise CorruptBlockError("messages of a topic are no block")
     if not data or data[0] != VERSION:
         raise CorruptBlockError(
             f"unknown block format {data[:1].hex() or 'of no bytes'}; this program reads {VERSION:02}"
@@ -66,22 +52,9 @@ def decode(data: bytes) -> EventBlock:
     return block
 
 
-def encode_messages(messages: Messages) -> bytes:
-    """Return the messages as the data of a record."""
-    return bytes((MESSAGES,)) + _encoder.encode(messages)
-
-
-def messages_in(data: bytes) -> Messages | None:
-    """Return the messages that a record holds; None: it holds something else. Raises `CorruptBlockError`."""
-    if not data or data[0] != MESSAGES:
-        return None
-    try:
-        found = _messages.decode(memoryview(data)[1:])
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise CorruptBlockError(f"the messages cannot be unpacked: {error}") from error
-    if len(found.offsets) not in {0, len(found.values)}:
-        raise CorruptBlockError(f"{len(found.offsets)} offsets for {len(found.values)} messages")
-    return found
+def kept(data: bytes | Messages) -> bytes:
+    """Return what a record holds as bytes that can be kept."""
+    return bytes((MESSAGES,)) + _encoder.encode(data) if isinstance(data, Messages) else data
 
 
 def _unpack(frame: memoryview) -> bytes:

@@ -177,7 +177,7 @@ class Fetcher:
                 message = self._consumer.poll(POLL_SECONDS)
                 if message is not None:
                     messages = [message, *self._consumer.consume(self.at_once, 0)]
-                    self._note_ends({each.partition() for each in messages})
+                    self._note_ends(set(map(Message.partition, messages)))
                     self._sort(messages)
         except Exception as error:  # noqa: BLE001 (every reader raises it)
             self._failure = error

@@ -16,17 +16,15 @@ from operator import itemgetter
 from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient, OffsetSpec, TopicDescription
 
-from winkel.log import codec
 from winkel.log.broker import Broker
-from winkel.log.codec import Messages
 from winkel.log.fetcher import Fetched, Fetcher, time_of
 from winkel.log.kafka import KafkaLog, admin_of, describe
-from winkel.log.log import Newest, NewRecord, Place, Record
+from winkel.log.log import Messages, Newest, NewRecord, Place, Record
 from winkel.model.errors import UnavailableError
 
 DAY_MILLISECONDS = 86_400_000
-MESSAGES_AT_ONCE = 10_000
-"""The most messages of a record: with fewer, what is done for each record counts; with many more, one waits for all."""
+MESSAGES_AT_ONCE = 2_000
+"""The most messages of a record: with fewer, what is done for each record counts; more do not fit a core's cache."""
 
 
 class EventTopic(KafkaLog):
@@ -109,17 +107,21 @@ class EventFetcher(Fetcher):
 
     def _sort(self, messages: list[Message]) -> None:
         """Put runs of messages into the buffers; the others, which say that something is the case, one by one."""
-        data = [each for each in messages if each.error() is None]
+        errors = list(map(Message.error, messages))
+        good = set(map(type, errors)) == {type(None)}  # what the client calls an error cannot be compared with None
+        data = messages if good else [each for each, error in zip(messages, errors, strict=True) if error is None]
         changed: set[int] = set()
-        for partition, run in groupby(data, key=_partition):
+        start = 0
+        for partition, same in groupby(map(Message.partition, data)):
+            run = data[start : (start := start + len(list(same)))]
             with self._lock:
-                fetched = self._reader_of(partition)
-                if fetched is not None:
-                    self._add_run(partition, fetched, list(run))
+                fetched = None if partition is None else self._reader_of(partition)
+                if partition is not None and fetched is not None:
+                    self._add_run(partition, fetched, run)
                     changed.add(partition)
         self._tell(changed)
-        if len(data) < len(messages):
-            super()._sort([each for each in messages if each.error() is not None])
+        if not good:
+            super()._sort([each for each, error in zip(messages, errors, strict=True) if error is not None])
 
     def _add_run(self, partition: int, fetched: Fetched, run: list[Message]) -> None:
         """Add messages that follow each other, by the day of their arrival."""
@@ -140,19 +142,20 @@ class EventFetcher(Fetcher):
         assert last is not None, "what was fetched has a place"
         span = last - first + 1
         offsets = [(each.offset() or 0) - first for each in run] if span != len(run) else []
-        data = codec.encode_messages(Messages([each.value() for each in run], offsets))
-        return Record(self._tenant_id, partition, first, len(run), 1, time_of(run[-1]), data, span)
-
-
-def _partition(message: Message) -> int:
-    partition = message.partition()
-    return -1 if partition is None else partition
+        values: list[bytes] = list(filter(None, map(Message.value, run)))
+        if len(values) < len(run):
+            values = [each.value() or b"" for each in run]
+        return Record(
+            self._tenant_id, partition, first, len(run), 1, time_of(run[-1]), Messages.of(values, offsets), span
+        )
 
 
 def _by_day(run: list[Message]) -> list[list[Message]]:
     """Return messages cut where their day (UTC) changes: deduplication is by arrival day."""
-    days = [each.timestamp()[1] // DAY_MILLISECONDS for each in run]
-    if days.count(days[0]) == len(days):
+    times = list(map(Message.timestamp, run))
+    (kind, low), (other, high) = min(times), max(times)
+    if kind == other and low // DAY_MILLISECONDS == high // DAY_MILLISECONDS:
         return [run]
+    days = [milliseconds // DAY_MILLISECONDS for _, milliseconds in times]
     numbered = groupby(zip(days, run, strict=True), key=itemgetter(0))
     return [[message for _, message in part] for _, part in numbered]

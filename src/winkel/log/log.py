@@ -26,6 +26,31 @@ class NewRecord(Struct, frozen=True, gc=False):
     """The version of the routing that chose the partition (model/routing.py)."""
 
 
+class Messages(Struct, frozen=True, gc=False, array_like=True):
+    """Consecutive messages of somebody else's topic, of which each should be one event in JSON."""
+
+    values: Sequence[bytes]
+    """Empty for a message without a value."""
+    offsets: Sequence[int] = ()
+    """Where each stands, counted from the record's own offset; empty: without gaps."""
+    size: int = 0
+    """The bytes of all values."""
+
+    @classmethod
+    def of(cls, values: Sequence[bytes], offsets: Sequence[int] = ()) -> "Messages":
+        """Return messages with these values."""
+        return cls(values, offsets, sum(map(len, values)))
+
+    def __len__(self) -> int:
+        return self.size
+
+    def places(self, offset: int) -> Sequence[int]:
+        """Return where each message stands, in a record at this offset."""
+        if not self.offsets:
+            return range(offset, offset + len(self.values))
+        return [offset + each for each in self.offsets]
+
+
 class Record(Struct, frozen=True, gc=False):
     """What was appended. Offsets of one partition rise; `next_offset` is where to read on."""
 
@@ -36,7 +61,8 @@ class Record(Struct, frozen=True, gc=False):
     routing: int
     appended_at: datetime
     """The log's own clock: the arrival of the events, from which the dedupe window counts."""
-    data: bytes
+    data: bytes | Messages
+    """An encoded block (`log/codec.py`), or messages that others wrote (`log/kafka_events.py`)."""
     span: int = 1
     """How many offsets it takes up. More than 1: it stands for offsets without a record, and has no events (Kafka)."""
 

@@ -67,7 +67,7 @@ def _each_key(
 
 
 def _count(groups: Groups) -> Entries:
-    return Entries(groups.series, groups.hours, np.bincount(groups.of, minlength=len(groups)).tolist())
+    return Entries(groups.series, groups.hours, np.bincount(groups.of, minlength=len(groups)))
 
 
 def _sum(groups: Groups, numbers: Numbers, _batch: Batch, _rows: Ints) -> Entries:
@@ -103,7 +103,7 @@ def _latest(groups: Groups, numbers: Numbers, batch: Batch, rows: Ints) -> Entri
         winners[of] = max(winners[of], found) if of in winners else found
     best = [winners[of] for of in range(len(groups))]
     values, texts = [value for _, value in best], [text for text, _ in best]
-    return Entries(groups.series, groups.hours, values, newest.tolist(), texts)
+    return Entries(groups.series, groups.hours, values, newest, texts)
 
 
 def _unique(metric: BillableMetric, batch: Batch, rows: Ints, ids: SeriesIds) -> Found:
@@ -118,9 +118,8 @@ def _unique(metric: BillableMetric, batch: Batch, rows: Ints, ids: SeriesIds) ->
     def merge(groups: Groups) -> Entries:
         first, _ = distinct(*combine([(groups.of, max(len(groups), 1)), (codes, len(column.texts))]))
         of = groups.of[first]
-        hours = list(map(groups.hours.__getitem__, of.tolist()))
         texts = list(map(kept.__getitem__, codes[first].tolist()))
-        return Entries(groups.series[of], hours, texts=texts)
+        return Entries(groups.series[of], groups.hours[of], texts=texts)
 
     return Found(_each_key(metric, batch, rows, ids, merge) if len(rows) else [], problems)
 
@@ -133,10 +132,9 @@ def short(text: str) -> str:
     return "blake2b:" + hashlib.blake2b(coded, digest_size=32).hexdigest()
 
 
-def _numbers(scaled: Ints, places: int) -> Sequence[Decimal | int]:
+def _numbers(scaled: Ints, places: int) -> Sequence[Decimal] | Ints:
     """Return scaled integers as exact numbers; without places they are these numbers."""
-    whole: list[int] = scaled.tolist()
-    return whole if not places else [unscaled(each, places) for each in whole]
+    return scaled if not places else [unscaled(each, places) for each in scaled.tolist()]
 
 
 Merge: TypeAlias = Callable[[Groups, Numbers, Batch, Ints], Entries]

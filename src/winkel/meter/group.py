@@ -70,7 +70,7 @@ class Groups(Struct, frozen=True):
     """Rows by series and hour: row i belongs to group `of[i]`. Groups stand in the order of their series."""
 
     of: Ints
-    hours: list[int]
+    hours: Ints
     """By group."""
     series: Ints
     """By group: the number of its series."""
@@ -135,7 +135,7 @@ def _group(batch: Batch, rows: Ints, names: tuple[str, ...]) -> Groups:
     of_group, of = distinct(*combine([(series_of, len(first)), (hours - low, span)]))
     return Groups(
         of,
-        hours[of_group].tolist(),
+        hours[of_group],
         series_of[of_group],
         list(
             zip(

@@ -25,14 +25,19 @@ class Entries(Struct, frozen=True):
 
     series: Ints
     """The number of the series."""
-    hours: Sequence[int]
-    quantities: Sequence[Decimal | int] | None = None
-    ats: Sequence[int] | None = None
+    hours: Ints
+    quantities: Sequence[Decimal] | Ints | None = None
+    ats: Ints | None = None
     texts: Sequence[str] | None = None
 
-    def columns(self) -> tuple[Sequence[Any] | None, ...]:
+    def columns(self) -> tuple[Sequence[Any] | Ints | None, ...]:
         """Return what `Delta` has beside its slot and its series."""
         return self.hours, self.quantities, self.ats, self.texts
+
+
+def listed(column: Sequence[Any] | Ints) -> Sequence[Any]:
+    """Return a column as plain values."""
+    return column.tolist() if isinstance(column, np.ndarray) else column
 
 
 class Keyed(Struct, frozen=True):
@@ -94,9 +99,13 @@ def _changes(column: NDArray[Any]) -> Bools:
     return result
 
 
-def _ordered(parts: Sequence[Sequence[Any] | None], order: Ints) -> Any:
+def _ordered(parts: Sequence[Sequence[Any] | Ints | None], order: Ints) -> Any:
     """Return the parts of a column as one, in this order; None: there is no such column."""
-    if parts[0] is None:
+    there = [part for part in parts if part is not None]
+    arrays = [part for part in there if isinstance(part, np.ndarray)]
+    if not there:
         return None
-    whole = [each for part in parts for each in part or ()]
+    if len(arrays) == len(there):
+        return np.concatenate(arrays)[order].tolist()
+    whole = [each for part in there for each in listed(part)]
     return list(map(whole.__getitem__, order.tolist()))

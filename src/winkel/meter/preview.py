@@ -9,7 +9,7 @@ from winkel.meter.batch import batch_of
 from winkel.meter.decide import detail
 from winkel.meter.group import SeriesIds
 from winkel.meter.match import matching, plan
-from winkel.meter.pack import Entries, Keyed
+from winkel.meter.pack import Entries, Keyed, listed
 from winkel.model.errors import InvalidError
 from winkel.model.event import Event
 from winkel.model.metric import Aggregation, BillableMetric
@@ -43,7 +43,8 @@ def usage_of(
 
 def _rows(series: Sequence[Series], entries: Entries) -> Iterator[tuple[Series, HourUsage]]:
     """Yield entries as they would be read back (model/usage.py, Delta)."""
-    hours, *values = (column or [None] * len(entries.hours) for column in entries.columns())
+    count = len(entries.hours)
+    hours, *values = ([None] * count if column is None else listed(column) for column in entries.columns())
     for number, hour, quantity, at, text in zip(entries.series.tolist(), hours, *values, strict=True):
         its = series[number]
         if its.aggregation_type is Aggregation.UNIQUE:

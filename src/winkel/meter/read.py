@@ -10,8 +10,7 @@ from msgspec import Struct
 from winkel.ingest.block import Keying, block_within
 from winkel.ingest.check import check_each
 from winkel.log import codec
-from winkel.log.codec import Messages
-from winkel.log.log import Record
+from winkel.log.log import Messages, Record
 from winkel.meter.batch import Arrived
 from winkel.meter.decide import INVALID, OTHER_TENANT, UNDECODABLE, UNKNOWN_TENANT
 from winkel.model.usage import NOBODY, DeadLetter
@@ -54,8 +53,8 @@ def decode(
     refused: list[DeadLetter] = []
     for record in here:
         owner = record.tenant_id if record.tenant_id in tenants else NOBODY
+        messages = record.data if isinstance(record.data, Messages) else None
         try:
-            messages = codec.messages_in(record.data)
             block = None if messages is not None else codec.decode(record.data)
         except codec.CorruptBlockError as error:
             refused.append(_letter(record, owner, UNDECODABLE, str(error)))
@@ -78,8 +77,8 @@ def decode(
 
 def _events(record: Record, messages: Messages, keying: Keying) -> tuple[list[Arrived], list[DeadLetter]]:
     """Return the events among messages, as one block, and letters for the others."""
-    checked = check_each([each or b"" for each in messages.values], record.appended_at)
-    places = [record.offset + messages.place(index) for index in range(len(messages.values))]
+    checked = check_each(messages.values, record.appended_at)
+    places = messages.places(record.offset)
     letters = [
         DeadLetter(
             tenant_id=record.tenant_id,
@@ -89,7 +88,7 @@ def _events(record: Record, messages: Messages, keying: Keying) -> tuple[list[Ar
             reason=INVALID,
             detail=each.message[:500],
             transaction_id=each.transaction_id,
-            payload=messages.values[each.index] or b"",
+            payload=messages.values[each.index],
             at=record.appended_at,
         )
         for each in checked.invalid
@@ -105,12 +104,12 @@ def _events(record: Record, messages: Messages, keying: Keying) -> tuple[list[Ar
 
 def halved(record: Record) -> Record | None:
     """Return the first half of a record of many messages, as one of its own; None: it cannot be divided."""
-    messages = codec.messages_in(record.data)
+    messages = record.data if isinstance(record.data, Messages) else None
     count = len(messages.values) // 2 if messages is not None else 0
     if messages is None or not count:
         return None
-    half = codec.encode_messages(Messages(messages.values[:count], messages.offsets[:count]))
-    return msgspec.structs.replace(record, events=count, span=messages.place(count), data=half)
+    half = Messages.of(messages.values[:count], messages.offsets[:count])
+    return msgspec.structs.replace(record, events=count, span=messages.places(0)[count], data=half)
 
 
 def refuse(partition: int, record: Record, tenants: AbstractSet[int], reason: str, detail: str) -> Reading:
@@ -137,7 +136,7 @@ def _letter(record: Record, owner: int, reason: str, detail: str) -> DeadLetter:
         index=-1,
         reason=reason,
         detail=detail[:DETAIL_MAX].encode(errors="replace").decode(),
-        payload=record.data,
+        payload=codec.kept(record.data),
         at=record.appended_at,
         events=min(record.events, EVENTS_MAX),
     )

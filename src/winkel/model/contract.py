@@ -9,6 +9,7 @@ from winkel.model.commit import InvoiceSchedule
 from winkel.model.hierarchy import AsChild, Consolidation, ContractRef
 from winkel.model.override import Override, Prioritization
 from winkel.model.period import AnyFrequency, Frequency, Period, cycle, cycle_at
+from winkel.model.pro_service import ProService, ProServiceInvoice
 from winkel.model.recurring import RecurringBalance
 from winkel.model.subscription import Subscription
 from winkel.model.word import Word
@@ -122,6 +123,9 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     discounts: tuple[Discount, ...] = ()
     scheduled_charges_on_usage_invoices: ChargesOnUsageInvoices | None = None
     """None: they stand on invoices of their own."""
+    professional_services: tuple[ProService, ...] = ()
+    pro_service_invoices: tuple[ProServiceInvoice, ...] = ()
+    """What was asked for of those services, in the order in which it was."""
 
     @property
     def dated(self) -> tuple[ScheduledCharge | Discount, ...]:
@@ -144,6 +148,7 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         named = {name for each in self.overrides for name in each.product_ids}
         named |= {each.product_id for each in self.dated}
         named |= {each.product_id for each in self.subscriptions}
+        named |= {each.product_id for each in self.professional_services}
         return named | {each.product_id for each in self.recurring_balances}
 
     def recurrence(self, term: RecurringBalance) -> tuple[datetime, AnyFrequency]:

@@ -107,6 +107,11 @@ class LineItem(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Of a SCHEDULED line: the discount that it takes off; its unit price and total are not above zero then."""
     origin: Origin | None = None
     """On a consolidated invoice: what it copies."""
+    professional_service_id: str | None = None
+    """Of a SCHEDULED line: the service that it asks for (`model/pro_service.py`, as the rest)."""
+    metadata: str | None = None
+    netsuite_invoice_billing_start: datetime | None = None
+    netsuite_invoice_billing_end: datetime | None = None
 
 
 def asked_for(lines: Iterable[LineItem], credit_type_id: str) -> Decimal:

@@ -51,7 +51,15 @@ class Custom(Struct, frozen=True, tag_field="rate_type", tag="CUSTOM"):
     """From this; nothing in it is read here."""
 
 
-Price: TypeAlias = Flat | Tiered | Percentage | TieredPercentage | Custom
+class Subscribed(Struct, frozen=True, tag_field="rate_type", tag="SUBSCRIPTION"):
+    """Of a SUBSCRIPTION product: a quantity that every contract is charged, period by period (docs/pricing.md §13)."""
+
+    quantity: Decimal
+    each: Flat | Tiered
+    """What units cost for a whole period; tiers come of an override only."""
+
+
+Price: TypeAlias = Flat | Tiered | Percentage | TieredPercentage | Custom | Subscribed
 OF_SPEND = (Percentage, TieredPercentage)
 """The price models of composite products; all others are for quantities."""
 
@@ -60,6 +68,8 @@ def tiers_of(price: Price) -> tuple[Tier, ...]:
     """Return a price as tiers: one, when every unit costs the same."""
     if isinstance(price, Custom):
         return (Tier(ZERO),)
+    if isinstance(price, Subscribed):
+        return tiers_of(price.each)
     return price.tiers if isinstance(price, Tiered | TieredPercentage) else (Tier(price.price),)
 
 

@@ -110,6 +110,11 @@ class Subscription(Struct, frozen=True, kw_only=True, omit_defaults=True):
     seat_changes: tuple[SeatChange, ...] = ()
     """In the order in which they were asked for; the first are the seats at the start."""
 
+    @property
+    def rate_frequency(self) -> Frequency | None:
+        """The `billing_frequency` of the rates by which it is charged."""
+        return self.billing_frequency
+
     def quantities(self) -> Iterator[tuple[datetime, Decimal]]:
         """Yield from when on the quantity is what, by time; changes of one instant count in the order they came in.
 

@@ -13,7 +13,18 @@ from winkel.model.contract import Contract
 from winkel.model.money import ZERO, add, multiply, subtract
 from winkel.model.override import MultiplierTier, Override, OverrideSpecifier, OverrideType, Prioritization
 from winkel.model.period import Period
-from winkel.model.price import OF_SPEND, Custom, Flat, Percentage, Price, Tier, Tiered, TieredPercentage, tiers_of
+from winkel.model.price import (
+    OF_SPEND,
+    Custom,
+    Flat,
+    Percentage,
+    Price,
+    Subscribed,
+    Tier,
+    Tiered,
+    TieredPercentage,
+    tiers_of,
+)
 from winkel.model.product import Product
 from winkel.model.rate_card import Rate
 from winkel.rate.schedule import Spans, cut, joined
@@ -155,6 +166,10 @@ def _times(listed: Price, override: Override) -> Price:
     """
     if isinstance(listed, Custom):
         return listed
+    if isinstance(listed, Subscribed):
+        each = _times(listed.each, override)
+        assert isinstance(each, Flat | Tiered), "of prices for units"
+        return Subscribed(listed.quantity, each)
     factors = override.tiers if override.multiplier is None else (MultiplierTier(override.multiplier),)
     if isinstance(listed, Flat | Percentage) and len(factors) == 1:
         return type(listed)(multiply(listed.price, factors[0].multiplier))

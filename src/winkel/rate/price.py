@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from winkel.model.invoice import TierPart
 from winkel.model.money import ZERO, add, multiply, subtract
-from winkel.model.price import Custom, Flat, Percentage, Price, Tier, Tiered, TieredPercentage
+from winkel.model.price import Custom, Flat, Percentage, Price, Subscribed, Tier, Tiered, TieredPercentage
 
 
 class Part(Struct, frozen=True, gc=False):
@@ -41,6 +41,8 @@ def priced(price: Price, start: Decimal, end: Decimal) -> list[Part]:
             return _tiered(tiers, start, end)
         case Custom():
             return [Part(subtract(end, start), ZERO)]
+        case Subscribed(each=each):
+            return priced(each, start, end)
         case _:
             assert_never(price)
 
@@ -52,6 +54,8 @@ def steps(price: Price) -> list[Decimal]:
             return []
         case Tiered(tiers=tiers) | TieredPercentage(tiers=tiers):
             return [upper for _, _, _, upper in _bounds(tiers) if upper is not None]
+        case Subscribed(each=each):
+            return steps(each)
         case _:
             assert_never(price)
 

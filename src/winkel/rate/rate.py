@@ -39,7 +39,8 @@ class Instalment(Struct, frozen=True, gc=False):
 
     item_id: str
     """Of all that is charged for one subscription at one time, so that it is never charged twice."""
-    subscription_id: str
+    subscription_id: str | None
+    """None: of a SUBSCRIPTION rate, which every contract of its card is charged for."""
     is_prorated: bool
     date: datetime
     """When it is charged."""

@@ -93,6 +93,7 @@ def _product_ids(
         found |= {each.product_id for each in contract.dated}
         found |= {term.product_id for term in contract.recurring_balances}
         found |= {each.product_id for each in contract.subscriptions}
+        found |= {each.product_id for each in contract.professional_services}
         found.update(on_card.get(contract.rate_card_id or "", ()))
     return frozenset(found)
 

@@ -104,6 +104,8 @@ def _values(tenant_id: int, contract: Contract) -> dict[str, Any]:
     values["subscriptions"] = Jsonb(contract.subscriptions)
     values["usage_filters"] = Jsonb(contract.usage_filters)
     values["discounts"] = Jsonb(contract.discounts)
+    values["professional_services"] = Jsonb(contract.professional_services)
+    values["pro_service_invoices"] = Jsonb(contract.pro_service_invoices)
     values["transition"] = None if contract.transition is None else Jsonb(contract.transition)
     values["as_child"] = None if contract.as_child is None else Jsonb(contract.as_child)
     return values

@@ -5,13 +5,15 @@ INSERT INTO contract (tenant_id, id, customer_id, rate_card_id, name, starting_a
                       salesforce_opportunity_id, total_contract_value, uniqueness_key, custom_fields, overrides,
                       multiplier_override_prioritization, scheduled_charges, recurring_balances, subscriptions,
                       usage_filters, as_child, consolidation, transition, package_id, discounts,
-                      scheduled_charges_on_usage_invoices, created_at, created_by)
+                      scheduled_charges_on_usage_invoices, professional_services, pro_service_invoices,
+                      created_at, created_by)
 VALUES (%(tenant_id)s, %(id)s, %(customer_id)s, %(rate_card_id)s, %(name)s, %(starting_at)s, %(ending_before)s,
         %(usage_statement_schedule)s, %(net_payment_terms_days)s, %(netsuite_sales_order_id)s,
         %(salesforce_opportunity_id)s, %(total_contract_value)s, %(uniqueness_key)s, %(custom_fields)s, %(overrides)s,
         %(multiplier_override_prioritization)s, %(scheduled_charges)s, %(recurring_balances)s, %(subscriptions)s, %(usage_filters)s,
         %(as_child)s, %(consolidation)s, %(transition)s, %(package_id)s, %(discounts)s,
-        %(scheduled_charges_on_usage_invoices)s, %(created_at)s, %(created_by)s)
+        %(scheduled_charges_on_usage_invoices)s, %(professional_services)s, %(pro_service_invoices)s,
+        %(created_at)s, %(created_by)s)
 
 -- name: find
 -- One contract of a customer, archived or not.
@@ -19,7 +21,8 @@ SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, endin
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
        created_at, created_by, archived_at, recurring_balances, subscriptions, usage_filters,
-       as_child, consolidation, transition, package_id::text, discounts, scheduled_charges_on_usage_invoices
+       as_child, consolidation, transition, package_id::text, discounts, scheduled_charges_on_usage_invoices,
+       professional_services, pro_service_invoices
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)s
 
@@ -29,7 +32,8 @@ SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, endin
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
        created_at, created_by, archived_at, recurring_balances, subscriptions, usage_filters,
-       as_child, consolidation, transition, package_id::text, discounts, scheduled_charges_on_usage_invoices
+       as_child, consolidation, transition, package_id::text, discounts, scheduled_charges_on_usage_invoices,
+       professional_services, pro_service_invoices
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
   AND (%(include_archived)s OR archived_at IS NULL)
@@ -41,7 +45,8 @@ SELECT id::text, customer_id::text, rate_card_id::text, name, starting_at, endin
        net_payment_terms_days, netsuite_sales_order_id, salesforce_opportunity_id, total_contract_value,
        uniqueness_key, custom_fields, overrides, multiplier_override_prioritization, scheduled_charges,
        created_at, created_by, archived_at, recurring_balances, subscriptions, usage_filters,
-       as_child, consolidation, transition, package_id::text, discounts, scheduled_charges_on_usage_invoices
+       as_child, consolidation, transition, package_id::text, discounts, scheduled_charges_on_usage_invoices,
+       professional_services, pro_service_invoices
 FROM contract
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
   AND (%(include_archived)s OR archived_at IS NULL)
@@ -58,7 +63,8 @@ UPDATE contract SET name = %(name)s, ending_before = %(ending_before)s,
     net_payment_terms_days = %(net_payment_terms_days)s, overrides = %(overrides)s,
     scheduled_charges = %(scheduled_charges)s, recurring_balances = %(recurring_balances)s,
     subscriptions = %(subscriptions)s, usage_filters = %(usage_filters)s,
-    discounts = %(discounts)s
+    discounts = %(discounts)s, professional_services = %(professional_services)s,
+    pro_service_invoices = %(pro_service_invoices)s
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 
 -- name: archive

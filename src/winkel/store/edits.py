@@ -17,12 +17,20 @@ sql = Queries(__name__)
 async def insert(tx: Connection, tenant_id: int, edit: ContractEdit) -> None:
     """Write down one edit; none is ever changed or removed."""
     values = {"tenant_id": tenant_id, **msgspec.structs.asdict(edit)}
-    await tx.execute(sql.insert, {**values, "record": Jsonb(edit.record), "before": Jsonb(edit.before)})
+    amendment = None if edit.amendment is None else Jsonb(edit.amendment)
+    nested = {"record": Jsonb(edit.record), "before": Jsonb(edit.before), "amendment": amendment}
+    await tx.execute(sql.insert, {**values, **nested})
 
 
 async def of_contract(tx: Connection, tenant_id: int, contract_id: str) -> list[ContractEdit]:
     """Return every edit of a contract, oldest first."""
     rows = await tx.execute(sql.of_contract, {"tenant_id": tenant_id, "contract_id": contract_id})
+    return msgspec.convert(await rows.fetchall(), list[ContractEdit])
+
+
+async def amendments(tx: Connection, tenant_id: int, contract_ids: Sequence[str]) -> list[ContractEdit]:
+    """Return the edits of contracts that were asked for as amendments, oldest first."""
+    rows = await tx.execute(sql.amendments, {"tenant_id": tenant_id, "contract_ids": list(contract_ids)})
     return msgspec.convert(await rows.fetchall(), list[ContractEdit])
 
 

@@ -15,6 +15,7 @@ from winkel.store.sql import Queries
 
 sql = Queries(__name__)
 
+_json = msgspec.json.Encoder(decimal_format="number")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -95,21 +96,20 @@ async def copy_deltas(tx: Connection, deltas: Mapping[int, Iterable[Delta]]) -> 
     """Add what a batch adds to usage, by tenant."""
     lines = [_line(tenant_id, each) for tenant_id, some in deltas.items() for each in some]
     async with tx.cursor() as cursor, cursor.copy(sql.copy_deltas) as copy:
-        await copy.write("".join(lines).encode())
+        await copy.write(b"".join(lines))
 
 
-def _line(tenant_id: int, delta: Delta) -> str:
+def _line(tenant_id: int, delta: Delta) -> bytes:
     """Write a delta as a line of COPY text."""
-    ids = ",".join(map(bytes.hex, delta.series_ids))
-    numbers, hours = _numbers(delta.numbers), _numbers(delta.hours)
-    quantities, ats = _numbers(delta.quantities), _numbers(delta.ats)
-    texts = r"\N" if delta.texts is None else _array(delta.texts).translate(_ESCAPES)
-    return f"{tenant_id}\t{delta.slot}\t{{{ids}}}\t{numbers}\t{hours}\t{quantities}\t{ats}\t{texts}\n"
+    ids = ",".join(map(bytes.hex, delta.series_ids)).encode()
+    columns = map(_numbers, (delta.numbers, delta.hours, delta.quantities, delta.ats))
+    texts = rb"\N" if delta.texts is None else _array(delta.texts).translate(_ESCAPES).encode()
+    return b"%d\t%d\t{%b}\t%b\t%b\n" % (tenant_id, delta.slot, ids, b"\t".join(columns), texts)
 
 
-def _numbers(numbers: Sequence[object] | None) -> str:
-    r"""Return the numbers as an array literal; \N is NULL."""
-    return r"\N" if numbers is None else f"{{{','.join(map(str, numbers))}}}"
+def _numbers(numbers: Sequence[object] | None) -> bytes:
+    r"""Return the numbers as an array literal; \N is NULL. A JSON array differs in its brackets only."""
+    return rb"\N" if numbers is None else b"{%b}" % _json.encode(numbers)[1:-1]
 
 
 async def copy_dead_letters(tx: Connection, topic: str, letters: Iterable[DeadLetter]) -> None:

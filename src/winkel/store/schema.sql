@@ -534,6 +534,8 @@ CREATE TABLE contract (
     package_id               uuid,
     discounts                jsonb NOT NULL DEFAULT '[]',   -- list of model/contract.py, Discount
     scheduled_charges_on_usage_invoices text,
+    professional_services    jsonb NOT NULL DEFAULT '[]',   -- list of model/pro_service.py, ProService
+    pro_service_invoices     jsonb NOT NULL DEFAULT '[]',   -- list of model/pro_service.py, ProServiceInvoice
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customer,
     FOREIGN KEY (tenant_id, rate_card_id) REFERENCES rate_card,
@@ -673,6 +675,7 @@ CREATE TABLE contract_edit (
     made_by      text NOT NULL,
     record       jsonb NOT NULL,                 -- as the API shows it
     before       jsonb NOT NULL,                 -- model/contract.py, Contract
+    amendment    jsonb,                          -- model/edit.py, Amendment; NULL: it was not asked for as one
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, contract_id) REFERENCES contract
 );
