@@ -13,9 +13,9 @@ CORRECTIONS = (
     *(f"{what} {each}" for what in ("void", "regenerated") for each in ("statement", "dates", "true-up")),
     "true-up not made anew", "void once more", "regenerated the same", "regenerated with late usage",
     "regenerated, paid less", "regenerated, paid more", "comes back", "comes back after its end", "promise comes back",
-    "true-up asks for more", "true-up asks for less", "regenerated with what stood below usage",
+    "regenerated with what stood below usage",
     "regenerated subscription", "regenerated subscription is paid", "regenerated composite", "regenerated conversion",
-    "settled again, more", "settled again, less", "settled again, some is used", "drafts after a void statement",
+    "settled again, more", "settled again, less", "drafts after a void statement",
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ RENEWALS = (
     "fraction rolls over", "all that is left rolls over", "nothing rolls over", "child rolls over",
     "rolled over for a year", "rolled over until the contract ends", "segment that ends before is lost",
     "rolled over pays", "rolled over pays, not settled", "rolled over before its own", "rolled promise counts",
-    "rolled promise is trued up", "rolled over is not rolled again", "rolled over in a unit", "paid before, not free",
+    "rolled promise is trued up", "rolled over in a unit", "paid before, not free",
     "true-up kept by renewal", "true-up removed by renewal", "fee before it is settled",
 )  # fmt: skip
 

@@ -15,7 +15,7 @@ from sim.oracle_ledger import Told
 from sim.world import Case, Counted
 from winkel.api import contract_ends, renewals
 from winkel.api.transitions import TrueUpBehavior
-from winkel.bill import recurring, rollover
+from winkel.bill import recurring
 from winkel.bill.balance import balance_of, ledger
 from winkel.bill.correct import credited, needs_again, regenerated
 from winkel.bill.draft import Draft, drafted
@@ -33,8 +33,6 @@ from winkel.model.period import EPOCH, hour_number
 from winkel.model.usage import HourUsage
 
 MICROSECOND = timedelta(microseconds=1)
-rollover.derived = lambda *parts: " ".join(parts)
-"""Ids of what rolled over that people can read, and the oracle knows: they decide last who pays first."""
 
 
 class Real:
@@ -69,6 +67,8 @@ class Real:
         self.rolled: list[tuple[datetime, Balance]] = []
         """What rolled over for good, and when that was settled."""
         self.rolling: list[Rollover] = []
+        self.names: dict[str, str] = {}
+        """Our ids of what rolled over → Winkel's."""
 
     def drafts(self, at: datetime) -> list[Draft]:
         """Return all drafts; `rolling` is what rolls over by them."""
@@ -174,9 +174,18 @@ class Real:
             invoiced=frozenset(self.final),
             invoiced_items=frozenset(self.items),
             units=self.units,
-            kept_balances=frozenset(balance.id for _, balance in self.rolled),
+            kept_balances=frozenset(one for _, balance in self.rolled for one in (balance.id, self.names[balance.id])),
         )
-        return with_rollovers(account, at)
+        account = with_rollovers(account, at)
+        return replace(account, balances=tuple(map(self._renamed, account.balances)))
+
+    def _renamed(self, balance: Balance) -> Balance:
+        """Return what rolled over under the id that the oracle gives it; `names` has the one that Winkel gave it."""
+        if balance.rolled_over_from is None or balance.id in self.names:
+            return balance
+        name = f"{balance.rolled_over_from.balance_id} {balance.contract_id} ROLLOVER"
+        self.names[name] = balance.id
+        return _with_ids(balance, name, f"{name} access", f"{name} invoice")
 
     def _agreed(self, at: datetime) -> tuple[tuple[Contract, ...], tuple[Balance, ...]]:
         """Return contracts and balances as they are when some end earlier, or are renewed, with children.
@@ -234,11 +243,16 @@ def _named(balance: Balance) -> Balance:
     if balance.recurring_id is None:
         return balance
     name = f"{balance.recurring_id} {balance.segments[0].starting_at:%Y-%m-%dT%H}"
+    return _with_ids(balance, name, name, name)
+
+
+def _with_ids(balance: Balance, its_id: str, segment_id: str, item_id: str) -> Balance:
+    """Return a balance, its segment and the item of its schedule with these ids: they decide last who pays first."""
     asked = balance.invoice_schedule
     if asked is not None:
-        asked = replace(asked, schedule_items=tuple(replace(each, id=name) for each in asked.schedule_items))
-    segments = tuple(replace(each, id=name) for each in balance.segments)
-    return replace(balance, id=name, segments=segments, invoice_schedule=asked)
+        asked = replace(asked, schedule_items=tuple(replace(each, id=item_id) for each in asked.schedule_items))
+    segments = tuple(replace(each, id=segment_id) for each in balance.segments)
+    return replace(balance, id=its_id, segments=segments, invoice_schedule=asked)
 
 
 def _row(metric: BillableMetric, group_key: int, each: Counted) -> HourUsage:
