@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 CORRECTIONS = (
     *(f"{what} {each}" for what in ("void", "regenerated") for each in ("statement", "dates", "true-up")),
-    "true-up not made anew", "void once more", "regenerated the same", "regenerated with late usage",
-    "regenerated, paid less", "regenerated, paid more", "comes back", "comes back after its end", "promise comes back",
+    "void once more", "regenerated the same", "regenerated with late usage",
+    "regenerated, paid more", "comes back", "comes back after its end", "promise comes back",
     "regenerated with what stood below usage",
     "regenerated subscription", "regenerated subscription is paid", "regenerated composite", "regenerated conversion",
     "settled again, more", "settled again, less", "drafts after a void statement",
