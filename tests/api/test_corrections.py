@@ -126,6 +126,38 @@ async def test_what_came_back_names_its_invoice(acme, sdk, app_client) -> None:
     assert {"segment_id", "contract_id"} < set(back)
 
 
+async def test_a_true_up_is_made_anew_after_its_usage(acme, sdk, app_client, api, clock, database_url) -> None:
+    """Before that it is refused: it would ask for usage that the statement made anew asks for again."""
+    promise = {
+        "product_id": await seed.fixed_product(sdk),
+        "type": "POSTPAID",
+        "access_schedule": {
+            "schedule_items": [{"amount": 500, "starting_at": seed.at(2026), "ending_before": seed.at(2026, 2)}]
+        },
+        "invoice_schedule": {"schedule_items": [{"timestamp": seed.at(2026, 2), "amount": 500}]},
+    }
+    await sdk.v1.contracts.create(
+        customer_id=acme["customer"],
+        starting_at=seed.at(2026),
+        ending_before=seed.at(2026, 2),
+        rate_card_id=acme["card"],
+        commits=[promise],
+    )
+    await billing.bill(api, database_url)
+    kept = await billing.invoices_of(app_client, acme["customer"], status="FINALIZED", type="SCHEDULED")
+    (true_up,) = [each for each in kept if each["line_items"][0].get("postpaid_commit")]
+    kept = await billing.invoices_of(app_client, acme["customer"], status="FINALIZED", type="USAGE")
+    (january,) = [each for each in kept if each["contract_id"] == true_up["contract_id"]]
+    assert true_up["total"] == 340
+    for each in (true_up, january):
+        await sdk.v1.invoices.void(id=each["id"])
+    await seed.refused(app_client, REGENERATE, {"id": true_up["id"]}, "regenerate it after that")
+    await sdk.v1.invoices.regenerate(id=january["id"])
+    made = (await sdk.v1.invoices.regenerate(id=true_up["id"])).data.id
+    kept = await billing.invoices_of(app_client, acme["customer"], status="FINALIZED", type="SCHEDULED")
+    assert [each["total"] for each in kept if each["id"] == made] == [340]
+
+
 async def test_late_usage_is_billed_by_regenerating(acme, sdk, app_client, api, clock, database_url) -> None:
     """40 tokens that arrived after finalization are on the new invoice; the credit pays again, though it has ended."""
     january = await final(app_client, acme)

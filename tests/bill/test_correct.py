@@ -249,7 +249,7 @@ def test_a_true_up_waits_for_its_usage() -> None:
     assert void.total == 400
     with pytest.raises(InvalidError, match="not final yet"):
         regenerated(final, void, {}, LATER)
-    january, _ = kept(account, InvoiceType.USAGE)
+    january, statement = kept(account, InvoiceType.USAGE)
     final = structs.replace(final, invoiced=final.invoiced | january.invoiced)
     used = LedgerEntry(
         id="e",
@@ -260,7 +260,10 @@ def test_a_true_up_waits_for_its_usage() -> None:
         timestamp=day(31),
         invoice_id="another",
     )
-    made = regenerated(structs.replace(final, entries=(used,)), void, {}, LATER)
+    final = structs.replace(final, entries=(used,))
+    with pytest.raises(InvalidError, match="not final yet"):
+        regenerated(final, void, {}, LATER, [statement])
+    made = regenerated(final, void, {}, LATER)
     assert (made.invoice.total, [each.amount for each in made.entries]) == (100, [-100])
     books.check(made.invoice, made.entries)
     (back,) = credited(structs.replace(made.invoice, status=InvoiceStatus.FINALIZED), made.entries)

@@ -1,8 +1,10 @@
 """The world's nouns become Winkel's: its structs (`model/`), and rows through the real store."""
 
 import itertools
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 from sim import world
 from sim.world import Tenant
@@ -22,7 +24,7 @@ from winkel.model import (
     recurring,
     subscription,
 )
-from winkel.model.credit_type import BY_ID
+from winkel.model.credit_type import BY_ID, CreditType, Units
 from winkel.store import balances, contracts, customers, metrics, products, rate_cards, tenants
 from winkel.store.database import Connection
 
@@ -65,10 +67,26 @@ async def product_with_rates(tx: Connection, made: Tenant, each: world.Product) 
     )
 
 
-def card_of(card_id: str, currency: str, at: datetime) -> rate_card.RateCard:
-    """Return a rate card."""
-    unit = CURRENCIES[currency]
-    return rate_card.RateCard(id=card_id, name="card", created_at=at, created_by="sim", fiat_credit_type_id=unit)
+def card_of(card_id: str, currency: str, at: datetime, worths: Iterable[tuple[str, str]] = ()) -> rate_card.RateCard:
+    """Return a rate card, with what custom units are worth on it."""
+    return rate_card.RateCard(
+        id=card_id,
+        name="card",
+        created_at=at,
+        created_by="sim",
+        fiat_credit_type_id=CURRENCIES[currency],
+        credit_type_conversions=tuple(rate_card.Conversion(unit, Decimal(worth)) for unit, worth in worths),
+    )
+
+
+def units_of(made: Tenant) -> Units:
+    """Return currencies and custom pricing units; the id of a custom one is its name."""
+    return {**BY_ID, **{name: CreditType(name, name, is_currency=False, created_at=MADE) for name in made.units}}
+
+
+def unit_id(name: str) -> str:
+    """Return the id of a currency or a custom pricing unit."""
+    return CURRENCIES.get(name, name)
 
 
 def customer_of(each: world.Customer, at: datetime) -> customer.Customer:
@@ -152,7 +170,7 @@ def price_of(each: world.Price) -> price.Price:
 
 
 def rate_of(each: world.Rate, currency: str) -> rate_card.Rate:
-    """Return a rate; its currency is that of its card."""
+    """Return a rate; it is in the currency of its card unless it has a unit of its own."""
     return rate_card.Rate(
         id=each.id,
         rate_card_id=each.card_id,
@@ -162,7 +180,7 @@ def rate_of(each: world.Rate, currency: str) -> rate_card.Rate:
         starting_at=each.starting_at,
         ending_before=each.ending_before,
         number=each.number,
-        credit_type_id=CURRENCIES[currency],
+        credit_type_id=unit_id(each.unit or currency),
         pricing_group_values=dict(each.values),
         commit_price=each.commit and price_of(each.commit),
         billing_frequency=each.frequency and period.Frequency(each.frequency),
@@ -185,16 +203,23 @@ def contract_of(each: world.Contract) -> contract.Contract:
         ),
         overrides=tuple(override_of(one, prioritization) for one in each.overrides),
         multiplier_override_prioritization=prioritization,
-        scheduled_charges=tuple(
-            contract.ScheduledCharge(
-                id=one.id, product_id=one.product_id, schedule=schedule_of(one.schedule), name=one.name
-            )
-            for one in each.charges
-        ),
+        scheduled_charges=tuple(contract.ScheduledCharge(**_dated(one)) for one in each.charges),
+        discounts=tuple(contract.Discount(**_dated(one)) for one in each.discounts),
+        scheduled_charges_on_usage_invoices=contract.ChargesOnUsageInvoices.ALL if each.on_statements else None,
         usage_filters=tuple(contract.UsageFilter(one.name, one.values, one.starting_at) for one in each.filters),
         recurring_balances=tuple(map(recurring_of, each.recurring)),
+        transition=each.renews and contract.Transition(contract.TransitionType.RENEWAL, each.renews),
         subscriptions=tuple(map(subscription_of, each.subscriptions)),
     )
+
+
+def _dated(each: world.ScheduledCharge) -> dict[str, Any]:
+    return {
+        "id": each.id,
+        "product_id": each.product_id,
+        "schedule": schedule_of(each.schedule),
+        "name": each.name,
+    }
 
 
 def subscription_of(each: world.Subscription) -> subscription.Subscription:
@@ -237,6 +262,7 @@ def recurring_of(each: world.Recurring) -> recurring.RecurringBalance:
         product_id=each.product_id,
         access_amount=_amount(each.currency, each.amount),
         commit_duration=each.duration,
+        rollover_fraction=each.rollover and Decimal(each.rollover),
         priority=Decimal(each.priority),
         starting_at=each.starting_at,
         ending_before=each.ending_before,
@@ -255,7 +281,7 @@ def recurring_of(each: world.Recurring) -> recurring.RecurringBalance:
 
 def _amount(currency: str, amount: tuple[str, str]) -> recurring.RecurringAmount:
     quantity, unit_price = map(Decimal, amount)
-    return recurring.RecurringAmount(CURRENCIES[currency], unit_price, quantity)
+    return recurring.RecurringAmount(unit_id(currency), unit_price, quantity)
 
 
 def _rounding(asked: tuple[str, int]) -> proration.AmountRounding:
@@ -333,7 +359,7 @@ def balance_of(each: world.Balance) -> commit.Balance:
         type=commit.BalanceType(each.type),
         customer_id=each.customer_id,
         product_id=each.product_id,
-        credit_type_id=CURRENCIES[each.currency],
+        credit_type_id=unit_id(each.currency),
         segments=tuple(
             commit.Segment(one.id, Decimal(one.amount), one.starting_at, one.ending_before) for one in each.segments
         ),
@@ -348,6 +374,7 @@ def balance_of(each: world.Balance) -> commit.Balance:
         specifiers=tuple(map(specifier_of, each.specifiers)),
         invoice_schedule=each.schedule and schedule_of(each.schedule),
         invoice_contract_id=each.invoice_contract_id,
+        rollover_fraction=each.rollover and Decimal(each.rollover),
         rate_type=commit.RateSide(each.rate_type),
     )
 

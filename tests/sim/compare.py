@@ -25,19 +25,18 @@ def bill_of(invoice: Invoice) -> Bill:
     usage = invoice.type is InvoiceType.USAGE
     start = invoice.start if usage else invoice.issued_at
     assert start is not None
-    lines = tuple(map(_line, invoice.line_items))
+    lines = tuple(_line(each, invoice.credit_type_id) for each in invoice.line_items)
     found = Bill(invoice.contract_id, str(invoice.type), start, invoice.end, currency(invoice.credit_type_id), lines)
     assert found.total == Fraction(invoice.total), "lines sum to the total"
-    assert all(line.credit_type_id == invoice.credit_type_id for line in invoice.line_items), "one currency"
     return found
 
 
 def currency(credit_type_id: str) -> str:
-    """Return the code of a currency."""
-    return BY_ID[credit_type_id].name.split()[0]
+    """Return the code of a currency, or the name of a custom unit."""
+    return BY_ID[credit_type_id].name.split()[0] if credit_type_id in BY_ID else credit_type_id
 
 
-def _line(line: LineItem) -> Line:
+def _line(line: LineItem, invoiced_in: str) -> Line:
     tier = line.tier
     return Line(
         type=str(line.type),
@@ -57,6 +56,7 @@ def _line(line: LineItem) -> Line:
         segment_id=line.segment_id,
         item_id=_item_id(line),
         prorated=line.is_prorated,
+        unit=None if line.credit_type_id == invoiced_in else currency(line.credit_type_id),
         promised=line.type is LineType.APPLIED and line.balance_type == "POSTPAID",
     )
 
@@ -88,17 +88,17 @@ def told(entries: Iterable[LedgerEntry]) -> list[Told]:
 
 def bill_differences(real: Iterable[Bill], expected: Iterable[Bill]) -> list[str]:
     """Return where two lists of invoices differ, as text. Neither their order nor that of their lines matters here."""
-    counted = [Counter(_contents(bill) for bill in bills) for bills in (real, expected)]
+    counted = [Counter(contents(bill) for bill in bills) for bills in (real, expected)]
     if counted[0] == counted[1]:
         return []
     ours, theirs = (_by_key(list((one - other).elements())) for one, other in (counted, counted[::-1]))
     return differences(ours, theirs)
 
 
-def _contents(bill: Bill) -> tuple[Hashable, ...]:
+def contents(bill: Bill) -> tuple[Hashable, ...]:
     """Return all that an invoice says. One without lines asks for nothing, in whatever currency."""
     key = bill.contract_id, bill.type, bill.start, bill.end, bill.currency if bill.lines else ""
-    return key, frozenset(Counter(bill.lines).items())
+    return key, bill.said
 
 
 def _by_key(some: list[Any]) -> dict[Hashable, dict[Line, int]]:

@@ -17,6 +17,7 @@ from sim.world import (
     Change,
     Condition,
     Contract,
+    Correction,
     Counted,
     Customer,
     End,
@@ -70,19 +71,30 @@ MULTIPLIERS = ("0.5", "0.5", "0.9", "0", "1", "1.5", "0.8")
 RATE_TYPES = ("LIST_RATE", "LIST_RATE", "LIST_RATE", "COMMIT_RATE")
 PRIORITIES = ("1", "1", "1", "2", "0.5")
 FREQUENCIES = ("MONTHLY", "MONTHLY", "QUARTERLY", "ANNUAL", "WEEKLY")
+FRACTIONS = (None, "1", "1", "0.9", "0.9", "0.5", "0.25", "0.333", "0")
 SHARES = ("0.1", "0.1", "0.05", "0.5", "1", "0")
+WORTHS = ("1", "1", "2", "10", "0.1", "0.002", "0.333333333333333333333333")
 SEATS = ("1", "1", "2", "5", "10", "0", "2.5")
 THEMES = (
     "anything", "anything", "balances", "balances", "balances", "overrides", "changes", "changes", "commits", "commits",
     "commits", "promises", "recurring", "subscriptions", "subscriptions", "composites", "composites",
+    "units", "units", "renewals", "renewals", "corrections", "corrections",
 )  # fmt: skip
 """What a case has most of: where many things of a kind meet, the rules that choose between them show."""
+PROMISING = ("composites", "units", "renewals", "corrections")
+MANY_BALANCES = ("commits", "promises", "subscriptions", "composites", "units", "renewals", "corrections")
 Choice = TypeVar("Choice")
 
 
 def make(seed: int) -> Case:
     """Return the case of a seed, always the same one."""
     return _Maker(seed).case()
+
+
+def months_on(first: datetime, months: int) -> datetime:
+    """Return the first day of a month that comes so many months after another."""
+    index = first.year * 12 + first.month - 1 + months
+    return first.replace(year=index // 12, month=index % 12 + 1)
 
 
 def goes_below_zero(changes: tuple[Change, ...]) -> bool:
@@ -121,28 +133,64 @@ class _Maker:
         ]
         made.products = [
             self.fixed("F"),
-            *(self.product(name) for name in "ABC"[: self.pick(self.themed("balances", (2, 2, 3), (1, 1, 2, 3)))]),
+            *(
+                self.product(name)
+                for name in "ABC"[: self.pick((2, 2, 3) if self.theme in {"balances", "units"} else (1, 1, 2, 3))]
+            ),
         ]
-        if self.theme == "subscriptions" or self.chance(0.1):
+        if self.theme == "subscriptions" or self.chance({"units": 0.5, "renewals": 0.35}.get(self.theme, 0.1)):
             made.products += [self.subscribed(name) for name in self.pick(("S", "S", "ST"))]
-        if self.theme == "composites" or self.chance(0.08):
+        if self.theme == "composites" or self.chance(0.4 if self.theme == "units" else 0.08):
             made.products += [self.composite(name) for name in self.pick(("X", "X", "XY"))]
         made.cards = {name: self.pick(("USD", "USD", "USD", "EUR")) for name in self.pick((("one",), ("one", "two")))}
+        if self.theme == "units" or self.chance(0.06):
+            made.units = self.pick(self.themed("units", (("Coins", "Stars"),), (("Stars",), ("Coins", "Stars"))))
+            made.worths = {(card, unit): self.pick(WORTHS) for card in made.cards for unit in made.units}
         made.rates = self.rates()
-        days = {*self.rng.sample((5, 20, 31, 32, 34), self.pick((0, 1, 2))), self.pick((33, 62, 75))}
+        several_looks = self.pick((1, 2, 3) if self.theme in {"renewals", "corrections"} else (0, 1, 2))
+        days = {*self.rng.sample((5, 20, 31, 32, 34), several_looks), self.pick((33, 62, 75))}
         self.looks = [self.base + each * DAY for each in sorted(days)]
         made.contracts = [self.contract(f"c{number}") for number in range(self.pick((1, 1, 2, 3)))]
-        several = self.theme if self.theme in {"commits", "promises", "subscriptions", "composites"} else "balances"
+        renewals = self.renewals()
+        made.contracts += [contract for contract, _ in renewals]
+        several = self.theme if self.theme in MANY_BALANCES else "balances"
         for number in range(self.pick(self.themed(several, (3, 4, 5), (0, 1, 2)))):
             twin = made.balances and self.chance(0.6)
             made.balances.append(self.twin(f"b{number}") if twin else self.balance(f"b{number}"))
         made.entries = [self.entry(f"e{number}") for number in range(self.pick((0, 0, 0, 1, 2))) if made.balances]
-        made.ends = [self.end(each) for each in made.contracts if each.ending_before is None and self.chance(0.15)]
-        ended = {each.contract_id for each in made.ends}
-        own = {each.id for each in made.balances if each.contract_id in ended}
-        made.entries = [each for each in made.entries if each.balance_id not in own]
-        counted = tuple(self.counted(f"t{number}") for number in range(self.pick((0, 3, 6, 10, 14))))
-        return Case(self.seed, made, counted, tuple(self.looks), HOUR * self.pick((24, 24, 1, 72)))
+        renewed = {each.contract_id for _, each in renewals} | {each.renewed_by for _, each in renewals}
+        made.ends = [
+            self.end(each)
+            for each in made.contracts
+            if each.ending_before is None and each.id not in renewed and self.chance(0.15)
+        ]
+        made.ends += [end for _, end in renewals]
+        ended = {each.contract_id: each.ending_before for each in made.ends}
+        gone = {
+            segment.id
+            for each in made.balances
+            for segment in each.segments
+            if each.contract_id in ended and segment.starting_at >= ended[each.contract_id]
+        }
+        made.entries = [each for each in made.entries if each.segment_id not in gone]
+        many = self.pick(self.themed("renewals", (8, 14, 20), (0, 3, 6, 10, 14)))
+        counted = tuple(self.counted(f"t{number}") for number in range(many))
+        return Case(self.seed, made, counted, tuple(self.looks), HOUR * self.pick((24, 24, 1, 72)), self.corrections())
+
+    def corrections(self) -> tuple[Correction, ...]:
+        """Return what is voided and made anew."""
+        themes: dict[str, tuple[int, ...]] = {"corrections": (2, 3, 4), "renewals": (0, 2, 3), "promises": (0, 2)}
+        many = self.pick(themes.get(self.theme, (0,) * 12 + (2,)))
+        if many and self.theme in themes and self.chance(0.4):  # all of it, once more
+            kinds = ("VOID",) * 2 * many + ("REGENERATE",) * 2 * many
+            at = self.pick(self.looks[-2:])
+            return tuple(Correction(at, kind, 0) for kind in kinds)
+        found = [
+            Correction(at, self.pick(("VOID", "REGENERATE")), self.pick((0, 0, 1, 5)) + self.rng.randrange(4))
+            for at in self.looks
+            for _ in range(many)
+        ]
+        return tuple(replace(each, kind="VOID") if number % 2 == 0 else each for number, each in enumerate(found))
 
     # ── chance ──
 
@@ -191,7 +239,7 @@ class _Maker:
 
     def product(self, name: str) -> Product:
         """Return a usage product, with versions over time."""
-        if self.no_overages or (self.theme == "commits" and self.chance(0.7)):
+        if self.no_overages or (self.theme in {"commits", "renewals"} and self.chance(0.7)):
             return self.plain_product(name)
         pricing = self.pick(self.themed("changes", (KEYS, ("model",), ()), ((), (), (), ("model",), ("team",), KEYS)))
         presentation = tuple(each for each in self.some(KEYS) if each not in pricing) if self.chance(0.5) else ()
@@ -298,7 +346,12 @@ class _Maker:
             found = [replace(each, entitled=True) for each in found]
         self.rng.shuffle(found)
         found = found or [Rate("", "one", "A", self.price(), LONG_AGO, None, True, (), 0)]
-        return [replace(each, id=f"r{number}", number=number) for number, each in enumerate(found)]
+        keys = dict.fromkeys((each.card_id, each.product_id) for each in found)
+        units = {key: self.pick((None, *self.tenant.units * 2)) for key in keys}
+        return [
+            replace(each, id=f"r{number}", number=number, unit=units[each.card_id, each.product_id])
+            for number, each in enumerate(found)
+        ]
 
     def composite_rates(self, card_id: str, product: Product) -> list[Rate]:
         """Return rates of a COMPOSITE product: shares."""
@@ -347,9 +400,31 @@ class _Maker:
 
     # ── what was agreed ──
 
-    def contract(self, name: str) -> Contract:
+    def renewals(self) -> list[tuple[Contract, End]]:
+        """Return contracts that renew others, and the ends of those."""
+        found: list[tuple[Contract, End]] = []
+        for first in list(self.tenant.contracts):
+            old = first
+            if not self.chance({"renewals": 0.8, "corrections": 0.15}.get(self.theme, 0.02)):
+                continue
+            for _ in range(self.pick((1, 1, 1, 1, 2))):
+                said_at = max(self.pick(self.looks) - self.pick((1, 24, 240)) * HOUR, old.starting_at)
+                if found and found[-1][0].id == old.id:
+                    said_at = max(said_at, found[-1][1].said_at)
+                start = self.after(said_at)
+                new = replace(
+                    self.contract(f"c{len(self.tenant.contracts) + len(found)}", max(start, old.starting_at + HOUR)),
+                    card_id=old.card_id,
+                    created_at=said_at,
+                    renews=old.id,
+                )
+                found.append((new, End(old.id, said_at, new.starting_at, new.id, self.chance(0.7))))
+                old = new
+        return found
+
+    def contract(self, name: str, begin: datetime | None = None) -> Contract:
         """Return a contract with overrides and scheduled charges."""
-        start = self.pick((self.base, self.base, self.base, self.base - 20 * DAY, self.base + 221 * HOUR))
+        start = begin or self.pick((self.base, self.base, self.base, self.base - 20 * DAY, self.base + 221 * HOUR))
         first = start.replace(day=1, hour=0)
         ends = (first.replace(month=1, day=31), first.replace(month=1, day=30), first.replace(month=1, day=29, hour=5))
         prioritization = self.pick(("LOWEST_MULTIPLIER", "EXPLICIT"))
@@ -368,6 +443,8 @@ class _Maker:
             overrides=tuple(self.override(f"{name}.o{number}", prioritization) for number in overrides),
             prioritization=prioritization,
             charges=tuple(self.charge(f"{name}.s{number}") for number in range(self.pick((0, 0, 0, 1, 2)))),
+            discounts=tuple(self.discount(f"{name}.d{number}") for number in range(self.pick((0, 0, 0, 0, 1, 2)))),
+            on_statements=self.chance(0.5),
             recurring=self.recurring_terms(name, start),
             subscriptions=self.subscriptions(name, start, anchor),
             filters=tuple(self.filter() for _ in range(self.pick((0,) * 8 + (1, 2, 3)))),
@@ -430,7 +507,7 @@ class _Maker:
         if frequency in {"WEEKLY", "DAILY"}:
             end = begin + self.pick((24, 60, 72) if frequency == "DAILY" else (24, 336, 400)) * HOUR
         kind = self.pick(("PREPAID", "CREDIT"))
-        currency = self.pick((*self.tenant.cards.values(), *self.tenant.cards.values(), "USD"))
+        currency = self.pick((*self.currencies(), *self.currencies(), "USD"))
         asked = kind == "PREPAID" and self.chance(0.6)
         found = Recurring(
             id=name,
@@ -443,13 +520,14 @@ class _Maker:
             ending_before=end,
             duration=self.pick((1, 1, 1, 2, 3)),
             asked=(self.pick(("1", "1", "2", "0.5")), self.pick(AMOUNTS)) if asked else None,
-            asked_currency=self.pick((currency, currency, "USD")),
+            asked_currency=self.money(currency),
             frequency=frequency,
             proration=self.pick(("FIRST_AND_LAST", "FIRST_AND_LAST", "FIRST", "LAST", "NONE")),
             rounding=self.pick(SHARE_ROUNDINGS),
             asked_rounding=self.pick(SHARE_ROUNDINGS),
             name=self.pick((None, name, "Gift")),
             rate_type=self.pick(RATE_TYPES),
+            rollover=self.pick(self.themed("renewals", FRACTIONS, (None, None, "0.5"))),
         )
         match self.rng.randrange(6):
             case 0:
@@ -548,9 +626,16 @@ class _Maker:
             name, "F", self.pick((None, "Fee")), self.schedule(name, self.pick(("USD", "USD", "EUR")))
         )
 
+    def discount(self, name: str) -> ScheduledCharge:
+        """Return a discount; its amounts are above zero."""
+        like = self.charge(name)
+        items = tuple(replace(each, unit_price=self.pick(("5", "10", "0.333"))) for each in like.schedule.items)
+        return replace(like, name=self.pick((None, "Off")), schedule=replace(like.schedule, items=items))
+
     def schedule(self, name: str, currency: str) -> Schedule:
         """Return dates on which something is asked for."""
-        dates = sorted(self.when() for _ in range(self.pick((1, 1, 2, 3))))
+        firsts = [months_on(self.base, 1), months_on(self.base, 2)]
+        dates = sorted(self.when() if self.chance(0.7) else self.pick(firsts) for _ in range(self.pick((1, 1, 2, 3))))
         items = tuple(
             Item(f"{name}.{number}", at, self.pick(("1", "1", "2", "0.5")), self.pick(("0", "10", "45", "1000.005")))
             for number, at in enumerate(dates)
@@ -563,29 +648,34 @@ class _Maker:
         """Return a commit or a credit of a contract or of the customer."""
         own = self.pick((None, *(each.id for each in self.tenant.contracts)))
         kind = self.pick(("PREPAID", "CREDIT"))
-        currency = self.pick(
-            (*self.tenant.cards.values(), *self.tenant.cards.values(), *self.tenant.cards.values(), "USD")
-        )
+        currency = self.pick((*self.currencies(), *self.currencies(), *self.currencies(), "USD"))
         scheduled = kind == "PREPAID" and self.chance(0.6)
         if self.theme == "commits" and self.chance(0.7):
-            own, currency = None, self.pick(list(self.tenant.cards.values()))
+            own, currency = None, self.pick(self.currencies())
+        if self.theme == "renewals" and self.chance(0.75):
+            own = self.pick([each.id for each in self.tenant.contracts])
+        rollover = self.pick(self.themed("renewals", FRACTIONS, (None, None, "0.5")))
         found = Balance(
             id=name,
             type=kind,
             customer_id="customer",
+            rollover=rollover if own else None,
             product_id="F",
             currency=currency,
             contract_id=own,
             priority=self.pick(PRIORITIES),
-            segments=self.segments(name),
+            segments=self.long_segment(name) if self.theme == "renewals" and self.chance(0.7) else self.segments(name),
             created_at=self.pick(self.looks) + HOUR if self.chance(0.1) else LONG_AGO + self.pick((0, 0, 1)) * HOUR,
             name=self.pick((None, name, "Gift")),
-            schedule=self.schedule(name, self.pick((currency, currency, "USD"))) if scheduled else None,
+            schedule=self.schedule(name, self.money(currency)) if scheduled else None,
             contract_ids=self.some(tuple(each.id for each in self.tenant.contracts)) if own is None else (),
-            invoice_contract_id=self.pick(self.tenant.contracts).id if own is None and scheduled else None,
+            invoice_contract_id=self.pick(self.first_contracts()).id if own is None and scheduled else None,
             rate_type=self.pick(self.themed("commits", ("COMMIT_RATE", "COMMIT_RATE", "LIST_RATE"), RATE_TYPES)),
         )
-        if self.chance(0.4 if self.theme == "promises" else 0.25 if self.theme == "composites" else 0.1):
+        promised = self.chance(0.4 if self.theme == "promises" else 0.25 if self.theme in PROMISING else 0.1)
+        if self.theme == "units" and self.chance(0.35):
+            return self.purse(found)
+        if promised and currency not in self.tenant.units:
             found = self.postpaid(found)
         match self.rng.randrange(7):
             case 0:
@@ -600,6 +690,27 @@ class _Maker:
                 return replace(found, specifiers=(self.way(),))
         return found
 
+    def first_contracts(self) -> list[Contract]:
+        """Return those that renew none, and so are there from the beginning."""
+        return [each for each in self.tenant.contracts if each.renews is None]
+
+    def purse(self, like: Balance) -> Balance:
+        """Return a balance in money that names nothing, for a long time: it pays for conversions."""
+        start = self.pick((LONG_AGO, self.base, self.when()))
+        segment = Segment(f"{like.id}.0", self.pick(SMALL), start, self.base + self.pick((90, 400, 400)) * DAY)
+        found = replace(
+            like, currency=self.pick(tuple(self.tenant.cards.values())), segments=(segment,), contract_ids=()
+        )
+        return self.postpaid(found) if self.chance(0.3) else found
+
+    def currencies(self) -> tuple[str, ...]:
+        """Return the currencies of cards, and custom units."""
+        return (*self.tenant.cards.values(), *self.tenant.units, *self.tenant.units)
+
+    def money(self, currency: str) -> str:
+        """Return the currency in which something is asked for that gives so."""
+        return "USD" if currency in self.tenant.units else self.pick((currency, currency, "USD"))
+
     def postpaid(self, like: Balance) -> Balance:
         """Return a postpaid commit: its true-up may be asked for before, at or after the end of its segment."""
         segment = self.pick(like.segments)
@@ -608,8 +719,8 @@ class _Maker:
             segment = replace(segment, starting_at=segment.ending_before - DAY)
         at = self.pick((segment.ending_before, segment.ending_before, self.when()))
         item = Item(f"{like.id}.true-up", at, "1", segment.amount)
-        billed_to = None if like.contract_id else self.pick(self.tenant.contracts).id
-        schedule = None if self.chance(0.1) else Schedule(like.currency, (item,), self.chance(0.1))
+        billed_to = None if like.contract_id else self.pick(self.first_contracts()).id
+        schedule = Schedule(like.currency, (item,), self.chance(0.2))
         return replace(like, type="POSTPAID", segments=(segment,), schedule=schedule, invoice_contract_id=billed_to)
 
     def way(self) -> Specifier:
@@ -635,7 +746,7 @@ class _Maker:
                 ways = (Specifier("A"), Specifier("A", pricing=groups), Specifier("A", presentation=groups))
                 return replace(found, specifiers=(self.pick(ways),), product_ids=(), tags=())
             case 1 if like.type == "PREPAID" and like.contract_id:
-                return replace(found, schedule=self.schedule(name, like.currency))
+                return replace(found, schedule=self.schedule(name, self.money(like.currency)))
             case 2:
                 return replace(found, product_ids=("A",), tags=(), specifiers=())
             case 3:
@@ -649,8 +760,15 @@ class _Maker:
                 return replace(found, segments=(earlier, *renamed[1:]))
             case 6 | 7:
                 contracts = tuple(each.id for each in self.tenant.contracts)
-                return replace(found, contract_id=None, contract_ids=self.pick((contracts, contracts[:1], ())))
+                return replace(
+                    found, contract_id=None, rollover=None, contract_ids=self.pick((contracts, contracts[:1], ()))
+                )
         return found
+
+    def long_segment(self, name: str) -> tuple[Segment, ...]:
+        """Return one that lasts beyond a renewal, and holds what is used up before it or after."""
+        amount = self.pick(("5", "10", "10", "30", "100"))
+        return (Segment(f"{name}.0", amount, self.pick((LONG_AGO, self.base)), self.base + 400 * DAY),)
 
     def segments(self, name: str) -> tuple[Segment, ...]:
         """Return segments that follow one another, with or without gaps."""
@@ -687,7 +805,9 @@ class _Maker:
             at = self.base + self.rng.randrange(HOURS) * HOUR
         metric = self.pick(self.tenant.metrics)
         value = {"COUNT": "1", "UNIQUE": self.pick(("u", "v", "w"))}.get(metric.aggregation)
-        value = value or self.pick(self.themed("commits", (*QUANTITIES, "-3", "-5", "-10"), QUANTITIES))
+        many = ("-3", "-5", "-10") if self.theme in {"commits", "units"} else ()
+        value = value or self.pick((*QUANTITIES, *many))
         values = tuple((each, self.pick(("x", "x", "x", "x", "y", "", None))) for each in KEYS)
-        late = self.pick((1, 24, 48, 800)) * HOUR if self.chance(0.12) else timedelta(0)
+        rarely = self.pick(self.themed("corrections", (0.4,), (0.12,)))
+        late = self.pick((1, 24, 48, 800)) * HOUR if self.chance(rarely) else timedelta(0)
         return Counted(metric.id, self.pick(("customer", "customer", "alias")), at, name, values, value, at + late)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
@@ -10,8 +10,12 @@ from typing import Any
 
 from sim.features_commits import of_commits
 from sim.features_composites import COMPOSITES, of_composites
+from sim.features_corrections import CORRECTIONS, of_corrections
+from sim.features_dated import DATED, of_dated
+from sim.features_renewals import RENEWALS, of_renewals
 from sim.features_subscriptions import SUBSCRIPTIONS, of_subscriptions
 from sim.features_terms import FILTERS, RECURRING, of_filters, of_recurring
+from sim.features_units import UNITS, of_units
 from sim.oracle_bill import Bill, Line
 from sim.oracle_books import Books
 from sim.oracle_charge import Payer
@@ -19,6 +23,7 @@ from sim.oracle_draw import ORDER, applies, is_open, payers, precedence
 from sim.oracle_override import concerns, holds
 from sim.oracle_period import periods
 from sim.oracle_rate import rate_at, terms_at
+from sim.oracle_rollover import Rolled
 from sim.oracle_target import Use
 from sim.oracle_trueup import true_up_of
 from sim.world import Balance, Case, Contract, Override, Specifier, Terms
@@ -67,6 +72,14 @@ EXPECTED = (
     "commit invoiced", "charge invoiced", "not invoiced", "several items of a date", "two currencies of a date",
     "another invoice for a date", "customer's commit invoiced", "charge with a name", "renamed product",
     "contract ends earlier", "dates to come are dropped",
+    # 8, discounts, and charges on usage invoices
+    *DATED,
+    # 16, custom pricing units
+    *UNITS,
+    # 18, renewals
+    *RENEWALS,
+    # 10, corrections
+    *CORRECTIONS,
     # 3, usage filters; 9, recurring commits and credits
     *FILTERS, *RECURRING,
     # 13; 5, composite products
@@ -85,6 +98,10 @@ class Sight:
     books: Books
     balances: list[Balance]
     """Those that were known then."""
+    rolled: list[Rolled] = field(default_factory=list)
+    """What has rolled over, and what would by these drafts."""
+    corrected: list[tuple[str, Bill, Bill | None]] = field(default_factory=list)
+    """(VOID or REGENERATE, which invoice, the one in its place; None: that was refused)."""
 
     @cached_property
     def by_id(self) -> dict[str, Balance]:
@@ -99,8 +116,11 @@ def features(case: Case, sights: list[Sight]) -> Counter[str]:
         found.update(_of_sight(case, sight))
         for bill in sight.drafts:
             found.update(of_subscriptions(case, bill, sight.at, sight.by_id))
+            found.update(of_dated(case, bill, sight.at))
+            found.update(of_units(case, bill, sight.by_id))
             found.update(_of_statement(case, sight, bill) if bill.type == "USAGE" else _of_scheduled(case, sight, bill))
     found.update(_of_steps(case, sights))
+    found.update(of_corrections(case, sights))
     return Counter({**dict.fromkeys(found, 1), "contracts": len(case.tenant.contracts)})
 
 
@@ -146,6 +166,7 @@ def _of_sight(case: Case, sight: Sight) -> Iterator[str]:
     if any(count > 1 for count in dates.values()):
         yield "two currencies of a date"
     yield from of_recurring(case, sight.balances, sight.drafts)
+    yield from of_renewals(case, sight)
     for balance in sight.balances:
         told = sight.books.ledger(balance, sight.at, sight.drafts)
         left = {each.id: sum(amount for _, _, one, amount in told if one == each.id) for each in balance.segments}
@@ -438,7 +459,7 @@ def _of_payers(case: Case, sight: Sight, contract: Contract, bill: Bill, usage: 
 def _could_pay(payer: Payer, line: Line, bill: Bill) -> bool:
     """Whether it may pay for a line."""
     assert line.starting_at is not None
-    use = Use(line.product_id, line.tags, line.pricing, line.presentation, bill.currency)
+    use = Use(line.product_id, line.tags, line.pricing, line.presentation, line.unit or bill.currency)
     return line.total > 0 and is_open(payer[1], line.starting_at) and applies(payer[0], use)
 
 

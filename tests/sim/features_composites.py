@@ -73,6 +73,9 @@ def _of_line(
     for other in bill.lines:
         if other.type not in {"usage", "subscription"} or not other.total or other.product_id == product.id:
             continue
+        if other.unit != line.unit:
+            yield "share in one unit only"
+            continue
         composite = kinds[other.product_id] == "COMPOSITE"
         its = Use(other.product_id, other.tags, other.pricing, other.presentation, bill.currency)
         if counts(terms, its, composite=composite):

@@ -18,7 +18,7 @@ SUBSCRIPTIONS = (
     "increase at once", "increase when the period ends", "decrease waits", "up again", "anchor of its own",
     "first period cut", "last period cut", "subscription on a statement", "subscription on a scheduled invoice",
     "no statement ends then", "its statement is final", "subscription with tiers", "override for a subscription",
-    "override for a frequency", "price changes within a period", "not entitled to a period", "subscription paid",
+    "price changes within a period", "not entitled to a period", "subscription paid",
     "subscription paid on its date", "not paid before its date", "subscription paid after usage",
     "promise counts a subscription", "several subscriptions", "fee and subscription", "subscription ends with contract",
 )  # fmt: skip

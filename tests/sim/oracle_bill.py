@@ -1,6 +1,6 @@
 """What an invoice says, in the oracle's words."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -31,6 +31,8 @@ class Line:
     segment_id: str | None = None
     item_id: str | None = None
     prorated: bool = False
+    unit: str | None = None
+    """The custom pricing unit of its amounts; None: they are money."""
     promised: bool = False
     """Of what a postpaid commit counts: it is still to be paid."""
 
@@ -47,11 +49,19 @@ class Bill:
     lines: tuple[Line, ...]
     usage_until: datetime | None = None
     """Of a true-up: the end of the last period whose usage counts."""
+    void: bool = False
+    regenerated: bool = False
+    """Whether another one has taken the place of this void one."""
 
     @property
     def total(self) -> Fraction:
-        """What is to be paid."""
-        return sum((line.total for line in self.lines if not line.promised), Fraction(0))
+        """What is to be paid, in money."""
+        return sum((line.total for line in self.lines if not line.promised and line.unit is None), Fraction(0))
+
+    @cached_property
+    def said(self) -> frozenset[tuple[Line, int]]:
+        """The lines, and how often each is there."""
+        return frozenset(Counter(self.lines).items())
 
     @cached_property
     def paid(self) -> dict[str, Fraction]:

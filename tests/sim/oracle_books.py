@@ -1,6 +1,7 @@
 """The oracle's invoices of one customer, drafts and final ones, and what they leave of its balances."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
@@ -9,17 +10,21 @@ from typing import Any
 from sim.oracle_bill import Bill
 from sim.oracle_charge import Payer, charges
 from sim.oracle_composite import composites, share_of, shared_by
+from sim.oracle_conversion import conversions
 from sim.oracle_draw import applies, draw, is_open, payers
 from sim.oracle_end import balances_at, contracts_at
 from sim.oracle_ledger import Told, changes, ledger, remaining, usable
 from sim.oracle_line import lines
 from sim.oracle_period import periods
 from sim.oracle_quantity import counts
-from sim.oracle_scheduled import Asked, scheduled
+from sim.oracle_rollover import Rolled, rolls_over
+from sim.oracle_scheduled import Asked, below_usage, scheduled
 from sim.oracle_subscription import on_statement
 from sim.oracle_target import Use
 from sim.oracle_trueup import true_ups
 from sim.world import Balance, Contract, Counted, Entry, Tenant
+
+HOUR = timedelta(hours=1)
 
 
 class Books:
@@ -33,26 +38,44 @@ class Books:
         self.customer_id = customer_id
         self.events = events
         self.final: list[Bill] = []
+        self.rolled: list[Rolled] = []
+        """What rolled over for good."""
+        self.rolling: list[Rolled] = []
+        """What would roll over besides, by the drafts that were made last."""
 
     def drafts(self, at: datetime) -> list[Bill]:
         """Return all open invoices, in the order in which they draw down: by date, usage statements first."""
-        balances, contracts = self.balances(at), self._contracts(at)
-        left: dict[str, Fraction] = {}
-        for balance in balances:
-            left |= remaining(balance, changes(balance, self._entries(at), self.final))
-        over = {(bill.contract_id, bill.start) for bill in self.final if bill.type == "USAGE"}
-        invoiced = {line.item_id for bill in self.final for line in bill.lines}
+        self.rolling = []
+        balances, contracts = self.balances(at), self.contracts(at)
+        left = self.left(at, balances)
+        settled = {each.segment_id for each in self.rolled}
+        waiting = {each.id: each for each in contracts if each.renews and each.starting_at <= at}
+
+        def usable_by(contract: Contract) -> list[Balance]:
+            """Return the balances, with what rolls over to a contract by now."""
+            if waiting.pop(contract.id, None) is not None:
+                some = [each for each in rolls_over(contract, balances, left) if each.segment_id not in settled]
+                for each in some:
+                    left[each.segment_id] -= each.amount
+                    left[each.balance.segments[0].id] = each.amount
+                self.rolling += some
+            return [*balances, *(each.balance for each in self.rolling)]
+
+        over, invoiced = self.over(), self.invoiced()
         turns: list[tuple[Any, Callable[[], Bill]]] = []
         for contract in contracts:
             for start, end in periods(contract, at):
                 if (contract.id, start) not in over:
-                    make = partial(self._statement, contract, start, end, balances, left, at, invoiced)
+                    make = partial(self.statement, contract, start, end, usable_by, left, at, invoiced)
                     turns.append(((end, False, contract.created_at, contract.id), make))
-        for asked in scheduled(self.tenant, contracts, balances, self.final, at):
+        for asked in scheduled(self.tenant, contracts, balances, over, invoiced, at):
             by = asked.date, True, asked.contract.created_at, asked.contract.id
-            turns.append((by, partial(self._scheduled, asked, balances, left, at)))
+            turns.append((by, partial(self.scheduled, asked, balances, left, at)))
         found = [make() for _, make in sorted(turns, key=lambda each: each[0])]
-        return [*found, *true_ups(self.tenant, contracts, balances, self.final, left)]
+        for contract in list(waiting.values()):
+            usable_by(contract)
+        balances += [each.balance for each in self.rolling]
+        return [*found, *true_ups(self.tenant, contracts, balances, invoiced, left)]
 
     def finalize(self, drafts: Iterable[Bill], until: datetime, grace: timedelta) -> list[Bill]:
         """Make final what is due at `until`.
@@ -61,34 +84,56 @@ class Books:
         """
         found = [each for each in drafts if due_at(each, grace) <= until]
         self.final += found
+        over = self.over()
+        for each in self.rolling:
+            [old] = [one for one in self.contracts(until) if one.id == each.from_contract]
+            if all((old.id, start) in over for start, _ in periods(old, until)):
+                self.rolled.append(replace(each, settled_at=until))
+        self.rolling = [each for each in self.rolling if all(each.balance != one.balance for one in self.rolled)]
         return found
 
     def ledger(self, balance: Balance, at: datetime, drafts: Iterable[Bill] = ()) -> list[Told]:
         """Return the ledger of a balance, with the deductions of these drafts."""
-        return ledger(balance, changes(balance, self._entries(at), [*self.final, *drafts]), at)
+        return ledger(balance, self._changes(balance, at, drafts), at)
 
     def usable(self, balance: Balance, at: datetime, drafts: Iterable[Bill] = ()) -> Fraction:
         """Return what the customer may use of a balance, less the deductions of these drafts."""
-        return usable(balance, changes(balance, self._entries(at), [*self.final, *drafts]), at)
+        return usable(balance, self._changes(balance, at, drafts), at)
 
-    def left(self, at: datetime) -> dict[str, Fraction]:
+    def _changes(self, balance: Balance, at: datetime, drafts: Iterable[Bill]) -> list[Told]:
+        return changes(balance, self._entries(at), [*self.final, *drafts], [*self.rolled, *self.rolling])
+
+    def left(self, at: datetime, balances: Iterable[Balance] | None = None) -> dict[str, Fraction]:
         """Return what final invoices have left of every segment."""
         found: dict[str, Fraction] = {}
-        for balance in self.balances(at):
-            found |= remaining(balance, changes(balance, self._entries(at), self.final))
+        for balance in self.balances(at) if balances is None else balances:
+            found |= remaining(balance, changes(balance, self._entries(at), self.final, self.rolled))
         return found
 
-    def _statement(
+    def over(self) -> set[tuple[str, datetime]]:
+        """Return (contract id, start) of usage statements that are final, or void."""
+        return {(bill.contract_id, bill.start) for bill in self.final if bill.type == "USAGE"}
+
+    def invoiced(self) -> set[str | None]:
+        """Return what is asked for on dates, and by subscriptions, and is on a final or a void invoice."""
+        return {line.item_id for bill in self.final for line in bill.lines}
+
+    def statement(
         self,
         contract: Contract,
         start: datetime,
         end: datetime,
-        balances: list[Balance],
+        usable_by: Callable[[Contract], list[Balance]],
         left: dict[str, Fraction],
         at: datetime,
         invoiced: set[str | None],
+        again: Collection[str | None] = (),
     ) -> Bill:
-        """Return the usage statement of a period, and take from `left` what it draws."""
+        """Return the usage statement of a period, and take from `left` what it draws.
+
+        `again` is what stood on the void one in whose place it comes.
+        """
+        balances = usable_by(contract)
         able = payers(self.tenant, balances, contract, start)
 
         def may_pay(use: Use, instant: datetime) -> list[Payer]:
@@ -105,21 +150,30 @@ class Books:
         paid = draw(found, able, left)
         for share in shares:
             paid += draw(list(share_of(share, paid, end)), able, left)
-        all_lines = tuple(lines(self.tenant, paid))
+        paid += draw(list(conversions(self.tenant, contract, paid, start, end, end - HOUR)), able, left)
+        below = below_usage(self.tenant, contract, start, balances, invoiced, at, again)
+        all_lines = (*lines(self.tenant, paid), *below)
         return Bill(contract.id, "USAGE", start, end, self.tenant.cards[contract.card_id], all_lines)
 
-    def _scheduled(self, asked: Asked, balances: list[Balance], left: dict[str, Fraction], at: datetime) -> Bill:
+    def scheduled(self, asked: Asked, balances: list[Balance], left: dict[str, Fraction], at: datetime) -> Bill:
         """Return the scheduled invoice of a date; once that has come, balances pay for subscriptions on it."""
         able = payers(self.tenant, balances, asked.contract, asked.date) if asked.date <= at else []
-        paid = lines(self.tenant, draw(asked.charges, able, left))
-        return Bill(asked.contract.id, "SCHEDULED", asked.date, None, asked.currency, (*asked.lines, *paid))
+        paid = draw(asked.charges, able, left)
+        if paid:
+            last = max(each.paid_at for each in asked.charges if each.paid_at)
+            units = conversions(self.tenant, asked.contract, paid, asked.date, asked.date, last)
+            paid += draw(list(units), able, left)
+        return Bill(
+            asked.contract.id, "SCHEDULED", asked.date, None, asked.currency, (*asked.lines, *lines(self.tenant, paid))
+        )
 
-    def _contracts(self, at: datetime) -> list[Contract]:
+    def contracts(self, at: datetime) -> list[Contract]:
+        """Return the contracts as they are agreed at an instant."""
         return contracts_at(self.tenant, self.customer_id, at)
 
     def balances(self, at: datetime) -> list[Balance]:
         """Return the balances that are known at an instant."""
-        return balances_at(self.tenant, self.customer_id, at)
+        return balances_at(self.tenant, self.customer_id, at, self.rolled)
 
     def _entries(self, at: datetime) -> list[Entry]:
         return [each for each in self.tenant.entries if each.at <= at]

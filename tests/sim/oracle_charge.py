@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from sim.oracle_override import agreed, price_for
 from sim.oracle_quantity import Group, Position, quantities
-from sim.oracle_rate import Step, Steps, in_tiers, next_tier, rate_at, steps, terms_at
+from sim.oracle_rate import Step, Steps, in_tiers, next_tier, rate_at, steps, terms_at, unit_of
 from sim.oracle_target import Use
 from sim.world import Balance, Contract, Counted, Product, Rate, Segment, Tenant, Terms
 
@@ -34,7 +34,7 @@ class Charge:
     end: datetime
     quantity: Fraction
     unit_price: Fraction
-    list_price: Steps
+    list_price: Steps | None
     tier: Tier | None
     special: tuple[tuple[str, Fraction, Tier | None], ...] = ()
     """(balance id, unit price, tier) of those who do not pay the usual price."""
@@ -176,7 +176,7 @@ def held(
     rate = rate_at([each for each in rates if tuple(sorted(each.values)) == pricing], at)
     if rate is None:
         return None
-    use = Use(product.id, terms.tags, pricing, presentation, tenant.cards[contract.card_id])
+    use = Use(product.id, terms.tags, pricing, presentation, unit_of(tenant, rate))
     price = agreed(contract, rate, use, at)
     if price is None:
         return None

@@ -75,7 +75,9 @@ def shared_by(some: Iterable[Composite], use: Use, at: datetime, *, composite: b
     found = []
     for each in some:
         asked = each.asked_at(at)
-        if asked is not None and counts(asked[1].terms, use, composite=composite):
+        if asked is None or asked[1].use.currency != use.currency:
+            continue
+        if counts(asked[1].terms, use, composite=composite):
             found.append((each.product.id, asked[0]))
     return frozenset(found)
 
@@ -95,6 +97,8 @@ def share_of(one: Composite, paid: Iterable[Paid], end: datetime) -> Iterator[Ch
             spend(each, without_free=span.terms.without_free)
             for each in paid
             if span.start <= spent_at(each.charge, end) < span.end
+            and span.held is not None
+            and span.held.use.currency == each.charge.use.currency
             and counts(span.terms, each.charge.use, composite=each.charge.type == "composite")
         ]
         spans.append(replace(span, quantities=[sum(spent, Fraction(0))]))

@@ -15,13 +15,13 @@ from sim.world import Balance, Contract, Product, Segment, Tenant
 
 INFINITE = float("inf")
 ORDER = (
-    "what pays", "priority", "free before paid", "fewest products", "fewest groups", "ends first", "begins first",
-    "fewest contracts", "the contract's own", "balance id", "segment id",
+    "what rolled over", "what pays", "priority", "free before paid", "fewest products", "fewest groups", "ends first",
+    "begins first", "fewest contracts", "the contract's own", "balance id", "segment id",
 )  # fmt: skip
 """What decides which balance pays first, in the order of `precedence`."""
 
 
-TYPES = ("usage", "subscription", "composite")
+TYPES = ("usage", "subscription", "composite", "cpu_conversion")
 """What is paid first."""
 
 
@@ -40,10 +40,12 @@ def reaches(balance: Balance, contract: Contract) -> bool:
 
 def precedence(tenant: Tenant, balance: Balance, segment: Segment, at: datetime) -> tuple[Any, ...]:
     """Return what the order of payers goes by: the smallest pays first. `ORDER` has the names of its parts."""
+    rolled = balance.rolled_from is not None
     return (
-        balance.type == "POSTPAID",
+        not rolled,
+        (balance.type == "POSTPAID") != rolled,
         exact(balance.priority),
-        is_paid(balance),
+        is_paid(balance) and not rolled,
         product_count(tenant, balance, at),
         len([each for each in balance.specifiers if each.pricing or each.presentation]),
         segment.ending_before,
@@ -56,9 +58,9 @@ def precedence(tenant: Tenant, balance: Balance, segment: Segment, at: datetime)
 
 
 def is_paid(balance: Balance) -> bool:
-    """Whether the customer is asked to pay for it."""
+    """Whether the customer is asked to pay for it, or was when it was a balance of an older contract."""
     items = balance.schedule.items if balance.schedule else ()
-    return any(exact(each.quantity) * exact(each.unit_price) > 0 for each in items)
+    return balance.paid_before or any(exact(each.quantity) * exact(each.unit_price) > 0 for each in items)
 
 
 def product_count(tenant: Tenant, balance: Balance, at: datetime) -> float:
@@ -87,6 +89,8 @@ def applies(balance: Balance, use: Use) -> bool:
     """Whether a balance may pay for a use."""
     if balance.currency != use.currency:
         return False
+    if use.conversion:
+        return not (balance.specifiers or balance.product_ids or balance.tags)
     if balance.specifiers:
         return any_of(balance.specifiers, use)
     if balance.product_ids or balance.tags:

@@ -1,27 +1,43 @@
 """What the oracle knows of contracts at a time, and leaves of one that ends earlier (docs/pricing.md, section 8)."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
 from sim.oracle_recurring import children
+from sim.oracle_rollover import Rolled
 from sim.world import Balance, Contract, End, Schedule, Tenant
 
 
 def contracts_at(tenant: Tenant, customer_id: str, at: datetime) -> list[Contract]:
     """Return the contracts of a customer as they are agreed at an instant."""
-    found = [_known(each, at) for each in tenant.contracts if each.customer_id == customer_id]
-    for end in _said(tenant, at):
-        found = [_ended(each, end) if each.id == end.contract_id else each for each in found]
+    said = _said(tenant, at)
+    found = [
+        _known(each, at)
+        for each in tenant.contracts
+        if each.customer_id == customer_id and (each.renews is None or any(end.renewed_by == each.id for end in said))
+    ]
+    for end in said:
+        found = [_ended(each, end) if each.id == end.contract_id and _is_earlier(each, end) else each for each in found]
     return found
 
 
-def balances_at(tenant: Tenant, customer_id: str, at: datetime) -> list[Balance]:
+def balances_at(tenant: Tenant, customer_id: str, at: datetime, rolled: Iterable[Rolled] = ()) -> list[Balance]:
     """Return the balances of a customer that are known at an instant; a contract's own end with it.
 
     Children of recurring terms that have begun when the end is said stay what they are, and are cut like all others.
+    So does what has rolled over and is settled by then.
     """
-    found = [each for each in tenant.balances if each.customer_id == customer_id and each.created_at <= at]
+    contracts, rolled = contracts_at(tenant, customer_id, at), list(rolled)
+    agreed = {None, *(each.id for each in contracts)}
+    found = [
+        each
+        for each in tenant.balances
+        if each.customer_id == customer_id and each.created_at <= at and each.contract_id in agreed
+    ]
     for end in _said(tenant, at):
+        found += [each.balance for each in rolled if each.settled_at and each.settled_at <= end.said_at]
+        rolled = [each for each in rolled if not each.settled_at or each.settled_at > end.said_at]
         found += [
             each
             for contract in tenant.contracts
@@ -29,11 +45,16 @@ def balances_at(tenant: Tenant, customer_id: str, at: datetime) -> list[Balance]
             for each in children(contract, end.said_at)
             if each.segments[0].starting_at <= end.said_at
         ]
-        found = [_cut(each, end) if each.contract_id == end.contract_id else each for each in found]
+        earlier = any(each.id == end.contract_id and _is_earlier(each, end) for each in tenant.contracts)
+        cut = [_cut(each, end) if earlier else each for each in found]
+        found = [
+            _trued_up(before, after, end) if before.contract_id == end.contract_id else before
+            for before, after in zip(found, cut, strict=True)
+        ]
     known = {each.id for each in found}
-    for contract in contracts_at(tenant, customer_id, at):
+    for contract in contracts:
         found += [each for each in children(contract, at) if each.id not in known]
-    return found
+    return [*found, *(each.balance for each in rolled)]
 
 
 def _said(tenant: Tenant, at: datetime) -> list[End]:
@@ -45,8 +66,15 @@ def _known(contract: Contract, at: datetime) -> Contract:
 
 
 def _ended(contract: Contract, end: End) -> Contract:
-    charges = tuple(replace(each, schedule=_until(each.schedule, end)) for each in contract.charges)
-    return replace(contract, ending_before=end.ending_before, charges=charges)
+    charges, discounts = (
+        tuple(replace(each, schedule=_until(each.schedule, end)) for each in some)
+        for some in (contract.charges, contract.discounts)
+    )
+    return replace(contract, ending_before=end.ending_before, charges=charges, discounts=discounts)
+
+
+def _is_earlier(contract: Contract, end: End) -> bool:
+    return contract.ending_before is None or end.ending_before < contract.ending_before
 
 
 def _cut(balance: Balance, end: End) -> Balance:
@@ -56,6 +84,14 @@ def _cut(balance: Balance, end: End) -> Balance:
         if each.starting_at < end.ending_before
     )
     return replace(balance, segments=segments, schedule=balance.schedule and _until(balance.schedule, end))
+
+
+def _trued_up(before: Balance, after: Balance, end: End) -> Balance:
+    """Return a balance of a contract that ends; who renews it says what becomes of its true-ups."""
+    if end.renewed_by is None or before.type != "POSTPAID" or before.schedule is None:
+        return after
+    items = tuple(each for each in before.schedule.items if end.true_ups or each.at < end.ending_before)
+    return replace(after, schedule=replace(before.schedule, items=items))
 
 
 def _until(schedule: Schedule, end: End) -> Schedule:

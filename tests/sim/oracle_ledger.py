@@ -1,12 +1,13 @@
 """The oracle's ledgers (docs/pricing.md, section 7)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from fractions import Fraction
 
 from sim.oracle_bill import Bill
 from sim.oracle_draw import is_open
 from sim.oracle_number import exact
+from sim.oracle_rollover import Rolled
 from sim.oracle_trueup import true_up_of
 from sim.world import Balance, Entry
 
@@ -14,21 +15,38 @@ Told = tuple[datetime, str, str, Fraction]
 """(when, what, segment id, amount) of a ledger entry."""
 
 
-def changes(balance: Balance, entries: Iterable[Entry], bills: Iterable[Bill]) -> list[Told]:
-    """Return the deductions of these invoices, dated at the end of their periods or as they, and manual entries."""
+def changes(
+    balance: Balance, entries: Iterable[Entry], bills: Iterable[Bill], rolled: Iterable[Rolled] = ()
+) -> list[Told]:
+    """Return the deductions of these invoices, dated at the end of their periods or as they, and manual entries.
+
+    What rolled over leaves when the new contract begins.
+    """
     own = {each.id for each in balance.segments}
     found = [
         (each.at, "MANUAL", each.segment_id, exact(each.amount)) for each in entries if each.balance_id == balance.id
     ]
+    for each in rolled:
+        if each.segment_id in own:
+            found += [(each.at, "ROLLOVER", each.segment_id, -amount) for amount in each.told]
     for bill in bills:
-        for segment_id, amount in bill.paid.items():
-            if segment_id in own:
-                found.append((bill.end or bill.start, "AUTOMATED_INVOICE_DEDUCTION", segment_id, -amount))
-        for line in bill.lines:
-            for item, segment in true_up_of(balance):
-                if line.item_id == item.id and line.total:
-                    found.append((item.at, "TRUEUP", segment.id, -line.total))
+        taken = list(_taken(balance, own, bill))
+        found += taken
+        if bill.void:  # what it took comes back; of a promise by an entry of the same kind
+            promise = balance.type == "POSTPAID"
+            found += [(at, kind if promise else "CREDITED", one, -amount) for at, kind, one, amount in taken]
     return found
+
+
+def _taken(balance: Balance, own: set[str], bill: Bill) -> Iterator[Told]:
+    """Yield what an invoice takes from a balance whose own segments these are."""
+    for segment_id, amount in bill.paid.items():
+        if segment_id in own:
+            yield bill.end or bill.start, "AUTOMATED_INVOICE_DEDUCTION", segment_id, -amount
+    for item, segment in true_up_of(balance):
+        for line in bill.lines:
+            if line.item_id == item.id and line.total:
+                yield item.at, "TRUEUP", segment.id, -line.total
 
 
 def remaining(balance: Balance, changed: Iterable[Told]) -> dict[str, Fraction]:

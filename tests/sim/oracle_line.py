@@ -41,8 +41,10 @@ def lines(tenant: Tenant, paid: Iterable[Paid]) -> Iterator[Line]:
         for (payer, unit_price, tier), parts in alike.items():
             total = sum((part.amount for part in parts), Fraction(0))
             quantity = sum((part.quantity for part in parts), Fraction(0))
-            line = replace(usage_line(some[0].charge), total=total, quantity=quantity, unit_price=unit_price, tier=tier)
-            yield from _paid_lines(tenant, line, payer) if payer else [line]
+            charge = replace(some[0].charge, quantity=quantity, unit_price=unit_price, tier=tier)
+            line = replace(usage_line(tenant, charge), total=total)
+            at = charge.paid_at if charge.use.conversion else charge.start
+            yield from _paid_lines(tenant, line, payer, at or charge.start) if payer else [line]
 
 
 def _parts(paid: Paid) -> Iterator[Part]:
@@ -53,42 +55,44 @@ def _parts(paid: Paid) -> Iterator[Part]:
         yield Part(None, paid.charge.unit_price, paid.charge.tier, quantity, amount)
 
 
-def _paid_lines(tenant: Tenant, line: Line, payer: Payer) -> Iterator[Line]:
-    """Yield a line that a segment pays, and the one that takes it off again."""
+def _paid_lines(tenant: Tenant, line: Line, payer: Payer, at: datetime) -> Iterator[Line]:
+    """Yield a line that a segment pays, and the one that takes it off again, named as at that instant."""
     balance, segment = payer
-    assert line.starting_at is not None
     yield replace(line, balance_id=balance.id, segment_id=segment.id)
     yield Line(
         "applied_commit_or_credit",
-        (balance.name or name_of(tenant, balance.product_id, line.starting_at)) + " applied",
+        (balance.name or name_of(tenant, balance.product_id, at)) + " applied",
         balance.product_id,
         -line.total,
         starting_at=line.starting_at,
         ending_before=line.ending_before,
         balance_id=balance.id,
         segment_id=segment.id,
+        unit=line.unit,
         promised=balance.type == "POSTPAID",
     )
 
 
-def usage_line(charge: Charge) -> Line:
-    """Return a charge as one line."""
+def usage_line(tenant: Tenant, charge: Charge) -> Line:
+    """Return a charge as one line; what is charged for a date has no time."""
+    timed = charge.start != charge.end
     return Line(
         "usage" if charge.type == "composite" else charge.type,
         charge.name,
-        charge.use.product_id,
+        "" if charge.use.conversion else charge.use.product_id,
         charge.total,
         charge.quantity,
         charge.unit_price,
         charge.list_price,
-        charge.start,
-        charge.end,
+        charge.start if timed else None,
+        charge.end if timed else None,
         charge.use.pricing,
         charge.use.presentation,
         charge.use.tags,
         charge.tier,
         item_id=charge.item_id,
         prorated=charge.prorated,
+        unit=charge.use.currency if charge.use.currency in tenant.units else None,
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from fractions import Fraction
 
 from sim.oracle_number import exact
-from sim.world import Price, Product, Rate, Terms
+from sim.world import Price, Product, Rate, Tenant, Terms
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,11 @@ def terms_at(product: Product, at: datetime) -> Terms:
         if starting_at <= at:
             found = terms
     return found
+
+
+def unit_of(tenant: Tenant, rate: Rate) -> str:
+    """Return the currency or the custom unit in which a price is (section 16)."""
+    return rate.unit or tenant.cards[rate.card_id]
 
 
 def rate_at(rates: Iterable[Rate], at: datetime) -> Rate | None:

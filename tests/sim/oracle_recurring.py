@@ -66,6 +66,7 @@ def _child(contract: Contract, term: Recurring, start: datetime) -> Balance | No
         specifiers=term.specifiers,
         schedule=_schedule(term, name, start, part),
         rate_type=term.rate_type,
+        rollover=term.rollover,
     )
 
 

@@ -1,13 +1,14 @@
 """The oracle's scheduled invoices: what is asked for on a date (docs/pricing.md, section 8)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sim.oracle_bill import Bill, Line
+from sim.oracle_bill import Line
 from sim.oracle_charge import Charge
 from sim.oracle_line import name_of
 from sim.oracle_number import exact
+from sim.oracle_period import periods
 from sim.oracle_subscription import off_statements
 from sim.world import Balance, Contract, Item, Schedule, Tenant
 
@@ -24,11 +25,17 @@ class Asked:
 
 
 def scheduled(
-    tenant: Tenant, contracts: Iterable[Contract], balances: Iterable[Balance], final: Iterable[Bill], at: datetime
+    tenant: Tenant,
+    contracts: Iterable[Contract],
+    balances: Iterable[Balance],
+    over: Collection[tuple[str, datetime]],
+    invoiced: Collection[str | None],
+    at: datetime,
 ) -> list[Asked]:
-    """Return one invoice for each contract, date and currency, of all that is on no final one."""
-    invoiced = {line.item_id for bill in final for line in bill.lines}
-    over = {(bill.contract_id, bill.start) for bill in final if bill.type == "USAGE"}
+    """Return one invoice for each contract, date and currency, of all that is on no final one.
+
+    `over` are (contract id, start) of usage statements that are final, `invoiced` is what final invoices ask for.
+    """
     found: dict[tuple[str, datetime, str], Asked] = {}
     for contract in contracts:
 
@@ -36,29 +43,76 @@ def scheduled(
             return found.setdefault((contract.id, date, currency), Asked(contract, date, currency))
 
         for schedule, item, line in _asked(tenant, contract, balances):
-            if not schedule.do_not_invoice and item.id not in invoiced:
+            if item.id not in invoiced and statement_of(tenant, contract, schedule, item, at, over) is None:
                 on(item.at, schedule.currency).lines.append(line)
         for due in off_statements(tenant, contract, at, over, invoiced):
-            on(due.date, due.charge.use.currency).charges.append(due.charge)
+            unit = due.charge.use.currency
+            on(due.date, tenant.cards[contract.card_id] if unit in tenant.units else unit).charges.append(due.charge)
     return list(found.values())
 
 
+def below_usage(
+    tenant: Tenant,
+    contract: Contract,
+    start: datetime,
+    balances: Iterable[Balance],
+    invoiced: Collection[str | None],
+    at: datetime,
+    again: Collection[str | None],
+) -> list[Line]:
+    """Return what is asked for on dates, and stands on the usage statement of the period that begins then.
+
+    `again` stood on the void one in whose place it comes.
+    """
+    return [
+        line
+        for schedule, item, line in _asked(tenant, contract, balances)
+        if item.id not in invoiced
+        and (item.id in again or statement_of(tenant, contract, schedule, item, at, ()) == start)
+    ]
+
+
+def statement_of(
+    tenant: Tenant,
+    contract: Contract,
+    schedule: Schedule,
+    item: Item,
+    at: datetime,
+    over: Collection[tuple[str, datetime]],
+) -> datetime | None:
+    """Return when the period began on whose usage statement an item stands; None: it is on a scheduled invoice.
+
+    For contracts that want it so: the one that ends on its day, of several the last. It has begun and is not `over`.
+    """
+    if not contract.on_statements or schedule.currency != tenant.cards[contract.card_id]:
+        return None
+    ending = [start for start, end in periods(contract, item.at + timedelta(days=1)) if end.date() == item.at.date()]
+    if not ending or ending[-1] > at or (contract.id, ending[-1]) in over:
+        return None
+    return ending[-1]
+
+
 def _asked(tenant: Tenant, contract: Contract, balances: Iterable[Balance]) -> Iterator[tuple[Schedule, Item, Line]]:
-    """Yield what is asked for on invoices of the contract: for its commits, and by itself."""
+    """Yield what is asked for on invoices of the contract: for its commits, and by itself. Discounts take off."""
     for balance in balances:
         billed_to = balance.invoice_contract_id or balance.contract_id
         if balance.schedule and balance.type != "POSTPAID" and billed_to == contract.id:
-            for item in balance.schedule.items:
+            for item in _items(balance.schedule):
                 name = balance.name or name_of(tenant, balance.product_id, item.at)
                 yield balance.schedule, item, _line("commit_purchase", name, balance.product_id, item, balance.id)
-    for charge in contract.charges:
-        for item in charge.schedule.items:
-            name = charge.name or name_of(tenant, charge.product_id, item.at)
-            yield charge.schedule, item, _line("scheduled", name, charge.product_id, item, None)
+    for sign, some in ((1, contract.charges), (-1, contract.discounts)):
+        for each in some:
+            for item in _items(each.schedule):
+                name = each.name or name_of(tenant, each.product_id, item.at)
+                yield each.schedule, item, _line("scheduled", name, each.product_id, item, None, sign)
 
 
-def _line(kind: str, name: str, product_id: str, item: Item, balance_id: str | None) -> Line:
-    quantity, unit_price = exact(item.quantity), exact(item.unit_price)
+def _items(schedule: Schedule) -> tuple[Item, ...]:
+    return () if schedule.do_not_invoice else schedule.items
+
+
+def _line(kind: str, name: str, product_id: str, item: Item, balance_id: str | None, sign: int = 1) -> Line:
+    quantity, unit_price = exact(item.quantity), sign * exact(item.unit_price)
     return Line(
         kind, name, product_id, quantity * unit_price, quantity, unit_price, balance_id=balance_id, item_id=item.id
     )

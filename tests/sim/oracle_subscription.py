@@ -9,7 +9,7 @@ from sim.oracle_charge import Charge
 from sim.oracle_number import exact, share
 from sim.oracle_override import agreed
 from sim.oracle_period import last_cycle, next_cycle, periods
-from sim.oracle_rate import in_tiers, rate_at, steps, terms_at
+from sim.oracle_rate import in_tiers, rate_at, steps, terms_at, unit_of
 from sim.oracle_target import Use
 from sim.world import Contract, Subscription, Tenant
 
@@ -115,9 +115,11 @@ def _charges(
     terms = terms_at(product, term.start)
     rates = [each for each in tenant.rates if (each.card_id, each.product_id) == (contract.card_id, product.id)]
     rate = rate_at([each for each in rates if each.frequency == one.frequency], term.start)
-    use = Use(product.id, terms.tags, (), (), tenant.cards[contract.card_id], one.frequency)
-    price = rate and agreed(contract, rate, use, term.start)
-    if rate is None or price is None:
+    if rate is None:
+        return
+    use = Use(product.id, terms.tags, (), (), unit_of(tenant, rate), one.frequency)
+    price = agreed(contract, rate, use, term.start)
+    if price is None:
         return
     part, whole = (term.end - since) // HOUR, (term.whole[1] - term.whole[0]) // HOUR
     prorated = one.prorated and part != whole

@@ -16,8 +16,11 @@ class Use:
     pricing: Group
     presentation: Group
     currency: str
+    """Or a custom pricing unit."""
     frequency: str | None = None
     """Of a subscription: for how long its price is."""
+    conversion: bool = False
+    """Whether it is what is left in a custom unit, which no terms name; `product_id` is that unit then."""
 
 
 def any_of(specifiers: Iterable[Specifier], use: Use) -> bool:

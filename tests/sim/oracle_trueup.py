@@ -1,6 +1,6 @@
 """The oracle's true-ups of postpaid commits (docs/pricing.md, section 6)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from fractions import Fraction
 
@@ -15,11 +15,13 @@ def true_ups(
     tenant: Tenant,
     contracts: list[Contract],
     balances: Iterable[Balance],
-    final: Iterable[Bill],
+    invoiced: Collection[str | None],
     left: Mapping[str, Fraction],
 ) -> Iterator[Bill]:
-    """Yield what postpaid commits ask for, each on an invoice of its own; `left` is what all drafts leave of them."""
-    invoiced = {line.item_id for bill in final for line in bill.lines}
+    """Yield what postpaid commits ask for, each on an invoice of its own; `left` is what all drafts leave of them.
+
+    `invoiced` is what final invoices have asked for.
+    """
     for balance in balances:
         for item, segment in true_up_of(balance):
             if item.id not in invoiced:

@@ -9,10 +9,11 @@ from sim.contracts import make
 from sim.features import Sight, features
 from sim.oracle_bill import Bill
 from sim.oracle_books import Books
+from sim.oracle_correction import chosen, regenerate, void
 from sim.oracle_ledger import Told
 from sim.real import Real
 from sim.shrink import dump, smallest
-from sim.world import Case
+from sim.world import Balance, Case
 
 
 class DifferenceError(AssertionError):
@@ -45,6 +46,10 @@ def differ(case: Case) -> bool:
         {each.contract_id, each.invoice_contract_id, *each.contract_ids} - contracts for each in case.tenant.balances
     ):
         return False
+    if any(each.type == "POSTPAID" and each.schedule is None for each in case.tenant.balances):
+        return False
+    if {each.unit for each in case.tenant.rates} - {None, *case.tenant.units}:
+        return False
     try:
         return bool(compare(case)[0])
     except Exception:  # noqa: BLE001
@@ -61,16 +66,47 @@ def compare(case: Case) -> tuple[list[str], list[Sight]]:
     sights: list[Sight] = []
     for at in case.looks:
         drafts, drafted = books.drafts(at), real.drafts(at)
+        rolled = [*books.rolled, *books.rolling]
+        held = [*books.balances(at), *(each.balance for each in books.rolling)]
         found = bill_differences([bill_of(each.invoice) for each in drafted], drafts)
-        found = found or differences(real.ledgers(drafted, at), ledgers(books, drafts, at))
+        found = found or differences(real.ledgers(drafted, at), ledgers(books, held, drafts, at))
         final = books.finalize(drafts, at, case.grace)
         found = found or bill_differences(real.finalize(drafted, at), final)
+        sights.append(Sight(at, drafts, final, books, held, rolled))
+        found = found or corrected(case, real, books, sights[-1])
         if found:
             return [f"\nat {at:%Y-%m-%d}", *found], sights
-        sights.append(Sight(at, drafts, final, books, books.balances(at)))
     return [], sights
 
 
-def ledgers(books: Books, drafts: list[Bill], at: datetime) -> dict[str, tuple[list[Told], Fraction]]:
+def corrected(case: Case, real: Real, books: Books, sight: Sight) -> list[str]:
+    """Void final invoices and make void ones anew; return where that, or what is left of balances, differs."""
+    for each in case.corrections:
+        number = chosen(books, each) if each.at == sight.at else None
+        if number is None:
+            continue
+        bill = books.final[number]
+        told = f"{each.kind} {bill.type} {bill.contract_id} {bill.start:%Y-%m-%d %H:%M} {bill.currency}"
+        made: Bill | None = None
+        if each.kind == "VOID":
+            void(books, number, sight.at)
+            real.void(bill, sight.at)
+            found = []
+        else:
+            made = regenerate(books, number, sight.at)
+            mine = real.regenerate(bill, sight.at)
+            found = bill_differences([mine] if mine else [], [made] if made else [])
+        sight.corrected.append((each.kind, bill, made))
+        if found:
+            return [told, *found]
+    if not sight.corrected:
+        return []
+    books.rolling = real.rolling = []
+    return differences(real.ledgers([], sight.at), ledgers(books, books.balances(sight.at), [], sight.at))
+
+
+def ledgers(
+    books: Books, held: list[Balance], drafts: list[Bill], at: datetime
+) -> dict[str, tuple[list[Told], Fraction]]:
     """Return balance id → its ledger with the deductions of drafts, and what may still be used."""
-    return {each.id: (books.ledger(each, at, drafts), books.usable(each, at, drafts)) for each in books.balances(at)}
+    return {each.id: (books.ledger(each, at, drafts), books.usable(each, at, drafts)) for each in held}

@@ -1,6 +1,7 @@
 """Winkel's pure pricing over a case: the same function that the bill worker calls, without a database."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -8,19 +9,24 @@ from fractions import Fraction
 from msgspec.structs import replace
 
 from sim import build
-from sim.compare import bill_of, told
+from sim.compare import bill_of, contents, told
 from sim.oracle_bill import Bill
 from sim.oracle_ledger import Told
 from sim.world import Case, Counted
-from winkel.api import contract_ends
+from winkel.api import contract_ends, renewals
+from winkel.api.transitions import TrueUpBehavior
 from winkel.bill import recurring
 from winkel.bill.balance import balance_of, ledger
-from winkel.bill.draft import Draft, drafts
-from winkel.bill.due import due_at
-from winkel.bill.statement import Need, needs
+from winkel.bill.correct import credited, needs_again, regenerated
+from winkel.bill.draft import Draft, drafted
+from winkel.bill.due import due_at, settled
+from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers, without_awaited
+from winkel.bill.statement import Need, needs, statements
 from winkel.model.account import Account
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract
+from winkel.model.errors import InvalidError
+from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
 from winkel.model.ledger import LedgerEntry
 from winkel.model.metric import Aggregation, BillableMetric
 from winkel.model.period import EPOCH, hour_number
@@ -46,35 +52,106 @@ class Real:
             for card in cards
             if card is not None
         }
-        self.cards = {each: build.card_of(each, unit, build.MADE) for each, unit in made.cards.items()}
+        worths = {
+            each: [(unit, worth) for (card, unit), worth in made.worths.items() if card == each] for each in made.cards
+        }
+        self.cards = {each: build.card_of(each, made.cards[each], build.MADE, worths[each]) for each in made.cards}
+        self.units = build.units_of(made)
         self.customer = build.customer_of(made.customers[0], build.MADE)
         self.posted: list[LedgerEntry] = []
-        self.invoiced: set[str] = set()
+        self.final: dict[str, Invoice] = {}
+        """By id: final invoices, void ones too."""
+        self.bills: dict[str, Bill] = {}
+        """The same, as drafts, in the oracle's words."""
         self.items: set[str] = set()
+        self.rolled: list[tuple[datetime, Balance]] = []
+        """What rolled over for good, and when that was settled."""
+        self.rolling: list[Rollover] = []
+        self.names: dict[str, str] = {}
+        """Our ids of what rolled over → Winkel's."""
 
     def drafts(self, at: datetime) -> list[Draft]:
-        """Return all drafts."""
+        """Return all drafts; `rolling` is what rolls over by them."""
         account = self._account(at)
         usage: dict[str, list[HourUsage]] = defaultdict(list)
         for need in needs(account, at):
             usage[need.key] += self._rows(need, at)
-        return drafts(account, usage, at)
+        found = drafted(account, usage, at)
+        self.rolling = found.rollovers
+        return found.drafts
 
     def finalize(self, found: list[Draft], until: datetime) -> list[Bill]:
         """Make those of these drafts final that are due, as `bill/actions.py` does."""
         due = [each for each in found if due_at(each, self.case.grace) <= until]
         for draft in due:
-            self.posted += draft.entries
-            self.invoiced.add(draft.invoice.id)
-            self.items |= {line.schedule_item_id for line in draft.invoice.line_items if line.schedule_item_id}
-        return [bill_of(each.invoice) for each in due]
+            self._keep(draft, due_at(draft, self.case.grace))
+        for each in settled(self.rolling, [draft for draft in found if due_at(draft, self.case.grace) > until]):
+            self.posted.append(each.entry)
+            self.rolled.append((until, each.balance))
+        return [self.bills[each.invoice.id] for each in due]
+
+    def void(self, bill: Bill, at: datetime) -> None:
+        """Void the invoice that the oracle means, as `bill/actions.py` does."""
+        invoice, account = self._kept(bill, InvoiceStatus.FINALIZED), self._account(at)
+        back = credited(invoice, [each for each in self.posted if each.invoice_id == invoice.id])
+        self.final[invoice.id] = void = replace(invoice, status=InvoiceStatus.VOID)
+        self.posted += back
+        self._settle_again(account, void, back, at)
+
+    def regenerate(self, bill: Bill, at: datetime) -> Bill | None:
+        """Make the void invoice anew that the oracle means; None: that is refused."""
+        void, account = self._kept(bill, InvoiceStatus.VOID), self._account(at)
+        usage: dict[str, list[HourUsage]] = defaultdict(list)
+        try:
+            for need in needs_again(account, void, at):
+                usage[need.key] += self._rows(need, at)
+            draft = regenerated(account, void, usage, at, self._waiting())
+        except InvalidError:
+            return None
+        self._keep(draft, at)
+        self._settle_again(account, draft.invoice, draft.entries, at)
+        return self.bills[draft.invoice.id]
+
+    def _waiting(self) -> list[Invoice]:
+        """Return the void usage statements that were not made anew."""
+        anew = {each.regenerated_from_invoice_id for each in self.final.values()}
+        void = (each for each in self.final.values() if each.status is InvoiceStatus.VOID and each.id not in anew)
+        return [each for each in void if each.type is InvoiceType.USAGE]
+
+    def _keep(self, draft: Draft, issued_at: datetime) -> None:
+        """Keep a draft as a final invoice."""
+        invoice = replace(draft.invoice, status=InvoiceStatus.FINALIZED, issued_at=issued_at)
+        self.bills[invoice.id], self.final[invoice.id] = bill_of(draft.invoice), invoice
+        self.posted += draft.entries
+        self.items |= {line.schedule_item_id for line in invoice.line_items if line.schedule_item_id}
+
+    def _kept(self, bill: Bill, status: InvoiceStatus) -> Invoice:
+        """Return a kept invoice that says what the oracle's does, and was not made anew."""
+        anew = {each.regenerated_from_invoice_id for each in self.final.values()}
+        return next(
+            each
+            for each in self.final.values()
+            if each.status is status and each.id not in anew and contents(self.bills[each.id]) == contents(bill)
+        )
+
+    def _settle_again(self, account: Account, of: Invoice, posted: Iterable[LedgerEntry], at: datetime) -> None:
+        """Settle once more what rolled over from the contract of an invoice, as `bill/actions.py` does."""
+        if any(each.contract.id == of.contract_id for each in statements(account, at)):
+            account = without_awaited(account)
+        for each in settled_again(account, of.contract_id, list(posted), f"{of.id} {of.status}"):
+            when = next((then for then, one in self.rolled if one.id == each.balance.id), at)
+            self.rolled = [(then, one) for then, one in self.rolled if one.id != each.balance.id]
+            self.rolled.append((when, each.balance))
+            self.posted.append(each.entry)
 
     def ledgers(self, found: list[Draft], at: datetime) -> dict[str, tuple[list[Told], Fraction]]:
         """Return balance id → its ledger with the deductions of these drafts, and what the customer may still use."""
-        entries = [*self._account(at).entries, *(entry for draft in found for entry in draft.entries)]
+        account = with_amounts(self._account(at), self.rolling)
+        entries = [*account.entries, *(entry for draft in found for entry in draft.entries)]
+        entries += [each.entry for each in self.rolling]
         return {
             each.id: (told(ledger(each, entries, at)), Fraction(balance_of(each, entries, (), at)))
-            for each in self._agreed(at)[1]
+            for each in account.balances
         }
 
     def _account(self, at: datetime) -> Account:
@@ -85,7 +162,7 @@ class Real:
         for contract in contracts:
             terms = (*contract.dated, *contract.recurring_balances, *contract.subscriptions)
             named |= {each.product_id for each in terms if each.product_id in self.products}
-        return Account(
+        account = Account(
             customer=self.customer,
             contracts=contracts,
             rates=self.rates,
@@ -94,22 +171,52 @@ class Real:
             metrics=self.metrics,
             balances=balances,
             entries=(*self.posted, *(each for each in self.manual if each.timestamp <= at)),
-            invoiced=frozenset(self.invoiced),
+            invoiced=frozenset(self.final),
             invoiced_items=frozenset(self.items),
+            units=self.units,
+            kept_balances=frozenset(one for _, balance in self.rolled for one in (balance.id, self.names[balance.id])),
         )
+        account = with_rollovers(account, at)
+        return replace(account, balances=tuple(map(self._renamed, account.balances)))
+
+    def _renamed(self, balance: Balance) -> Balance:
+        """Return what rolled over under the id that the oracle gives it; `names` has the one that Winkel gave it."""
+        if balance.rolled_over_from is None or balance.id in self.names:
+            return balance
+        name = f"{balance.rolled_over_from.balance_id} {balance.contract_id} ROLLOVER"
+        self.names[name] = balance.id
+        return _with_ids(balance, name, f"{name} access", f"{name} invoice")
 
     def _agreed(self, at: datetime) -> tuple[tuple[Contract, ...], tuple[Balance, ...]]:
-        """Return contracts and balances as `api/contract_ends.py` leaves them when some end earlier, with children."""
-        contracts = {each.id: self._known(each, at) for each in self.contracts}
-        balances = {each.id: each for each in self.balances if each.created_at <= at}
-        for end in self.case.tenant.ends:
-            if end.said_at <= at:
-                contract = contracts[end.contract_id]
-                begun = recurring.begun(recurring.children([contract], (), end.said_at), end.said_at)
-                balances |= {each.id: each for each in begun}
-                own = [each for each in balances.values() if each.contract_id == contract.id]
+        """Return contracts and balances as they are when some end earlier, or are renewed, with children.
+
+        That is what `api/contract_ends.py` and `api/renewals.py` make of them.
+        """
+        said = [each for each in self.case.tenant.ends if each.said_at <= at]
+        renewing = {each.renewed_by for each in said}
+        contracts = {
+            each.id: self._known(each, at) for each in self.contracts if not each.transition or each.id in renewing
+        }
+        agreed = {None, *contracts}
+        balances = {each.id: each for each in self.balances if each.created_at <= at and each.contract_id in agreed}
+        for end in said:
+            contract = contracts[end.contract_id]
+            begun = recurring.begun(recurring.children([contract], (), end.said_at), end.said_at)
+            balances |= {each.id: each for each in begun}
+            settled_by_then = (each for settled_at, each in self.rolled if settled_at <= end.said_at)
+            balances |= {each.id: each for each in settled_by_then if each.id not in balances}
+            own = [each for each in balances.values() if each.contract_id == contract.id]
+            cut = own
+            if contract.ending_before is None or end.ending_before < contract.ending_before:
                 contracts[contract.id], cut = contract_ends.ended(contract, own, end.ending_before, end.said_at, ())
-                balances |= {each.id: each for each in cut}
+            if end.renewed_by is not None:
+                trueup = TrueUpBehavior.AS_IS if end.true_ups else TrueUpBehavior.REMOVE
+                cut = [
+                    renewals.true_up_kept(before, after, trueup, end.ending_before, self.items)
+                    for before, after in zip(own, cut, strict=True)
+                ]
+            balances |= {each.id: each for each in cut}
+        balances |= {each.id: each for _, each in self.rolled if each.id not in balances}
         found = [*balances.values(), *recurring.children(contracts.values(), balances, at)]
         return tuple(contracts.values()), tuple(map(_named, found))
 
@@ -136,11 +243,16 @@ def _named(balance: Balance) -> Balance:
     if balance.recurring_id is None:
         return balance
     name = f"{balance.recurring_id} {balance.segments[0].starting_at:%Y-%m-%dT%H}"
+    return _with_ids(balance, name, name, name)
+
+
+def _with_ids(balance: Balance, its_id: str, segment_id: str, item_id: str) -> Balance:
+    """Return a balance, its segment and the item of its schedule with these ids: they decide last who pays first."""
     asked = balance.invoice_schedule
     if asked is not None:
-        asked = replace(asked, schedule_items=tuple(replace(each, id=name) for each in asked.schedule_items))
-    segments = tuple(replace(each, id=name) for each in balance.segments)
-    return replace(balance, id=name, segments=segments, invoice_schedule=asked)
+        asked = replace(asked, schedule_items=tuple(replace(each, id=item_id) for each in asked.schedule_items))
+    segments = tuple(replace(each, id=segment_id) for each in balance.segments)
+    return replace(balance, id=its_id, segments=segments, invoice_schedule=asked)
 
 
 def _row(metric: BillableMetric, group_key: int, each: Counted) -> HourUsage:

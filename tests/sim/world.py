@@ -97,6 +97,8 @@ class Rate:
     """What units cost that a balance at commit rates pays for."""
     frequency: str | None = None
     """Of a SUBSCRIPTION product: for how long the price is."""
+    unit: str | None = None
+    """The custom pricing unit that the price is in; None: the currency of the card. One for each product on a card."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class ScheduledCharge:
-    """What a contract asks for on dates; without a name it has that of its product."""
+    """What a contract asks for on dates, or as a discount takes off; without a name it has that of its product."""
 
     id: str
     product_id: str
@@ -179,6 +181,8 @@ class Recurring:
     ending_before: datetime | None = None
     duration: int = 1
     """For how many periods a child may be used, its own included."""
+    rollover: str | None = None
+    """That of its children."""
     asked: tuple[str, str] | None = None
     """The same, of what the customer is asked to pay."""
     asked_currency: str = "USD"
@@ -259,15 +263,23 @@ class Contract:
     """In the order in which they were added."""
     recurring: tuple[Recurring, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()
+    discounts: tuple[ScheduledCharge, ...] = ()
+    on_statements: bool = False
+    """Whether what is asked for on the last day of a period stands on its usage statement."""
+    renews: str | None = None
+    """The older contract of which it gets what rolls over. It is known from when the end of that one is said."""
 
 
 @dataclass(frozen=True)
 class End:
-    """A contract is told to end earlier than it did."""
+    """A contract is told to end earlier than it did; when it is renewed, where the other one begins."""
 
     contract_id: str
     said_at: datetime
     ending_before: datetime
+    renewed_by: str | None = None
+    true_ups: bool = True
+    """Of a renewal: whether true-ups with a date from then on are asked for all the same."""
 
 
 @dataclass(frozen=True)
@@ -306,6 +318,12 @@ class Balance:
     invoice_contract_id: str | None = None
     """The contract on whose invoices it is asked for; None: its own."""
     rate_type: str = "LIST_RATE"
+    rollover: str | None = None
+    """Which fraction of the amount of a segment rolls over when its contract is renewed."""
+    rolled_from: str | None = None
+    """The balance of the older contract of which it was left."""
+    paid_before: bool = False
+    """Whether that one was asked for."""
 
 
 @dataclass(frozen=True)
@@ -379,6 +397,10 @@ class Tenant:
     products: list[Product] = field(default_factory=list)
     cards: dict[str, str] = field(default_factory=dict)
     """Rate card id → its currency."""
+    units: tuple[str, ...] = ()
+    """Custom pricing units."""
+    worths: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(rate card id, custom unit) → what one of it is worth in the currency of the card."""
     rates: list[Rate] = field(default_factory=list)
     contracts: list[Contract] = field(default_factory=list)
     balances: list[Balance] = field(default_factory=list)
@@ -386,6 +408,17 @@ class Tenant:
     ends: list[End] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     id: int = 0
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A final invoice is voided, or a void one made anew, after an instant at which invoices are looked at."""
+
+    at: datetime
+    kind: str
+    """VOID or REGENERATE."""
+    number: int
+    """Which one, among all that can be."""
 
 
 @dataclass(frozen=True)
@@ -397,3 +430,5 @@ class Case:
     counted: tuple[Counted, ...]
     looks: tuple[datetime, ...]
     grace: timedelta
+    corrections: tuple[Correction, ...] = ()
+    """In the order in which they are asked for."""

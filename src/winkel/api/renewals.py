@@ -38,7 +38,7 @@ async def end_older(tx: Connection, caller: Caller, asked: TransitionIn, new: Co
     invoiced = (await invoices.schedule_items(tx, tenant_id, [old.customer_id])).get(old.customer_id, frozenset())
     trueup = asked.future_invoice_behavior.trueup or TrueUpBehavior.AS_IS
     for before, after in zip(held, cut, strict=True):
-        kept = _true_up(before, after, trueup, new.starting_at, invoiced - freed)
+        kept = true_up_kept(before, after, trueup, new.starting_at, invoiced - freed)
         if kept != before:
             await balances.set_schedules(tx, tenant_id, kept)
 
@@ -82,7 +82,7 @@ async def check_settled(tx: Connection, api: Api, tenant_id: int, contract: Cont
         fields.refuse(f"{message}: wait for that, or archive that contract first", place)
 
 
-def _true_up(
+def true_up_kept(
     before: Balance, after: Balance, behavior: TrueUpBehavior, end: datetime, invoiced: Collection[str]
 ) -> Balance:
     """Return a balance of a renewed contract with the true-ups that are still asked for; final ones stay."""

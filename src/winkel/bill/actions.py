@@ -410,7 +410,8 @@ async def regenerate(
     else:
         async with shards.reading(tx, further, tenant_id) as reader:
             (metered,) = await _metered(reader, [(account, correct.needs_again(account, old, at))])
-        draft = correct.regenerated(account, old, metered, at)
+        waiting = await invoices.awaiting(tx, tenant_id, [each.id for each in account.customers])
+        draft = correct.regenerated(account, old, metered, at, waiting)
         contract = next(each for each in account.contracts if each.id == old.contract_id)
         pro_service.check_again(contract, old, await invoices.freed_items(tx, tenant_id, old.customer_id))
     invoice = _final(draft, at, at)

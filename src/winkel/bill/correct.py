@@ -15,7 +15,7 @@ from winkel.bill.draft import Draft, scheduled_draft, usage_draft
 from winkel.bill.identity import derived, regenerated_id
 from winkel.bill.imported import imported
 from winkel.bill.purse import reaches
-from winkel.bill.rollover import taken_back
+from winkel.bill.rollover import taken_back, without_awaited
 from winkel.bill.scheduled import asked_again
 from winkel.bill.statement import Need, Statement, needs_of, statements
 from winkel.bill.trueup import TrueUp, true_ups
@@ -23,7 +23,7 @@ from winkel.model.account import Account
 from winkel.model.commit import BalanceType
 from winkel.model.contract import Contract
 from winkel.model.errors import ConflictError, InvalidError
-from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
+from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType
 from winkel.model.ledger import EntryKind, LedgerEntry
 from winkel.model.money import ZERO, negated
 from winkel.model.usage import HourUsage
@@ -61,23 +61,31 @@ def needs_again(account: Account, void: Invoice, at: datetime) -> list[Need]:
     return needs_of(account, [_statement(contract, void, at)] if metered else [])
 
 
-def regenerated(account: Account, void: Invoice, usage: Mapping[str, Sequence[HourUsage]], at: datetime) -> Draft:
+def regenerated(
+    account: Account,
+    void: Invoice,
+    usage: Mapping[str, Sequence[HourUsage]],
+    at: datetime,
+    waiting: Sequence[Invoice] = (),
+) -> Draft:
     """Return the invoice that takes the place of a void one, and the deductions that it posts.
 
     It is rated as a draft of its period would be: today's terms, all of `usage` or the quantities that were imported,
     and what balances hold now. One of schedule items asks for them as they are today. What rolled over to a later
     contract, and is not used there, pays as if it had not. Raises `InvalidError` when it is not void or nothing is left
-    to ask for, and `ConflictError` when it was regenerated before.
+    to ask for, and `ConflictError` when it was regenerated before. `waiting` are the void usage statements of the
+    family that were not made anew: a true-up comes after those whose usage counts towards it.
     """
     contract = _contract(account, void)
+    account = without_awaited(account)
     for drawn in contract.draws_on:
         account = taken_back(account, drawn)
     if void.imported_usage:
         made = imported(_freed(account, void), _statement(contract, void, at), void.imported_usage)
     elif void.type is InvoiceType.USAGE:
         made = usage_draft(_freed(account, void), _statement(contract, void, at), usage, all_remaining(account))
-    elif any(line.balance_type == BalanceType.POSTPAID for line in void.line_items):
-        made = _true_up(account, void, at)
+    elif any(map(_trues_up, void.line_items)):
+        made = _true_up(account, void, at, waiting)
     else:
         asked = asked_again(_freed(account, void), contract, void, at)
         asked = structs.replace(asked, invoice_id=regenerated_id(void.id))
@@ -134,13 +142,18 @@ def _statement(contract: Contract, void: Invoice, at: datetime) -> Statement:
     return Statement(contract, period, regenerated_id(void.id), _items(void))
 
 
-def _true_up(account: Account, void: Invoice, at: datetime) -> Draft:
+def _trues_up(line: LineItem) -> bool:
+    """Whether a line asks for what is missing of a promise; one that a promise counts does not."""
+    return line.type is LineType.COMMIT_PURCHASE and line.balance_type == BalanceType.POSTPAID
+
+
+def _true_up(account: Account, void: Invoice, at: datetime, waiting: Sequence[Invoice]) -> Draft:
     """Return a void true-up anew: for what is left of its commit, once all usage that counts towards it is final."""
     items = {line.schedule_item_id for line in void.line_items}
     for made in true_ups(_freed(account, void), all_remaining(account)):
         (line,) = made.invoice.line_items
         if line.schedule_item_id in items:
-            if _usage_is_open(account, made, str(line.balance_id), at):
+            if _usage_is_open(account, made, str(line.balance_id), at, waiting):
                 raise InvalidError("usage that counts towards this true-up is not final yet: regenerate it after that")
             its_id = regenerated_id(void.id)
             entries = [structs.replace(each, id=derived(its_id, each.id), invoice_id=its_id) for each in made.entries]
@@ -148,12 +161,13 @@ def _true_up(account: Account, void: Invoice, at: datetime) -> Draft:
     raise InvalidError("nothing of what this invoice asked for is agreed any more")
 
 
-def _usage_is_open(account: Account, made: TrueUp, balance_id: str, at: datetime) -> bool:
-    """Whether a billing period that counts towards the commit of a true-up is not over, or not final."""
+def _usage_is_open(account: Account, made: TrueUp, balance_id: str, at: datetime, waiting: Sequence[Invoice]) -> bool:
+    """Whether a billing period that counts towards the commit of a true-up is not over, or not final, or void."""
     until = made.usage_until
     if until is None or until > at:
         return until is not None
     balance = next(each for each in account.balances if each.id == balance_id)
-    return any(
-        each.period.start < until and reaches(account, balance, each.contract) for each in statements(account, at)
-    )
+    counting = {each.id for each in account.contracts if reaches(account, balance, each)}
+    open_ones = [(each.contract.id, each.period) for each in statements(account, at)]
+    open_ones += [(each.contract_id, each.period) for each in waiting]
+    return any(contract_id in counting and period.start < until for contract_id, period in open_ones)

@@ -17,7 +17,7 @@ from winkel.bill.conversion import charged_lines
 from winkel.bill.draw import Paid, Payment, draw, rest, taken
 from winkel.bill.identity import derived
 from winkel.bill.purse import Purse, applying, is_free, purses
-from winkel.bill.rollover import Rollover, roll, without_awaited
+from winkel.bill.rollover import Rollover, roll, with_amounts, without_awaited
 from winkel.bill.scheduled import Scheduled, placed, scheduled
 from winkel.bill.statement import Pricing, Statement, currency_of, statements
 from winkel.bill.subscription import on_statement
@@ -78,13 +78,15 @@ def drafted(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: date
     waiting = {each.id: each for each in account.contracts if each.transition is not None and each.starting_at <= at}
     found = []
     settled = without_awaited(account)  # what is final on its date waits for no statement of the contract before
+    known = settled  # with what has rolled over by now; of nothing there is no balance
     turns: list[Statement | Scheduled] = [*statements(account, at), *scheduled(account, at)]
     for each in sorted(turns, key=_turn):
         if isinstance(each, Statement):
             for renewed in each.contract.draws_on:
                 if renewed in waiting and each.period.end > waiting[renewed].starting_at:
                     rolled += roll(account, waiting.pop(renewed), left)
-            draft = usage_draft(account, each, usage, left)
+                    known = with_amounts(account, rolled)
+            draft = usage_draft(known, each, usage, left)
         else:
             draft = scheduled_draft(settled, each, left, at)
         for entry in draft.entries:
@@ -92,7 +94,8 @@ def drafted(account: Account, usage: Mapping[str, Sequence[HourUsage]], at: date
         found.append(draft)
     for contract in waiting.values():
         rolled += roll(account, contract, left)
-    found += [Draft(each.invoice, each.entries, each.usage_until) for each in true_ups(account, left)]
+    promised = true_ups(with_amounts(account, rolled), left)
+    found += [Draft(each.invoice, each.entries, each.usage_until) for each in promised]
     repeated = consolidated(account, [each.invoice for each in found])
     found += [Draft(each, (), each.period.end) for each in repeated]
     return Drafted(sorted(found, key=lambda each: each.settled_at), rolled)

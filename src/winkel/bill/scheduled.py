@@ -120,8 +120,8 @@ def asked_again(account: Account, contract: Contract, void: Invoice, at: datetim
     ]
     if not some:
         raise InvalidError("nothing of what this invoice asked for is agreed any more")
-    assert void.issued_at is not None, "a scheduled invoice has a date"
-    return _scheduled(contract, void.issued_at, void.credit_type_id, some)
+    date = max(each.date for each in some)  # not that of issue: a balance is drawn down when what it pays for was due
+    return _scheduled(contract, min(date, at), void.credit_type_id, some)
 
 
 def schedules(account: Account) -> Iterator[InvoiceSchedule]:

@@ -246,7 +246,7 @@ def _asking(use: Use, shares: Iterable[Share], *, of_composite: bool) -> Iterato
     """Yield where charges of composites that ask for a share of what a use costs begin and end."""
     for of, charged in shares:
         for each in charged:
-            if counts(of.product.at(each.period.start), use, composite=of_composite):
+            if counts(of.product.at(each.period.start), each.use, use, composite=of_composite):
                 yield each.period.start
                 yield each.period.end
 

@@ -45,9 +45,12 @@ def composite(offer: Offer, spends: Sequence[Spend], prices: Prices) -> list[Cha
     return found
 
 
-def counts(state: ProductState, use: Use, *, composite: bool) -> bool:
-    """Whether a composite product asks for a share of what this use costs; `composite`: another one's charge."""
-    if composite and not state.include_composite_spend:
+def counts(state: ProductState, own: Use, use: Use, *, composite: bool) -> bool:
+    """Whether a composite product, of which `own` is the use, asks for a share of what another use costs.
+
+    It does so in its own pricing unit only (docs/pricing.md §16). `composite`: the other one is a composite's charge.
+    """
+    if use.credit_type_id != own.credit_type_id or (composite and not state.include_composite_spend):
         return False
     if use.product_id in (state.composite_product_ids or ()):
         return True
@@ -55,10 +58,10 @@ def counts(state: ProductState, use: Use, *, composite: bool) -> bool:
 
 
 def _spent(state: ProductState, own: Use, piece: Period, spends: Sequence[Spend]) -> Decimal:
-    """Return the spend of which a share is asked for, in one piece of time and in the pricing unit of the rate."""
+    """Return the spend of which a share is asked for, in one piece of time."""
     found = []
     for each in spends:
-        if each.use.credit_type_id != own.credit_type_id or not counts(state, each.use, composite=each.composite):
+        if not counts(state, own, each.use, composite=each.composite):
             continue
         if not (piece.start <= each.period.start and each.period.end <= piece.end):
             assert not piece.meet(each.period.start, each.period.end), "a spend lies within one piece"

@@ -93,6 +93,12 @@ async def finalized(tx: Connection, tenant_id: int, customer_id: str, contract_i
     return msgspec.convert(await (await tx.execute(sql.finalized, values)).fetchall(), list[Invoice])
 
 
+async def awaiting(tx: Connection, tenant_id: int, customer_ids: Sequence[str]) -> list[Invoice]:
+    """Return the void usage statements of some customers that were not made anew, the oldest period first."""
+    values = {"tenant_id": tenant_id, "customer_ids": list(customer_ids)}
+    return msgspec.convert(await (await tx.execute(sql.awaiting, values)).fetchall(), list[Invoice])
+
+
 async def set_void(tx: Connection, tenant_id: int, invoice_id: str) -> None:
     """Void a finalized invoice; nothing else of it changes, ever."""
     changed = await tx.execute(sql.set_void, {"tenant_id": tenant_id, "id": invoice_id})

@@ -86,6 +86,18 @@ WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND status = '
   AND (%(contract_id)s::uuid IS NULL OR contract_id = %(contract_id)s)
 ORDER BY issued_at, id
 
+-- name: awaiting
+-- Void usage statements of some customers in whose place none has come.
+SELECT id::text, customer_id::text, contract_id::text, type, status, start, "end", issued_at, created_at,
+       credit_type_id::text, total, line_items, net_payment_terms_days, regenerated_from_invoice_id::text,
+       payer, constituent_invoices, imported_usage
+FROM invoice
+WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[]) AND status = 'VOID' AND type = 'USAGE'
+  AND NOT EXISTS (
+        SELECT FROM invoice AS made WHERE made.tenant_id = %(tenant_id)s AND made.regenerated_from_invoice_id = invoice.id
+      )
+ORDER BY start, id
+
 -- name: set_void
 -- Void an invoice: the only change that one ever sees.
 UPDATE invoice SET status = 'VOID' WHERE tenant_id = %(tenant_id)s AND id = %(id)s AND status = 'FINALIZED'

@@ -1,0 +1,137 @@
+"""The oracle's corrections: final invoices that are voided, and made anew (docs/pricing.md, sections 10 and 18)."""
+
+from dataclasses import replace
+from datetime import datetime
+from fractions import Fraction
+
+from sim.oracle_bill import Bill
+from sim.oracle_books import Books
+from sim.oracle_draw import reaches
+from sim.oracle_number import exact
+from sim.oracle_period import periods
+from sim.oracle_rollover import Rolled, rolls_over
+from sim.oracle_scheduled import scheduled
+from sim.oracle_trueup import counts_until, true_up_of, true_ups
+from sim.world import Balance, Contract, Correction
+
+
+def chosen(books: Books, correction: Correction) -> int | None:
+    """Return the place of the final invoice that is meant, of those that can be voided or made anew; None: none can.
+
+    First stand those that took from balances, or to be made anew usage statements, for true-ups come after them.
+    """
+    void = correction.kind == "REGENERATE"
+    able = [number for number, bill in enumerate(books.final) if bill.void == void and not bill.regenerated]
+    able.sort(key=lambda number: books.final[number].type != "USAGE" if void else not books.final[number].paid)
+    return able[correction.number % len(able)] if able else None
+
+
+def void(books: Books, number: int, at: datetime) -> None:
+    """Void an invoice: what balances paid comes back, and what rolled over is settled once more."""
+    bill = books.final[number]
+    books.final[number] = replace(bill, void=True)
+    settle_again(books, bill.contract_id, at)
+
+
+def regenerate(books: Books, number: int, at: datetime) -> Bill | None:
+    """Make a void invoice anew, final at once; None: that is refused."""
+    old = books.final[number]
+    [contract] = [each for each in books.contracts(at) if each.id == old.contract_id]
+    items = {line.item_id for line in old.lines} - {None}
+    left = books.left(at)
+    for each in books.rolled:  # what rolled over and is not used comes back first
+        if each.from_contract == contract.id:
+            left[each.segment_id] += left[each.balance.segments[0].id]
+    if old.type == "USAGE":
+        made = _statement(books, contract, old, items, left, at)
+    elif any(item.id in items for balance in books.balances(at) for item, _ in true_up_of(balance)):
+        made = _true_up(books, items, left, at)
+    else:
+        made = _scheduled(books, contract, items, left, at)
+    if made is not None:
+        books.final[number] = replace(old, regenerated=True)
+        books.final.append(made)
+        settle_again(books, contract.id, at)
+    return made
+
+
+def _statement(
+    books: Books, contract: Contract, old: Bill, items: set[str | None], left: dict[str, Fraction], at: datetime
+) -> Bill | None:
+    """Return the statement of a period as the contract has it today, if it is over."""
+    for start, end in periods(contract, old.start):
+        if start == old.start and end <= at:
+            invoiced = books.invoiced() - items
+            return books.statement(contract, start, end, lambda _: books.balances(at), left, at, invoiced, items)
+    return None
+
+
+def _scheduled(
+    books: Books, contract: Contract, items: set[str | None], left: dict[str, Fraction], at: datetime
+) -> Bill | None:
+    """Return what of the items is still agreed; it has its own invoice again, wherever it would stand now."""
+    subscriptions = tuple(replace(each, scheduled=True) for each in contract.subscriptions)
+    contract = replace(contract, on_statements=False, subscriptions=subscriptions)
+    balances = books.balances(at)
+    for asked in scheduled(books.tenant, [contract], balances, books.over(), books.invoiced() - items, at):
+        lines = [line for line in asked.lines if line.item_id in items]
+        charges = [charge for charge in asked.charges if charge.item_id in items]
+        if lines or charges:
+            return books.scheduled(replace(asked, lines=lines, charges=charges), balances, left, at)
+    return None
+
+
+def _true_up(books: Books, items: set[str | None], left: dict[str, Fraction], at: datetime) -> Bill | None:
+    """Return what is missing now, if all usage that counts is final."""
+    balances, contracts = books.balances(at), books.contracts(at)
+    for balance in balances:
+        for item, segment in true_up_of(balance):
+            until = counts_until(contracts, balance, segment)
+            if item.id in items and (until is None or (until <= at and _is_final(books, contracts, balance, until))):
+                invoiced = books.invoiced() - items
+                [made] = true_ups(books.tenant, contracts, [balance], invoiced, left)
+                return made
+    return None
+
+
+def _is_final(books: Books, contracts: list[Contract], balance: Balance, until: datetime) -> bool:
+    """Whether all usage is on final invoices that a promise may count: not on a void one that waits to be made anew."""
+    final = {(bill.contract_id, bill.start) for bill in books.final if bill.type == "USAGE" and not bill.void}
+    return all(
+        (contract.id, start) in final
+        for contract in contracts
+        if reaches(balance, contract)
+        for start, end in periods(contract, until)
+        if start < until
+    )
+
+
+def settle_again(books: Books, contract_id: str, at: datetime) -> None:
+    """Settle once more what rolled over from a contract.
+
+    As much as the new contract has not used comes back, and rolls over again as far as the fraction allows.
+    """
+    if all(each.renews != contract_id for each in books.contracts(at)):
+        return
+    balances, left = books.balances(at), books.left(at)
+    by_segment = {segment.id: (each, segment) for each in balances for segment in each.segments}
+    for number, each in enumerate(books.rolled):
+        if each.from_contract == contract_id:
+            [new] = each.balance.segments
+            old, segment = by_segment[each.segment_id]
+            unused = left[new.id]
+            used = each.amount - unused
+            most = exact(old.rollover or "0") * exact(segment.amount)
+            now = used + max(Fraction(0), min(most - used, left[segment.id] + unused))
+            books.rolled[number] = each.holding(now)
+    settled = {each.segment_id for each in books.rolled}
+    if all((contract_id, start) in books.over() for start in _starts(books, contract_id, at)):
+        for contract in books.contracts(at):
+            if contract.renews == contract_id and contract.starting_at <= at:
+                new_ones: list[Rolled] = rolls_over(contract, balances, left)
+                books.rolled += [replace(one, settled_at=at) for one in new_ones if one.segment_id not in settled]
+
+
+def _starts(books: Books, contract_id: str, at: datetime) -> list[datetime]:
+    [contract] = [each for each in books.contracts(at) if each.id == contract_id]
+    return [start for start, _ in periods(contract, at)]
