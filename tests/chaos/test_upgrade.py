@@ -29,7 +29,9 @@ MIXED_SECONDS = sized(3.0, 30.0)
 def before(tmp_path: Path) -> Path:
     """Return the folder of the package as it was before the newest migration: the version that is upgraded."""
     newest = max((ROOT / MIGRATIONS).glob("*.sql")).relative_to(ROOT)
-    added = git("log", "--diff-filter=A", "--format=%H", "-1", "--", str(newest)).decode().strip()
+    added = (
+        git("log", "-m", "--first-parent", "--diff-filter=A", "--format=%H", "-1", "--", str(newest)).decode().strip()
+    )
     version = f"{added}^" if added else "HEAD"
     with tarfile.open(fileobj=io.BytesIO(git("archive", version, "src"))) as archive:
         archive.extractall(tmp_path, filter="data")

@@ -67,12 +67,14 @@ class Real:
         self.rolled: list[tuple[datetime, Balance]] = []
         """What rolled over for good, and when that was settled."""
         self.rolling: list[Rollover] = []
+        self.standing = self._account(build.MADE)
+        """The account for which drafts were made last."""
         self.names: dict[str, str] = {}
         """Our ids of what rolled over → Winkel's."""
 
     def drafts(self, at: datetime) -> list[Draft]:
         """Return all drafts; `rolling` is what rolls over by them."""
-        account = self._account(at)
+        account = self.standing = self._account(at)
         usage: dict[str, list[HourUsage]] = defaultdict(list)
         for need in needs(account, at):
             usage[need.key] += self._rows(need, at)
@@ -85,7 +87,8 @@ class Real:
         due = [each for each in found if due_at(each, self.case.grace) <= until]
         for draft in due:
             self._keep(draft, due_at(draft, self.case.grace))
-        for each in settled(self.rolling, [draft for draft in found if due_at(draft, self.case.grace) > until]):
+        still = [draft for draft in found if due_at(draft, self.case.grace) > until]
+        for each in settled(self.standing, self.rolling, still):
             self.posted.append(each.entry)
             self.rolled.append((until, each.balance))
         return [self.bills[each.invoice.id] for each in due]
