@@ -28,42 +28,46 @@ class SeriesIds:
 
     def __init__(self, limit: int = 500_000) -> None:
         self._stored: dict[Family, dict[GroupKey, bytes]] = {}
-        self._new: dict[tuple[Family, GroupKey], tuple[bytes, Series]] = {}
+        self._new: dict[Family, dict[GroupKey, tuple[bytes, Series]]] = {}
         self._count = 0
         self._limit = limit
 
     def ids(self, family: Family, keys: Sequence[GroupKey]) -> list[bytes]:
         """Return the ids of some series, remembering as new those that are not known to be stored."""
-        stored = self._stored.setdefault(family, {})
-        return [stored.get(key) or self._meet(family, key) for key in keys]
-
-    def _meet(self, family: Family, key: GroupKey) -> bytes:
-        if (family, key) not in self._new:
-            tenant_id, metric_id, group_key, kind = family
-            series = Series(metric_id, key[0], group_key, key[1], kind)
-            self._new[family, key] = series.id(tenant_id), series
-        return self._new[family, key][0]
+        stored, new = self._stored.setdefault(family, {}), self._new.setdefault(family, {})
+        return [stored.get(key) or _met(new, family, key) for key in keys]
 
     def new(self) -> list[tuple[int, bytes, Series]]:
         """Return (tenant, id, series) of those that are yet to be stored, in the order of their ids.
 
         One order for all workers: two that store the same series then wait for each other, but never in a circle.
         """
-        return sorted(((family[0], *made) for (family, _), made in self._new.items()), key=lambda each: each[:2])
+        made = ((family[0], *each) for family, some in self._new.items() for each in some.values())
+        return sorted(made, key=lambda each: each[:2])
 
     def stored(self) -> None:
         """Note that the new ones are committed."""
-        self._count += len(self._new)
+        count = sum(map(len, self._new.values()))
+        self._count += count
         if self._count > self._limit:
             self._stored.clear()
-            self._count = len(self._new)
-        for (family, key), (series_id, _) in self._new.items():
-            self._stored.setdefault(family, {})[key] = series_id
+            self._count = count
+        for family, some in self._new.items():
+            self._stored.setdefault(family, {}).update((key, series_id) for key, (series_id, _) in some.items())
         self._new.clear()
 
     def forget(self) -> None:
         """Note that the new ones are not committed."""
         self._new.clear()
+
+
+def _met(new: dict[GroupKey, tuple[bytes, Series]], family: Family, key: GroupKey) -> bytes:
+    """Return the id of a series that is not known to be stored; it is among the new ones then."""
+    if key not in new:
+        tenant_id, metric_id, group_key, kind = family
+        series = Series(metric_id, key[0], group_key, key[1], kind)
+        new[key] = series.id(tenant_id), series
+    return new[key][0]
 
 
 class Groups(Struct, frozen=True):
