@@ -135,8 +135,8 @@ async def test_offsets_without_a_record_are_passed(log: KafkaLog) -> None:
 
 async def test_what_waits_for_a_reader_is_bounded(log: KafkaLog, monkeypatch: pytest.MonkeyPatch) -> None:
     """A partition that nobody reads on is paused; the others go on, and nothing is missing afterwards."""
-    for name in ("AHEAD_BYTES", "LEAST_BYTES"):
-        monkeypatch.setattr(fetcher, name, 1_000_000)
+    monkeypatch.setattr(fetcher, "LEAST_BYTES", 1_000_000)
+    monkeypatch.setattr(fetcher.Fetcher, "ahead_bytes", 1_000_000)
     data = b"z" * 100_000
     for _ in range(10):
         await log.append([new(0, data) for _ in range(10)])

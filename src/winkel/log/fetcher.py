@@ -73,6 +73,8 @@ class Fetcher:
     # A transaction of somebody else that hangs must not stop us; `bounds` counts the same way.
     isolation = "read_uncommitted"
     at_once = MESSAGES_AT_ONCE
+    ahead_bytes = AHEAD_BYTES
+    ahead_events = AHEAD_EVENTS
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
@@ -145,7 +147,7 @@ class Fetcher:
         return found[-1].next_offset >= fetched.ends
 
     def _bytes_each(self) -> int:
-        return max(LEAST_BYTES, AHEAD_BYTES // max(1, len(self._fetched)))
+        return max(LEAST_BYTES, self.ahead_bytes // max(1, len(self._fetched)))
 
     async def _change(self, partition: int, seconds: float) -> None:
         """Wait until something has happened to a partition, at most so long."""
@@ -217,7 +219,7 @@ class Fetcher:
 
     def _full(self) -> tuple[list[int], list[int]]:
         """Return the partitions to pause and those to resume."""
-        size, events = self._bytes_each(), max(1, AHEAD_EVENTS // max(1, len(self._fetched)))
+        size, events = self._bytes_each(), max(1, self.ahead_events // max(1, len(self._fetched)))
         pause, resume = [], []
         for partition, fetched in self._fetched.items():
             fill = max(fetched.buffer.bytes / size, fetched.buffer.events / events)

@@ -28,6 +28,11 @@ MESSAGES_AT_ONCE = 10_000
 MESSAGES_MAX = 2_000
 """The most messages of a record: with fewer, what is done for each record counts; more do not fit a core's cache."""
 
+AHEAD_BYTES = 12 * 1024 * 1024
+"""How many bytes may wait for their readers: what waits longer has left the processor's cache when it is decoded."""
+AHEAD_EVENTS = 60_000
+"""How many events may."""
+
 
 class EventTopic(KafkaLog):
     """A `Log` over a topic of plain events, all of one tenant. Make it with `of`."""
@@ -102,6 +107,7 @@ class EventFetcher(Fetcher):
 
     isolation = "read_committed"  # what a transaction of the producers took back never happened
     at_once = MESSAGES_AT_ONCE
+    ahead_bytes, ahead_events = AHEAD_BYTES, AHEAD_EVENTS
 
     def __init__(self, broker: Broker, tenant_id: int) -> None:
         self._tenant_id = tenant_id
