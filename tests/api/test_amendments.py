@@ -151,6 +151,10 @@ async def test_what_an_edit_refuses_an_amendment_refuses(acme):
     await acme.refused(body, "there is no product", "`$.credits[1].product_id`")
     service = {**terms["professional_services"][0], "product_id": acme.fixed}
     await acme.refused({"professional_services": [service]}, "`$.professional_services[0].product_id`")
+    rate = {"rate_type": "FLAT", "price": 1, "credit_type_id": ABSENT}
+    override = {"product_id": acme.tokens, "type": "OVERWRITE", "overwrite_rate": rate, "starting_at": json(at(2026))}
+    where = "`$.overrides[0].overwrite_rate.credit_type_id`"
+    await acme.refused({"overrides": [override]}, "there is no pricing unit", where)
     await acme.refused({}, "asks for no change")
     good = {"credits": json(terms["credits"])}
     for start in (at(2025, 12), at(2027)):

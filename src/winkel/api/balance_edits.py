@@ -20,7 +20,7 @@ from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, RateSide,
 from winkel.model.credit_type import is_custom
 from winkel.model.ledger import EntryKind, LedgerEntry
 from winkel.model.money import ZERO, total
-from winkel.model.product import Product
+from winkel.model.product import Product, ProductType
 
 T = TypeVar("T")
 
@@ -144,7 +144,7 @@ def edited(balance: Balance, asked: CreditEdit, known: Mapping[str, Product], se
         where = f"{place}.invoice_schedule"
         made = structs.replace(made, invoice_schedule=_invoicing(made, asked.invoice_schedule, settled, where))
     if asked.product_id is not UNSET:
-        terms.fixed_product(made.product_id, known, f"{place}.product_id")
+        terms.product_of(ProductType.FIXED, made.product_id, known, f"{place}.product_id")
     terms.check_targets(made, known, place)
     scheduled = (made.segments, made.invoice_schedule) != (balance.segments, balance.invoice_schedule)
     if made.type is BalanceType.POSTPAID and scheduled:

@@ -8,6 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from winkel.api import fields
+from winkel.api.terms import product_of
 from winkel.model.money import plain
 from winkel.model.pro_service import ProService
 from winkel.model.product import Product, ProductType
@@ -45,16 +46,9 @@ def product_ids(asked: Sequence[ProServiceIn]) -> set[str]:
 
 def pro_service(asked: ProServiceIn, known: Mapping[str, Product], place: str) -> ProService:
     """Return the service. Raises `InvalidError` unless it names a PRO_SERVICE product, and amounts that are amounts."""
-    product = known.get(str(asked.product_id))
-    if product is None:
-        fields.refuse(f"there is no product {asked.product_id}", f"{place}.product_id")
-    if product.type is not ProductType.PRO_SERVICE:
-        fields.refuse(f"needs a PRO_SERVICE product, but this one is {product.type}", f"{place}.product_id")
-    if product.archived_at is not None:
-        fields.refuse("this product is archived", f"{place}.product_id")
     return ProService(
         id=str(uuid.uuid4()),
-        product_id=product.id,
+        product_id=product_of(ProductType.PRO_SERVICE, asked.product_id, known, f"{place}.product_id").id,
         unit_price=fields.number(asked.unit_price, f"{place}.unit_price"),
         quantity=fields.number(asked.quantity, f"{place}.quantity"),
         max_amount=fields.number(asked.max_amount, f"{place}.max_amount"),

@@ -13,7 +13,7 @@ from winkel.api.balance_views import InvoiceScheduleView, invoicing
 from winkel.api.schedules import InvoiceScheduleIn
 from winkel.api.wire import Ref
 from winkel.model.contract import Contract, Discount, ScheduledCharge
-from winkel.model.product import Product
+from winkel.model.product import Product, ProductType
 
 
 class ScheduledChargeIn(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -50,7 +50,7 @@ def scheduled_charge(asked: ScheduledChargeIn, known: Mapping[str, Product], pla
 
 def dated(asked: ScheduledChargeIn, known: Mapping[str, Product], place: str) -> dict[str, Any]:
     """Return the fields of a charge or a discount. Raises `InvalidError` as `scheduled_charge` does."""
-    product = terms.fixed_product(asked.product_id, known, f"{place}.product_id")
+    product = terms.product_of(ProductType.FIXED, asked.product_id, known, f"{place}.product_id")
     return {
         "id": str(uuid.uuid4()),
         "product_id": product.id,

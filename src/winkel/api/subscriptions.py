@@ -11,6 +11,7 @@ from uuid import UUID
 from msgspec import Meta, Struct, structs
 
 from winkel.api import fields
+from winkel.api.terms import product_of
 from winkel.api.wire import Ref
 from winkel.bill.subscription import periods
 from winkel.model.contract import Contract
@@ -214,13 +215,7 @@ def subscription(
 
 def _product(asked: SubscriptionRateIn, known: Mapping[str, Product], rates: Sequence[Rate], place: str) -> Product:
     """Return the product. Raises `InvalidError` unless it is of the right type and has such a rate on the card."""
-    product = known.get(str(asked.product_id))
-    if product is None:
-        fields.refuse(f"there is no product {asked.product_id}", f"{place}.product_id")
-    if product.type is not ProductType.SUBSCRIPTION:
-        fields.refuse(f"must name a SUBSCRIPTION product; this one is {product.type}", f"{place}.product_id")
-    if product.archived_at is not None:
-        fields.refuse("this product is archived", f"{place}.product_id")
+    product = product_of(ProductType.SUBSCRIPTION, asked.product_id, known, f"{place}.product_id")
     if not any((each.product_id, each.billing_frequency) == (product.id, asked.billing_frequency) for each in rates):
         message = f"the contract's rate card has no {asked.billing_frequency} rate of this product"
         fields.refuse(message, f"{place}.billing_frequency")

@@ -232,7 +232,7 @@ class Paying(Protocol):
 
 def check_products(asked: Paying, known: Mapping[str, Product], place: str) -> None:
     """Raise `InvalidError` unless all products are there, and the balance's own is a FIXED one."""
-    fixed_product(asked.product_id, known, f"{place}.product_id")
+    product_of(ProductType.FIXED, asked.product_id, known, f"{place}.product_id")
     check_targets(asked, known, place)
 
 
@@ -247,13 +247,13 @@ def check_targets(asked: Paying, known: Mapping[str, Product], place: str) -> No
         _check_specifier(spec, known, f"{place}.specifiers[{index}]")
 
 
-def fixed_product(product_id: object, known: Mapping[str, Product], place: str) -> Product:
-    """Return the product in whose name something is asked for. Raises `InvalidError` unless it is a FIXED one."""
+def product_of(kind: ProductType, product_id: object, known: Mapping[str, Product], place: str) -> Product:
+    """Return the product that a term names. Raises `InvalidError` unless it is of this type and not archived."""
     product = known.get(str(product_id))
     if product is None:
         fields.refuse(f"there is no product {product_id}", place)
-    if product.type is not ProductType.FIXED:
-        fields.refuse(f"needs a FIXED product, but this one is {product.type}", place)
+    if product.type is not kind:
+        fields.refuse(f"needs a {kind} product, but this one is {product.type}", place)
     if product.archived_at is not None:
         fields.refuse("this product is archived", place)
     return product
