@@ -1,7 +1,6 @@
 """winkel up: start, refusals, stop, and survival."""
 
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -44,11 +43,7 @@ def test_it_starts_answers_refuses_a_second_start_and_stops(folder: Path) -> Non
         assert str(winkel.process.pid) in second.stderr
         assert "Traceback" not in second.stderr
 
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert winkel.stop() == 0
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        assert cpu < 8, "start and stop fit into 5 s on two idle cores"
         assert winkel.left_over() == []
         assert not (winkel.folder / "run.json").exists()
 
