@@ -135,7 +135,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tell the figures of the chaos tests, and keep them for the report."""
     reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, [])]
     run = figures.from_reports(reports)
-    if any(each.test.startswith("tests/chaos/") for each in run.tests):
+    if run.tests and (figures.FULL or any(each.test.startswith("tests/chaos/") for each in run.tests)):
         figures.keep(run)
         terminalreporter.section("chaos")
         terminalreporter.write_line("\n".join(figures.lines(run)))

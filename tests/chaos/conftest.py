@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from chaos import figures
 from chaos.figures import PROPERTY, Told
 
 _told = pytest.StashKey[list[Told]]()
@@ -29,6 +30,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     if call.when == "call":
         report.user_properties += [(PROPERTY, msgspec.json.encode(each).decode()) for each in item.stash.get(_told, [])]
+        if figures.FULL and _told in item.stash:
+            figures.keep(figures.from_reports([report]))
     return report
 
 

@@ -1,4 +1,8 @@
-"""What the chaos tests measure: told at the end of the run, and kept for the report."""
+"""What the chaos tests measure: told at the end of the run, and kept for the report.
+
+In full size, which takes hours, each test is kept as soon as it has ended, in the place of its last full run: who is
+interrupted carries on with the files that are missing.
+"""
 
 import os
 from datetime import UTC, datetime
@@ -8,7 +12,6 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-KEPT = Path(__file__).parents[2] / ".cache" / "chaos" / "run.json"
 PROPERTY = "chaos"
 ELSEWHERE = {
     "tests/api/test_poison.py": (12, "poison: events and records that cannot be read"),
@@ -16,6 +19,7 @@ ELSEWHERE = {
 }
 """Rows whose tests tell nothing but whether they passed, by file."""
 FULL = os.environ.get("WINKEL_CHAOS") == "full"
+KEPT = Path(__file__).parents[2] / ".cache" / "chaos" / ("full.json" if FULL else "ci.json")
 T = TypeVar("T")
 
 
@@ -55,6 +59,8 @@ class Told(Struct):
     notes: list[str] = []
     outcome: str = ""
     seconds: float = 0.0
+    at: datetime | None = None
+    """When the test ended."""
 
     def tell(
         self, name: str, value: float, unit: str = "", *, most: float | None = None, least: float | None = None
@@ -75,9 +81,8 @@ class Told(Struct):
 
 
 class Run(Struct):
-    """All of one run."""
+    """All of one run; of full size, the last run of each test."""
 
-    at: datetime
     full: bool
     machine: str
     tests: list[Told] = []
@@ -91,10 +96,14 @@ def from_reports(reports: list[Any]) -> Run:
             if name == PROPERTY:
                 each = msgspec.json.decode(value, type=Told)
                 each.test, each.outcome, each.seconds = report.nodeid, report.outcome, report.duration
+                each.at = datetime.fromtimestamp(report.stop, UTC)
                 told.append(each)
     told += [each for file in ELSEWHERE for each in _elsewhere(file, reports)]
-    told.sort(key=lambda each: (each.row, each.test))
-    return Run(datetime.now(UTC), FULL, f"{os.cpu_count()} cores", told)
+    return Run(FULL, f"{os.cpu_count()} cores", _sorted(told))
+
+
+def _sorted(told: list[Told]) -> list[Told]:
+    return sorted(told, key=lambda each: (each.row, each.test, each.title))
 
 
 def _elsewhere(file: str, reports: list[Any]) -> list[Told]:
@@ -106,12 +115,17 @@ def _elsewhere(file: str, reports: list[Any]) -> list[Told]:
     counts = [Figure("cases", len(ours), ""), Figure("passed", passed, "")]
     outcome, seconds = "passed" if passed == len(ours) else "failed", sum(each.duration for each in ours)
     row, title = ELSEWHERE[file]
-    return [Told(row, title, test=file, figures=counts, outcome=outcome, seconds=seconds)]
+    ended = datetime.fromtimestamp(max(each.stop for each in ours), UTC)
+    return [Told(row, title, test=file, figures=counts, outcome=outcome, seconds=seconds, at=ended)]
 
 
 def keep(run: Run) -> None:
-    """Write a run for the report."""
+    """Write a run for the report; in full size, beside what other tests have told before."""
     KEPT.parent.mkdir(parents=True, exist_ok=True)
+    if FULL and KEPT.exists():
+        again = {each.test for each in run.tests}
+        before = [each for each in msgspec.json.decode(KEPT.read_bytes(), type=Run).tests if each.test not in again]
+        run = msgspec.structs.replace(run, tests=_sorted([*before, *run.tests]))
     KEPT.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1))
 
 
