@@ -46,7 +46,7 @@ sim: $(READY)  ## price a million random contracts twice, by Winkel and by a slo
 ROWS ?= tests/chaos tests/api/test_poison.py
 chaos: $(READY)  ## kill, freeze and fill everything in full size, hours; ROWS=tests/chaos/test_kill.py for a part; writes docs/reports/chaos.md
 	WINKEL_CHAOS=full $(BIN)/python -m pytest $(ROWS); failed=$$?; \
-		WINKEL_CHAOS=full PYTHONPATH=tests $(BIN)/python -m chaos.report && exit $$failed
+		PYTHONPATH=tests $(BIN)/python -m chaos.report && exit $$failed
 
 lock: $(READY)  ## pin the newest versions that pyproject.toml allows
 	$(BIN)/python -m pip install --quiet uv

@@ -1,7 +1,7 @@
 """What the chaos tests measure: told at the end of the run, and kept for the report.
 
-In full size, which takes hours, each test is kept as soon as it has ended, in the place of its last full run: who is
-interrupted carries on with the files that are missing.
+In full size, which takes hours, each test is kept as soon as it has ended, in the place of what it told before: who is
+interrupted carries on with the files that are missing. What was told in full size is not replaced by a small run.
 """
 
 import os
@@ -19,7 +19,7 @@ ELSEWHERE = {
 }
 """Rows whose tests tell nothing but whether they passed, by file."""
 FULL = os.environ.get("WINKEL_CHAOS") == "full"
-KEPT = Path(__file__).parents[2] / ".cache" / "chaos" / ("full.json" if FULL else "ci.json")
+KEPT = Path(__file__).parents[2] / ".cache" / "chaos" / "run.json"
 T = TypeVar("T")
 
 
@@ -61,6 +61,7 @@ class Told(Struct):
     seconds: float = 0.0
     at: datetime | None = None
     """When the test ended."""
+    full: bool = FULL
 
     def tell(
         self, name: str, value: float, unit: str = "", *, most: float | None = None, least: float | None = None
@@ -81,9 +82,8 @@ class Told(Struct):
 
 
 class Run(Struct):
-    """All of one run; of full size, the last run of each test."""
+    """What tests told: of one run, or of the last run of each."""
 
-    full: bool
     machine: str
     tests: list[Told] = []
 
@@ -99,7 +99,7 @@ def from_reports(reports: list[Any]) -> Run:
                 each.at = datetime.fromtimestamp(report.stop, UTC)
                 told.append(each)
     told += [each for file in ELSEWHERE for each in _elsewhere(file, reports)]
-    return Run(FULL, f"{os.cpu_count()} cores", _sorted(told))
+    return Run(f"{os.cpu_count()} cores", _sorted(told))
 
 
 def _sorted(told: list[Told]) -> list[Told]:
@@ -120,12 +120,14 @@ def _elsewhere(file: str, reports: list[Any]) -> list[Told]:
 
 
 def keep(run: Run) -> None:
-    """Write a run for the report; in full size, beside what other tests have told before."""
+    """Write a run for the report, beside what other tests have told before."""
     KEPT.parent.mkdir(parents=True, exist_ok=True)
-    if FULL and KEPT.exists():
-        again = {each.test for each in run.tests}
-        before = [each for each in msgspec.json.decode(KEPT.read_bytes(), type=Run).tests if each.test not in again]
-        run = msgspec.structs.replace(run, tests=_sorted([*before, *run.tests]))
+    before = msgspec.json.decode(KEPT.read_bytes(), type=Run).tests if KEPT.exists() else []
+    told = {(each.test, each.title): each for each in before}
+    for each in run.tests:
+        if each.full or (each.test, each.title) not in told or not told[each.test, each.title].full:
+            told[each.test, each.title] = each
+    run = msgspec.structs.replace(run, tests=_sorted(list(told.values())))
     KEPT.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1))
 
 

@@ -1,6 +1,6 @@
 """Writes docs/reports/chaos.md from what the last run of the chaos tests told, with a plot for every curve.
 
-PYTHONPATH=tests python -m chaos.report; with WINKEL_CHAOS=full, from what they told in full size.
+PYTHONPATH=tests python -m chaos.report
 """
 
 import re
@@ -19,7 +19,8 @@ mpl.rcParams["svg.hashsalt"] = "winkel"  # ids in a drawing follow from it, so t
 FOLDER = Path(__file__).parents[2] / "docs" / "reports"
 _HEAD = """# Chaos: what was killed, and what was counted
 
-Written by {command} on {machine}, {size} sizes. Every figure is of the test's last run; the table says when it ended.
+Written by `PYTHONPATH=tests python -m chaos.report`, which `make chaos` ends with, on {machine}. Every figure is of the
+last run of its test: the table says when that ended, and whether it had the full size or the small one of `make test`.
 Clients send unique events with retries, repeats on purpose, late ones and early ones to real processes over a real
 PostgreSQL and a real Kafka. Afterwards usage over HTTP, the meter's books and the log itself are compared with what was
 acknowledged: exact sums by customer, and a chain of SHA-256 for each customer and partition. A test fails when one
@@ -42,9 +43,7 @@ def main() -> None:
 
 def markdown(run: Run) -> str:
     """Return the page; its plots are written beside it."""
-    small = "CI", "`PYTHONPATH=tests python -m chaos.report` after `make test`"
-    size, command = ("full", "`make chaos`") if run.full else small
-    lines = [_HEAD.format(machine=run.machine, size=size, command=command), *_summary(run)]
+    lines = [_HEAD.format(machine=run.machine), *_summary(run)]
     for index, told in enumerate(run.tests):
         lines += ["", f"## {told.row}. {told.title}", "", f"`{told.test}`: {told.outcome} in {told.seconds:.0f} s.", ""]
         lines += _table(told)
@@ -58,9 +57,10 @@ def markdown(run: Run) -> str:
 
 def _summary(run: Run) -> list[str]:
     failed = [each for each in run.tests if each.outcome != "passed"]
-    lines = ["| Row | Test | Outcome | Seconds | Ended, UTC |", "|---|---|---|---|---|"]
+    lines = ["| Row | Test | Size | Outcome | Seconds | Ended, UTC |", "|---|---|---|---|---|---|"]
     lines += [
-        f"| {each.row} | {each.title} | {each.outcome} | {each.seconds:.0f} | {each.at:%Y-%m-%d %H:%M} |"
+        f"| {each.row} | {each.title} | {'full' if each.full else 'small'} | {each.outcome} | {each.seconds:.0f} "
+        f"| {each.at:%Y-%m-%d %H:%M} |"
         for each in run.tests
     ]
     return [f"**{len(run.tests) - len(failed)} of {len(run.tests)} passed.**", "", *lines]
