@@ -1,7 +1,7 @@
 """Turns metered hours into quantities that add up: what a billing period consumed, hour by hour and group by group."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from operator import attrgetter
 from typing import assert_never
@@ -20,12 +20,19 @@ def quantities(
     `keep` those of its names that matter: groups that differ in others are merged, as are the customer's keys.
     COUNT and SUM give sums; MAX, LATEST and UNIQUE what each hour adds to the period (metronome-api.md §4.2).
     """
-    places = [(index, name) for index, name in enumerate(names) if name in keep]
+    rows = _by_group(usage, [(index, name) for index, name in enumerate(names) if name in keep])
+    ordered = sorted(rows, key=lambda group: tuple((value is not None, value or "") for _, value in group))
+    return {group: _increments(aggregation, sorted(rows[group], key=attrgetter("hour"))) for group in ordered}
+
+
+def _by_group(usage: Sequence[HourUsage], places: Sequence[tuple[int, str]]) -> Mapping[Group, Sequence[HourUsage]]:
+    """Return the rows apart by the values that stand at these places, which have names."""
+    if not places:
+        return {(): usage} if usage else {}
     rows: dict[Group, list[HourUsage]] = defaultdict(list)
     for row in usage:
         rows[tuple([(name, row.group_values[index]) for index, name in places])].append(row)
-    ordered = sorted(rows, key=lambda group: tuple((value is not None, value or "") for _, value in group))
-    return {group: _increments(aggregation, sorted(rows[group], key=attrgetter("hour"))) for group in ordered}
+    return rows
 
 
 def _increments(aggregation: Aggregation, rows: list[HourUsage]) -> Hours:

@@ -98,10 +98,11 @@ def rate(offer: Offer, metered: Callable[[Term], Mapping[Group, Hours]], prices:
             combination = _combination(term.state, group)
             if combination is None:
                 continue
+            counter = counters[frozenset(group)]
             for part, current in term.rates.get(combination, ()):
                 use = _use(offer.product, term.state, group, current)
                 for piece, agreed in prices(current, use, part):
-                    before, after = counters[frozenset(group)].advance(term.state, _within(hours, piece))
+                    before, after = counter.advance(term.state, _within(hours, piece))
                     if before != after or not term.kept:
                         found += charges(
                             ProductType.USAGE, term.state.name, use, agreed, current.price, piece,
