@@ -135,6 +135,7 @@ async def test_the_postgres_log_is_watched(owner: Connection, database_url: str)
     log = await PostgresLog.open(database_url, 2)
     try:
         await log.append([record(), record(1)])
+        await owner.execute("SELECT make_log_day((now() AT TIME ZONE 'UTC')::date - 1)")  # it may be just past midnight
         await owner.execute("UPDATE log_record SET appended_at = appended_at - interval '30 minutes'")
         looking = watcher(owner, log, limit=600)
         await looking.look()
