@@ -75,7 +75,11 @@ def test_the_image_holds_what_is_pinned_and_runs_without_rights() -> None:
     text = (DEPLOY / "Dockerfile").read_text()
     for line in re.findall(r"pip install .*", text):
         assert "--constraint requirements.lock" in line
-    assert re.search(r"^USER 10001", text, re.MULTILINE)
+    assert re.search(r"^USER 10001:10001$", text, re.MULTILINE)
+    assert "groupadd --system --gid 10001 " in text
+    assert "useradd --system --uid 10001 --gid winkel " in text
+    pods = (DEPLOY / "helm" / "winkel" / "templates" / "_helpers.tpl").read_text()
+    assert re.findall(r"(?:runAs|fs)(?:User|Group): (\d+)", pods) == ["10001"] * 3
     sources = {word for line in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE) for word in line.split()}
     allowed = set(re.findall(r"^!(\S+)", (DEPLOY / "Dockerfile.dockerignore").read_text(), re.MULTILINE))
     assert sources == allowed
