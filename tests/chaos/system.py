@@ -357,7 +357,7 @@ class System:
         return "\n".join(f"── {name}\n{self.tail(name)}" for name in [*self.roles, "postgres"])
 
     @staticmethod
-    def wait_until(condition: Callable[[], Any], seconds: float = 30) -> float:
+    def wait_until(condition: Callable[[], Any], seconds: float = 60) -> float:
         """Wait until the condition holds; return the seconds it took. A database that is down is waited for too."""
         began = time.monotonic()
         while True:

@@ -56,7 +56,7 @@ async def supervisor(tmp_path: Path) -> AsyncIterator[tuple[Supervisor, Meters, 
     await found.stop(asyncio.Event())
 
 
-async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come to pass"

@@ -19,7 +19,7 @@ def up(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]
     """Run `winkel up` where it is expected to refuse."""
     command = [sys.executable, "-m", "winkel", "up", *arguments]
     return subprocess.run(
-        command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=30, check=False
+        command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60, check=False
     )
 
 
@@ -27,7 +27,7 @@ def opens(winkel: Running, token: str) -> bool:
     """Whether the API lets the token in."""
     request = urllib.request.Request(f"{winkel.url}/v1/customers", headers={"authorization": f"Bearer {token}"})
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status == 200
     except urllib.error.HTTPError:
         return False
@@ -69,7 +69,7 @@ def test_whatever_is_killed_is_started_again(winkel: Running) -> None:
 def test_a_killed_gateway_refuses_nobody(winkel: Running) -> None:
     """Who connects while the gateway is being restarted waits, and is answered."""
     url, old = winkel.url, winkel.kill("gateway")
-    with urllib.request.urlopen(url + "/healthz", timeout=20) as answer:
+    with urllib.request.urlopen(url + "/healthz", timeout=60) as answer:
         assert answer.status == 200
     assert winkel.pids["gateway"] != old
 

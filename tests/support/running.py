@@ -124,14 +124,14 @@ class Running:
             self.process.wait(10)
         return pid
 
-    def wait_for_restart(self, name: str, old: int, seconds: float = 20) -> int:
+    def wait_for_restart(self, name: str, old: int, seconds: float = 60) -> int:
         """Wait until something killed is back under another process id; return that."""
         self.wait_until(lambda: self.pids[name] not in (None, old), seconds)
         pid = self.pids[name]
         assert pid is not None
         return pid
 
-    def stop(self, seconds: float = 30) -> int:
+    def stop(self, seconds: float = 60) -> int:
         """Stop it with SIGTERM; return its exit code."""
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(seconds)
@@ -163,7 +163,7 @@ class Running:
             self.process.stdin.close()
 
     @staticmethod
-    def wait_until(condition: Any, seconds: float = 20) -> None:
+    def wait_until(condition: Any, seconds: float = 60) -> None:
         """Wait until the condition holds; raise TimeoutError when it does not in time."""
         until = time.monotonic() + seconds
         while not condition():
