@@ -12,6 +12,7 @@ from winkel.model import (
     commit,
     contract,
     customer,
+    hierarchy,
     ledger,
     metric,
     money,
@@ -210,7 +211,24 @@ def contract_of(each: world.Contract) -> contract.Contract:
         recurring_balances=tuple(map(recurring_of, each.recurring)),
         transition=each.renews and contract.Transition(contract.TransitionType.RENEWAL, each.renews),
         subscriptions=tuple(map(subscription_of, each.subscriptions)),
+        as_child=each.parent and child_of(each.parent),
+        consolidation=hierarchy.Consolidation.CONCATENATE if each.consolidates else None,
     )
+
+
+def child_of(parent: world.Parent) -> hierarchy.AsChild:
+    """Return the place of a child contract."""
+    behavior = hierarchy.StatementBehavior
+    return hierarchy.AsChild(
+        hierarchy.ContractRef(parent.customer_id, parent.contract_id),
+        hierarchy.Payer.PARENT if parent.pays else hierarchy.Payer.SELF,
+        behavior.CONSOLIDATE if parent.joins else behavior.SEPARATE,
+    )
+
+
+def access_of(each: world.Balance | world.Recurring) -> hierarchy.ChildAccess | None:
+    """Return for which children of its contract a balance is too."""
+    return each.child_access and hierarchy.ChildAccess(hierarchy.AccessTo(each.child_access), each.child_ids)
 
 
 def _dated(each: world.ScheduledCharge) -> dict[str, Any]:
@@ -272,6 +290,7 @@ def recurring_of(each: world.Recurring) -> recurring.RecurringBalance:
         access_rounding=each.rounding and _rounding(each.rounding),
         invoice_rounding=each.asked_rounding and _rounding(each.asked_rounding),
         rate_type=commit.RateSide(each.rate_type),
+        child_access=access_of(each),
         name=each.name,
         applicable_product_ids=each.product_ids,
         applicable_product_tags=each.tags,
@@ -376,6 +395,7 @@ def balance_of(each: world.Balance) -> commit.Balance:
         invoice_contract_id=each.invoice_contract_id,
         rollover_fraction=each.rollover and Decimal(each.rollover),
         rate_type=commit.RateSide(each.rate_type),
+        child_access=access_of(each),
     )
 
 

@@ -20,13 +20,25 @@ from winkel.model.price import Flat, Percentage, Price, Tiered
 from winkel.model.usage import HourUsage
 
 
-def bill_of(invoice: Invoice) -> Bill:
-    """Return an invoice in the oracle's words."""
-    usage = invoice.type is InvoiceType.USAGE
+def bill_of(invoice: Invoice, starts: Mapping[str, datetime] | None = None) -> Bill:
+    """Return an invoice in the oracle's words. `starts` are those of statements that a consolidated one may copy."""
+    usage = invoice.type is not InvoiceType.SCHEDULED
     start = invoice.start if usage else invoice.issued_at
     assert start is not None
     lines = tuple(_line(each, invoice.credit_type_id) for each in invoice.line_items)
-    found = Bill(invoice.contract_id, str(invoice.type), start, invoice.end, currency(invoice.credit_type_id), lines)
+    found = Bill(
+        invoice.contract_id,
+        str(invoice.type),
+        start,
+        invoice.end,
+        currency(invoice.credit_type_id),
+        lines,
+        customer_id=invoice.customer_id,
+        payer=invoice.payer.contract_id if invoice.payer else invoice.contract_id,
+        constituents=frozenset(
+            (each.contract_id, (starts or {})[each.invoice_id]) for each in invoice.constituent_invoices
+        ),
+    )
     assert found.total == Fraction(invoice.total), "lines sum to the total"
     return found
 
@@ -58,12 +70,13 @@ def _line(line: LineItem, invoiced_in: str) -> Line:
         prorated=line.is_prorated,
         unit=None if line.credit_type_id == invoiced_in else currency(line.credit_type_id),
         promised=line.type is LineType.APPLIED and line.balance_type == "POSTPAID",
+        origin=line.origin and line.origin.contract_id,
     )
 
 
 def _item_id(line: LineItem) -> str | None:
     """Return what was asked for, of a subscription by its id and a time: the real one follows from both."""
-    if line.subscription_id is None:
+    if line.subscription_id is None or line.origin is not None:
         return line.schedule_item_id
     return f"{line.subscription_id} {line.starting_at:%Y-%m-%dT%H}"
 
@@ -98,7 +111,7 @@ def bill_differences(real: Iterable[Bill], expected: Iterable[Bill]) -> list[str
 def contents(bill: Bill) -> tuple[Hashable, ...]:
     """Return all that an invoice says. One without lines asks for nothing, in whatever currency."""
     key = bill.contract_id, bill.type, bill.start, bill.end, bill.currency if bill.lines else ""
-    return key, bill.said
+    return (*key, bill.customer_id, bill.payer, bill.constituents), bill.said
 
 
 def _by_key(some: list[Any]) -> dict[Hashable, dict[Line, int]]:

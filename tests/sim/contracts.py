@@ -7,8 +7,8 @@ balances are used up exactly and many keys of an order are equal.
 from dataclasses import replace
 from datetime import timedelta
 
-from sim.contracts_balances import Promised
 from sim.contracts_chance import DAY, HOUR, HOURS, KEYS, LONG_AGO
+from sim.contracts_families import Related
 from sim.world import Case, Correction, Counted, Customer, Tenant
 
 QUANTITIES = ("1", "2", "3", "3", "5", "5", "10", "10", "7", "0.5", "0", "-2", "-5", "1e-21", "0.1234567890123456789")
@@ -26,7 +26,7 @@ def theme_of(seed: int) -> str:
     return Maker(seed).theme
 
 
-class Maker(Promised):
+class Maker(Related):
     """Makes one case, part by part."""
 
     def case(self) -> Case:
@@ -80,7 +80,9 @@ class Maker(Promised):
         made.entries = [each for each in made.entries if each.segment_id not in gone]
         many = self.pick(self.themed("renewals", (8, 14, 20), (0, 3, 6, 10, 14)))
         counted = tuple(self.counted(f"t{number}") for number in range(many))
-        return Case(self.seed, made, counted, tuple(self.looks), HOUR * self.pick((24, 24, 1, 72)), self.corrections())
+        grace = HOUR * self.pick((24, 24, 1, 72))
+        case = Case(self.seed, made, counted, tuple(self.looks), grace, self.corrections())
+        return self.with_family(case)
 
     def corrections(self) -> tuple[Correction, ...]:
         """Return what is voided and made anew."""

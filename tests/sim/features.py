@@ -12,6 +12,7 @@ from sim.features_commits import of_commits
 from sim.features_composites import COMPOSITES, of_composites
 from sim.features_corrections import CORRECTIONS, of_corrections
 from sim.features_dated import DATED, of_dated
+from sim.features_families import FAMILIES, of_families
 from sim.features_renewals import RENEWALS, of_renewals
 from sim.features_subscriptions import SUBSCRIPTIONS, of_subscriptions
 from sim.features_terms import FILTERS, RECURRING, of_filters, of_recurring
@@ -20,6 +21,7 @@ from sim.oracle_bill import Bill, Line
 from sim.oracle_books import Books
 from sim.oracle_charge import Payer
 from sim.oracle_draw import ORDER, applies, is_open, payers, precedence
+from sim.oracle_family import CONSOLIDATED
 from sim.oracle_override import concerns, holds
 from sim.oracle_period import periods
 from sim.oracle_rate import rate_at, terms_at
@@ -78,6 +80,8 @@ EXPECTED = (
     *UNITS,
     # 18, renewals
     *RENEWALS,
+    # 20, hierarchies
+    *FAMILIES,
     # 10, corrections
     *CORRECTIONS,
     # 3, usage filters; 9, recurring commits and credits
@@ -114,7 +118,10 @@ def features(case: Case, sights: list[Sight]) -> Counter[str]:
     found: set[str] = set()
     for sight in sights:
         found.update(_of_sight(case, sight))
+        found.update(of_families(case, sight))
         for bill in sight.drafts:
+            if bill.type == CONSOLIDATED:  # its lines are those of others
+                continue
             found.update(of_subscriptions(case, bill, sight.at, sight.by_id))
             found.update(of_dated(case, bill, sight.at))
             found.update(of_units(case, bill, sight.by_id))
@@ -434,7 +441,7 @@ def _of_payers(case: Case, sight: Sight, contract: Contract, bill: Bill, usage: 
         yield "balance in another currency"
     for one, other in pairwise([each for each in able if any(_could_pay(each, line, bill) for line in usage)]):
         if one in paying:
-            keys = (precedence(case.tenant, *each, bill.start) for each in (one, other))
+            keys = (precedence(case.tenant, contract, *each, bill.start) for each in (one, other))
             yield "order: " + next(name for name, mine, its in zip(ORDER, *keys, strict=True) if mine != its)
     edges = {edge for _, segment in able for edge in (segment.starting_at, segment.ending_before)}
     if any(line.starting_at in edges and line.starting_at != bill.start for line in usage):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from sim.oracle_bill import Bill
+from sim.oracle_family import CONSOLIDATED
 from sim.world import Case
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def of_corrections(case: Case, sights: Iterable["Sight"]) -> Iterator[str]:
 def _kind(bill: Bill) -> str:
     if bill.type == "USAGE":
         return "statement"
+    if bill.type == CONSOLIDATED:
+        return "consolidated"
     return "true-up" if any(line.name.endswith(" true-up") for line in bill.lines) else "dates"
 
 

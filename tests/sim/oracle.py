@@ -39,10 +39,7 @@ class Oracle:
         self.dead: Counter[tuple[str, str | None, str]] = Counter()
         """(transaction id, metric id, reason) → how often."""
         self.counted = self.duplicates = self.conflicts = 0
-        self.books = {
-            each.id: Books(self.known, each.id, lambda metric_id, id_=each.id: self.events(id_, metric_id))
-            for each in tenant.customers
-        }
+        self.books = {each.id: Books(self.known, each.id, self.events) for each in tenant.customers}
 
     # ── what happens ──
 

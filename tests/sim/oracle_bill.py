@@ -35,6 +35,8 @@ class Line:
     """The custom pricing unit of its amounts; None: they are money."""
     promised: bool = False
     """Of what a postpaid commit counts: it is still to be paid."""
+    origin: str | None = None
+    """On a consolidated invoice: the contract from whose statement it is."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ class Bill:
     void: bool = False
     regenerated: bool = False
     """Whether another one has taken the place of this void one."""
+    customer_id: str = ""
+    payer: str = ""
+    """Whose contract pays it."""
+    constituents: frozenset[tuple[str, datetime]] = frozenset()
+    """Of a consolidated one: (contract id, start) of the statements that it copies."""
 
     @property
     def total(self) -> Fraction:
@@ -65,10 +72,10 @@ class Bill:
 
     @cached_property
     def paid(self) -> dict[str, Fraction]:
-        """Segment id → amount taken from it."""
+        """Segment id → amount taken from it. What a consolidated one copies is taken once."""
         found: dict[str, Fraction] = defaultdict(Fraction)
         for line in self.lines:
-            if line.type == "applied_commit_or_credit":
+            if line.type == "applied_commit_or_credit" and line.origin is None:
                 assert line.segment_id is not None
                 found[line.segment_id] -= line.total
         return {segment_id: amount for segment_id, amount in found.items() if amount}

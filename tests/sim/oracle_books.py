@@ -1,4 +1,4 @@
-"""The oracle's invoices of one customer, drafts and final ones, and what they leave of its balances."""
+"""The oracle's invoices of one customer and its family, drafts and final ones, and what they leave of balances."""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
@@ -11,8 +11,9 @@ from sim.oracle_bill import Bill
 from sim.oracle_charge import Payer, charges
 from sim.oracle_composite import composites, share_of, shared_by
 from sim.oracle_conversion import conversions
-from sim.oracle_draw import applies, draw, is_open, payers
+from sim.oracle_draw import applies, draw, is_open, payers, reaches
 from sim.oracle_end import balances_at, contracts_at
+from sim.oracle_family import CONSOLIDATED, addressed, consolidated, draws_on, family
 from sim.oracle_ledger import Told, changes, ledger, remaining, usable
 from sim.oracle_line import lines
 from sim.oracle_period import periods
@@ -28,14 +29,14 @@ HOUR = timedelta(hours=1)
 
 
 class Books:
-    """Everything that one customer was asked for and gave.
+    """Everything that one customer, and its family, was asked for and gave.
 
-    `tenant` has what is sold and agreed; `events(metric_id)` gives what was counted of the customer.
+    `tenant` has what is sold and agreed; `events(customer_id, metric_id)` gives what was counted of a customer.
     """
 
-    def __init__(self, tenant: Tenant, customer_id: str, events: Callable[[str], Iterable[Counted]]) -> None:
+    def __init__(self, tenant: Tenant, customer_id: str, events: Callable[[str, str], Iterable[Counted]]) -> None:
         self.tenant = tenant
-        self.customer_id = customer_id
+        self.family = family(tenant, customer_id)
         self.events = events
         self.final: list[Bill] = []
         self.rolled: list[Rolled] = []
@@ -51,10 +52,15 @@ class Books:
         settled = {each.segment_id for each in self.rolled}
         waiting = {each.id: each for each in contracts if each.renews and each.starting_at <= at}
 
-        def usable_by(contract: Contract) -> list[Balance]:
-            """Return the balances, with what rolls over to a contract by now."""
-            if waiting.pop(contract.id, None) is not None:
-                some = [each for each in rolls_over(contract, balances, left) if each.segment_id not in settled]
+        def usable_by(contract: Contract, until: datetime | None = None) -> list[Balance]:
+            """Return the balances, with what rolls over to a contract, and to its parent, by now.
+
+            `until` is the end of its statement: one that is over then draws on nothing that rolls over later.
+            """
+            for new in draws_on(contract):
+                if new not in waiting or (until is not None and until <= waiting[new].starting_at):
+                    continue
+                some = [each for each in rolls_over(waiting.pop(new), balances, left) if each.segment_id not in settled]
                 for each in some:
                     left[each.segment_id] -= each.amount
                     left[each.balance.segments[0].id] = each.amount
@@ -66,7 +72,8 @@ class Books:
         for contract in contracts:
             for start, end in periods(contract, at):
                 if (contract.id, start) not in over:
-                    make = partial(self.statement, contract, start, end, usable_by, left, at, invoiced)
+                    by_then = partial(usable_by, until=end)
+                    make = partial(self.statement, contract, start, end, by_then, left, at, invoiced)
                     turns.append(((end, False, contract.created_at, contract.id), make))
         for asked in scheduled(self.tenant, contracts, balances, over, invoiced, at):
             by = asked.date, True, asked.contract.created_at, asked.contract.id
@@ -75,7 +82,9 @@ class Books:
         for contract in list(waiting.values()):
             usable_by(contract)
         balances += [each.balance for each in self.rolling]
-        return [*found, *true_ups(self.tenant, contracts, balances, invoiced, left)]
+        found += true_ups(self.tenant, contracts, balances, invoiced, left)
+        found += consolidated(contracts, found, self.over(CONSOLIDATED))
+        return [addressed(contracts, each) for each in found]
 
     def finalize(self, drafts: Iterable[Bill], until: datetime, grace: timedelta) -> list[Bill]:
         """Make final what is due at `until`.
@@ -85,9 +94,11 @@ class Books:
         found = [each for each in drafts if due_at(each, grace) <= until]
         self.final += found
         over = self.over()
+        known = {each.id: each for each in self.balances(until)}
         for each in self.rolling:
-            [old] = [one for one in self.contracts(until) if one.id == each.from_contract]
-            if all((old.id, start) in over for start, _ in periods(old, until)):
+            old = known[each.balance.rolled_from or ""]
+            drawing = [one for one in self.contracts(until) if reaches(self.tenant, old, one)]
+            if all((one.id, start) in over for one in drawing for start, _ in periods(one, until)):
                 self.rolled.append(replace(each, settled_at=until))
         self.rolling = [each for each in self.rolling if all(each.balance != one.balance for one in self.rolled)]
         return found
@@ -110,9 +121,9 @@ class Books:
             found |= remaining(balance, changes(balance, self._entries(at), self.final, self.rolled))
         return found
 
-    def over(self) -> set[tuple[str, datetime]]:
-        """Return (contract id, start) of usage statements that are final, or void."""
-        return {(bill.contract_id, bill.start) for bill in self.final if bill.type == "USAGE"}
+    def over(self, kind: str = "USAGE") -> set[tuple[str, datetime]]:
+        """Return (contract id, start) of usage statements, or of consolidated invoices, that are final, or void."""
+        return {(bill.contract_id, bill.start) for bill in self.final if bill.type == kind}
 
     def invoiced(self) -> set[str | None]:
         """Return what is asked for on dates, and by subscriptions, and is on a final or a void invoice."""
@@ -142,7 +153,8 @@ class Books:
             ]
 
         def events(metric_id: str) -> list[Counted]:
-            return [each for each in self.events(metric_id) if each.known_at <= at and counts(contract, each)]
+            theirs = self.events(contract.customer_id, metric_id)
+            return [each for each in theirs if each.known_at <= at and counts(contract, each)]
 
         shares = composites(self.tenant, contract, start, end, able, may_pay)
         found = charges(self.tenant, contract, start, end, events, able, may_pay, partial(shared_by, shares))
@@ -169,11 +181,11 @@ class Books:
 
     def contracts(self, at: datetime) -> list[Contract]:
         """Return the contracts as they are agreed at an instant."""
-        return contracts_at(self.tenant, self.customer_id, at)
+        return contracts_at(self.tenant, self.family, at)
 
     def balances(self, at: datetime) -> list[Balance]:
         """Return the balances that are known at an instant."""
-        return balances_at(self.tenant, self.customer_id, at, self.rolled)
+        return balances_at(self.tenant, self.family, at, self.rolled)
 
     def _entries(self, at: datetime) -> list[Entry]:
         return [each for each in self.tenant.entries if each.at <= at]

@@ -7,9 +7,10 @@ from fractions import Fraction
 from sim.oracle_bill import Bill
 from sim.oracle_books import Books
 from sim.oracle_draw import reaches
+from sim.oracle_family import CONSOLIDATED, addressed, copies_of, draws_on, made_anew
 from sim.oracle_number import exact
 from sim.oracle_period import periods
-from sim.oracle_rollover import Rolled, rolls_over
+from sim.oracle_rollover import rolls_over
 from sim.oracle_scheduled import scheduled
 from sim.oracle_trueup import counts_until, true_up_of, true_ups
 from sim.world import Balance, Contract, Correction
@@ -19,18 +20,29 @@ def chosen(books: Books, correction: Correction) -> int | None:
     """Return the place of the final invoice that is meant, of those that can be voided or made anew; None: none can.
 
     First stand those that took from balances, or to be made anew usage statements, for true-ups come after them.
+    Consolidated invoices are voided before their statements, and made anew after them.
     """
     void = correction.kind == "REGENERATE"
     able = [number for number, bill in enumerate(books.final) if bill.void == void and not bill.regenerated]
-    able.sort(key=lambda number: books.final[number].type != "USAGE" if void else not books.final[number].paid)
+    able = [number for number in able if void or not copies_of(books.final, books.final[number])]
+    able.sort(key=lambda number: _turn(books.final[number]))
     return able[correction.number % len(able)] if able else None
+
+
+def _turn(bill: Bill) -> int:
+    """Return when an invoice is voided among others, or a void one made anew; the first first."""
+    if bill.void:
+        return ("USAGE", "SCHEDULED", CONSOLIDATED).index(bill.type)
+    return 0 if bill.type == CONSOLIDATED else 1 if bill.paid else 2
 
 
 def void(books: Books, number: int, at: datetime) -> None:
     """Void an invoice: what balances paid comes back, and what rolled over is settled once more."""
     bill = books.final[number]
     books.final[number] = replace(bill, void=True)
-    settle_again(books, bill.contract_id, at)
+    [contract] = [each for each in books.contracts(at) if each.id == bill.contract_id]
+    for drawn in draws_on(contract):
+        settle_again(books, drawn, at)
 
 
 def regenerate(books: Books, number: int, at: datetime) -> Bill | None:
@@ -40,18 +52,22 @@ def regenerate(books: Books, number: int, at: datetime) -> Bill | None:
     items = {line.item_id for line in old.lines} - {None}
     left = books.left(at)
     for each in books.rolled:  # what rolled over and is not used comes back first
-        if each.from_contract == contract.id:
+        if each.from_contract in draws_on(contract):
             left[each.segment_id] += left[each.balance.segments[0].id]
-    if old.type == "USAGE":
+    if old.type == CONSOLIDATED:
+        made = made_anew(books.final, old)
+    elif old.type == "USAGE":
         made = _statement(books, contract, old, items, left, at)
     elif any(item.id in items for balance in books.balances(at) for item, _ in true_up_of(balance)):
         made = _true_up(books, items, left, at)
     else:
         made = _scheduled(books, contract, items, left, at)
     if made is not None:
+        made = addressed(books.contracts(at), made)
         books.final[number] = replace(old, regenerated=True)
         books.final.append(made)
-        settle_again(books, contract.id, at)
+        for drawn in draws_on(contract):
+            settle_again(books, drawn, at)
     return made
 
 
@@ -86,7 +102,7 @@ def _true_up(books: Books, items: set[str | None], left: dict[str, Fraction], at
     balances, contracts = books.balances(at), books.contracts(at)
     for balance in balances:
         for item, segment in true_up_of(balance):
-            until = counts_until(contracts, balance, segment)
+            until = counts_until(books.tenant, contracts, balance, segment)
             if item.id in items and (until is None or (until <= at and _is_final(books, contracts, balance, until))):
                 invoiced = books.invoiced() - items
                 [made] = true_ups(books.tenant, contracts, [balance], invoiced, left)
@@ -100,7 +116,7 @@ def _is_final(books: Books, contracts: list[Contract], balance: Balance, until: 
     return all(
         (contract.id, start) in final
         for contract in contracts
-        if reaches(balance, contract)
+        if reaches(books.tenant, balance, contract)
         for start, end in periods(contract, until)
         if start < until
     )
@@ -125,13 +141,12 @@ def settle_again(books: Books, contract_id: str, at: datetime) -> None:
             now = used + max(Fraction(0), min(most - used, left[segment.id] + unused))
             books.rolled[number] = each.holding(now)
     settled = {each.segment_id for each in books.rolled}
-    if all((contract_id, start) in books.over() for start in _starts(books, contract_id, at)):
-        for contract in books.contracts(at):
-            if contract.renews == contract_id and contract.starting_at <= at:
-                new_ones: list[Rolled] = rolls_over(contract, balances, left)
-                books.rolled += [replace(one, settled_at=at) for one in new_ones if one.segment_id not in settled]
-
-
-def _starts(books: Books, contract_id: str, at: datetime) -> list[datetime]:
-    [contract] = [each for each in books.contracts(at) if each.id == contract_id]
-    return [start for start, _ in periods(contract, at)]
+    contracts, over = books.contracts(at), books.over()
+    for contract in contracts:
+        if contract.renews == contract_id and contract.starting_at <= at:
+            for one in rolls_over(contract, balances, left):
+                old, _ = by_segment[one.segment_id]
+                drawing = [each for each in contracts if reaches(books.tenant, old, each)]
+                still = any((each.id, start) not in over for each in drawing for start, _ in periods(each, at))
+                if one.segment_id not in settled and not still:
+                    books.rolled.append(replace(one, settled_at=at))

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from sim.oracle_charge import Charge, Payer, Tier
+from sim.oracle_family import family, shares
 from sim.oracle_number import divided, exact
 from sim.oracle_rate import terms_at
 from sim.oracle_target import Use, any_of
@@ -16,7 +17,7 @@ from sim.world import Balance, Contract, Product, Segment, Tenant
 INFINITE = float("inf")
 ORDER = (
     "what rolled over", "what pays", "priority", "free before paid", "fewest products", "fewest groups", "ends first",
-    "begins first", "fewest contracts", "the contract's own", "balance id", "segment id",
+    "begins first", "the customer's own", "fewest contracts", "the contract's own", "balance id", "segment id",
 )  # fmt: skip
 """What decides which balance pays first, in the order of `precedence`."""
 
@@ -27,18 +28,20 @@ TYPES = ("usage", "subscription", "composite", "cpu_conversion")
 
 def payers(tenant: Tenant, balances: Iterable[Balance], contract: Contract, at: datetime) -> list[Payer]:
     """Return the segments that may pay for usage of a contract in a period that begins at `at`, the first first."""
-    found = [(balance, each) for balance in balances if reaches(balance, contract) for each in balance.segments]
-    return sorted(found, key=lambda each: precedence(tenant, *each, at))
+    found = [(balance, each) for balance in balances if reaches(tenant, balance, contract) for each in balance.segments]
+    return sorted(found, key=lambda each: precedence(tenant, contract, *each, at))
 
 
-def reaches(balance: Balance, contract: Contract) -> bool:
-    """Whether a balance is the contract's, or the customer's and not for other contracts only."""
+def reaches(tenant: Tenant, balance: Balance, contract: Contract) -> bool:
+    """Whether a balance is the contract's, its parent's and for it too, or the customer's and not for others only."""
     if balance.contract_id is not None:
-        return balance.contract_id == contract.id
+        return balance.contract_id == contract.id or shares(tenant, balance, contract)
+    if balance.customer_id != contract.customer_id:
+        return False
     return not balance.contract_ids or contract.id in balance.contract_ids
 
 
-def precedence(tenant: Tenant, balance: Balance, segment: Segment, at: datetime) -> tuple[Any, ...]:
+def precedence(tenant: Tenant, contract: Contract, balance: Balance, segment: Segment, at: datetime) -> tuple[Any, ...]:
     """Return what the order of payers goes by: the smallest pays first. `ORDER` has the names of its parts."""
     rolled = balance.rolled_from is not None
     return (
@@ -50,11 +53,19 @@ def precedence(tenant: Tenant, balance: Balance, segment: Segment, at: datetime)
         len([each for each in balance.specifiers if each.pricing or each.presentation]),
         segment.ending_before,
         segment.starting_at,
-        1 if balance.contract_id else len(balance.contract_ids) or INFINITE,
+        balance.customer_id != contract.customer_id,
+        contract_count(balance),
         balance.contract_id is None,
         balance.id,
         segment.id,
     )
+
+
+def contract_count(balance: Balance) -> float:
+    """Return for how many contracts it may pay. Nobody knows how many children a parent will have."""
+    if balance.contract_id is not None:
+        return INFINITE if balance.child_access == "ALL" else 1 + len(balance.child_ids)
+    return len(balance.contract_ids) or INFINITE
 
 
 def is_paid(balance: Balance) -> bool:
@@ -79,8 +90,9 @@ def product_count(tenant: Tenant, balance: Balance, at: datetime) -> float:
 
 
 def on_cards(tenant: Tenant, customer_id: str) -> list[Product]:
-    """Return the products that have a rate on a card of the customer's contracts."""
-    cards = {each.card_id for each in tenant.contracts if each.customer_id == customer_id}
+    """Return the products that have a rate on a card of the contracts of the customer, and of its family."""
+    theirs = family(tenant, customer_id)
+    cards = {each.card_id for each in tenant.contracts if each.customer_id in theirs}
     priced = {each.product_id for each in tenant.rates if each.card_id in cards}
     return [each for each in tenant.products if each.id in priced]
 

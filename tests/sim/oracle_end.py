@@ -1,6 +1,6 @@
 """What the oracle knows of contracts at a time, and leaves of one that ends earlier (docs/pricing.md, section 8)."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -9,43 +9,48 @@ from sim.oracle_rollover import Rolled
 from sim.world import Balance, Contract, End, Schedule, Tenant
 
 
-def contracts_at(tenant: Tenant, customer_id: str, at: datetime) -> list[Contract]:
-    """Return the contracts of a customer as they are agreed at an instant."""
+def contracts_at(tenant: Tenant, customer_ids: Collection[str], at: datetime) -> list[Contract]:
+    """Return the contracts of customers as they are agreed at an instant."""
     said = _said(tenant, at)
     found = [
         _known(each, at)
         for each in tenant.contracts
-        if each.customer_id == customer_id and (each.renews is None or any(end.renewed_by == each.id for end in said))
+        if each.customer_id in customer_ids and (each.renews is None or any(end.renewed_by == each.id for end in said))
     ]
     for end in said:
         found = [_ended(each, end) if each.id == end.contract_id and _is_earlier(each, end) else each for each in found]
     return found
 
 
-def balances_at(tenant: Tenant, customer_id: str, at: datetime, rolled: Iterable[Rolled] = ()) -> list[Balance]:
-    """Return the balances of a customer that are known at an instant; a contract's own end with it.
+def balances_at(
+    tenant: Tenant, customer_ids: Collection[str], at: datetime, rolled: Iterable[Rolled] = ()
+) -> list[Balance]:
+    """Return the balances of customers that are known at an instant; a contract's own end with it.
 
     Children of recurring terms that have begun when the end is said stay what they are, and are cut like all others.
     So does what has rolled over and is settled by then.
     """
-    contracts, rolled = contracts_at(tenant, customer_id, at), list(rolled)
+    contracts, rolled = contracts_at(tenant, customer_ids, at), list(rolled)
     agreed = {None, *(each.id for each in contracts)}
     found = [
         each
         for each in tenant.balances
-        if each.customer_id == customer_id and each.created_at <= at and each.contract_id in agreed
+        if each.customer_id in customer_ids and each.created_at <= at and each.contract_id in agreed
     ]
+    terms = tenant.contracts
     for end in _said(tenant, at):
         found += [each.balance for each in rolled if each.settled_at and each.settled_at <= end.said_at]
         rolled = [each for each in rolled if not each.settled_at or each.settled_at > end.said_at]
+        kept = {each.id for each in found}
         found += [
             each
-            for contract in tenant.contracts
+            for contract in terms
             if contract.id == end.contract_id
             for each in children(contract, end.said_at)
-            if each.segments[0].starting_at <= end.said_at
+            if each.segments[0].starting_at <= end.said_at and each.id not in kept
         ]
-        earlier = any(each.id == end.contract_id and _is_earlier(each, end) for each in tenant.contracts)
+        earlier = any(each.id == end.contract_id and _is_earlier(each, end) for each in terms)
+        terms = [_ended(each, end) if each.id == end.contract_id and earlier else each for each in terms]
         cut = [_cut(each, end) if earlier else each for each in found]
         found = [
             _trued_up(before, after, end) if before.contract_id == end.contract_id else before

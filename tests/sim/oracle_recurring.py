@@ -67,6 +67,8 @@ def _child(contract: Contract, term: Recurring, start: datetime) -> Balance | No
         schedule=_schedule(term, name, start, part),
         rate_type=term.rate_type,
         rollover=term.rollover,
+        child_access=term.child_access,
+        child_ids=term.child_ids,
     )
 
 

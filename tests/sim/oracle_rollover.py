@@ -70,6 +70,8 @@ def _new(contract: Contract, old: Balance, amount: Fraction) -> Balance:
         rate_type=old.rate_type,
         rolled_from=old.id,
         paid_before=is_paid(old),
+        child_access=old.child_access,
+        child_ids=old.child_ids,
     )
 
 

@@ -44,16 +44,16 @@ def _true_up(
     )
     contract_id = balance.invoice_contract_id or balance.contract_id
     assert contract_id is not None
-    until = counts_until(contracts, balance, segment)
+    until = counts_until(tenant, contracts, balance, segment)
     return Bill(contract_id, "SCHEDULED", item.at, None, balance.currency, (line,), until)
 
 
-def counts_until(contracts: list[Contract], balance: Balance, segment: Segment) -> datetime | None:
+def counts_until(tenant: Tenant, contracts: list[Contract], balance: Balance, segment: Segment) -> datetime | None:
     """Return the end of the last billing period whose usage counts; None: there is none."""
     ends = [
         end
         for contract in contracts
-        if reaches(balance, contract)
+        if reaches(tenant, balance, contract)
         for start, end in periods(contract, segment.ending_before)
         if start < segment.ending_before and segment.starting_at < end
     ]

@@ -10,6 +10,7 @@ from sim.features import Sight, features
 from sim.oracle_bill import Bill
 from sim.oracle_books import Books
 from sim.oracle_correction import chosen, regenerate, void
+from sim.oracle_family import family
 from sim.oracle_ledger import Told
 from sim.real import Real
 from sim.shrink import dump, smallest
@@ -41,7 +42,16 @@ def repeat(seed: int) -> str:
 
 def differ(case: Case) -> bool:
     """Whether they disagree. Where a part is missing that others need, there is nothing to compare."""
+    customers = {each.id for each in case.tenant.customers}
+    if not customers or family(case.tenant, case.tenant.customers[0].id) != customers:
+        return False
     contracts = {None, *(each.id for each in case.tenant.contracts)}
+    parents = {each.parent.contract_id for each in case.tenant.contracts if each.parent}
+    if (
+        parents - contracts
+        or {each.customer_id for each in (*case.tenant.contracts, *case.tenant.balances)} - customers
+    ):
+        return False
     if any(
         {each.contract_id, each.invoice_contract_id, *each.contract_ids} - contracts for each in case.tenant.balances
     ):
@@ -59,16 +69,20 @@ def differ(case: Case) -> bool:
 def compare(case: Case) -> tuple[list[str], list[Sight]]:
     """Return where Winkel and the oracle differ, as text, and what the oracle saw."""
     real = Real(case)
-    (customer,) = case.tenant.customers
-    keys = {customer.id, *(alias for alias, _ in customer.aliases)}
-    own = [each for each in case.counted if each.customer in keys]
-    books = Books(case.tenant, customer.id, lambda metric_id: [each for each in own if each.metric_id == metric_id])
+    keys = {each.id: {each.id, *(alias for alias, _ in each.aliases)} for each in case.tenant.customers}
+    books = Books(
+        case.tenant,
+        case.tenant.customers[0].id,
+        lambda whose, metric_id: [
+            each for each in case.counted if each.customer in keys[whose] and each.metric_id == metric_id
+        ],
+    )
     sights: list[Sight] = []
     for at in case.looks:
         drafts, drafted = books.drafts(at), real.drafts(at)
         rolled = [*books.rolled, *books.rolling]
         held = [*books.balances(at), *(each.balance for each in books.rolling)]
-        found = bill_differences([bill_of(each.invoice) for each in drafted], drafts)
+        found = bill_differences([bill_of(each.invoice, real.starts) for each in drafted], drafts)
         found = found or differences(real.ledgers(drafted, at), ledgers(books, held, drafts, at))
         final = books.finalize(drafts, at, case.grace)
         found = found or bill_differences(real.finalize(drafted, at), final)

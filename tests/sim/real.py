@@ -17,7 +17,7 @@ from winkel.api import contract_ends, renewals
 from winkel.api.transitions import TrueUpBehavior
 from winkel.bill import recurring
 from winkel.bill.balance import balance_of, ledger
-from winkel.bill.correct import credited, needs_again, regenerated
+from winkel.bill.correct import credited, needs_again, reconsolidated, regenerated
 from winkel.bill.draft import Draft, drafted
 from winkel.bill.due import due_at, settled
 from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers, without_awaited
@@ -57,7 +57,12 @@ class Real:
         }
         self.cards = {each: build.card_of(each, made.cards[each], build.MADE, worths[each]) for each in made.cards}
         self.units = build.units_of(made)
-        self.customer = build.customer_of(made.customers[0], build.MADE)
+        everyone = [build.customer_of(each, build.MADE) for each in made.customers]
+        first = case.seed % len(everyone)  # whoever of a family is asked, the answer is that of all
+        self.customer = everyone[first]
+        self.relatives = (*everyone[:first], *everyone[first + 1 :])
+        self.starts: dict[str, datetime] = {}
+        """Statement id → when its period began."""
         self.posted: list[LedgerEntry] = []
         self.final: dict[str, Invoice] = {}
         """By id: final invoices, void ones too."""
@@ -80,6 +85,7 @@ class Real:
             usage[need.key] += self._rows(need, at)
         found = drafted(account, usage, at)
         self.rolling = found.rollovers
+        self.starts |= {each.invoice.id: each.invoice.start for each in found.drafts if each.invoice.start is not None}
         return found.drafts
 
     def finalize(self, found: list[Draft], until: datetime) -> list[Bill]:
@@ -104,16 +110,33 @@ class Real:
     def regenerate(self, bill: Bill, at: datetime) -> Bill | None:
         """Make the void invoice anew that the oracle means; None: that is refused."""
         void, account = self._kept(bill, InvoiceStatus.VOID), self._account(at)
-        usage: dict[str, list[HourUsage]] = defaultdict(list)
         try:
-            for need in needs_again(account, void, at):
-                usage[need.key] += self._rows(need, at)
-            draft = regenerated(account, void, usage, at, self._waiting())
+            draft = self._anew(account, void, at)
         except InvalidError:
             return None
         self._keep(draft, at)
         self._settle_again(account, draft.invoice, draft.entries, at)
         return self.bills[draft.invoice.id]
+
+    def _anew(self, account: Account, void: Invoice, at: datetime) -> Draft:
+        """Return what takes the place of a void invoice. Raises `InvalidError`."""
+        if void.type is InvoiceType.USAGE_CONSOLIDATED:
+            final = [found for each in void.constituent_invoices for found in self._standing_for(each.invoice_id)]
+            return Draft(reconsolidated(account, void, final), (), None)
+        usage: dict[str, list[HourUsage]] = defaultdict(list)
+        for need in needs_again(account, void, at):
+            usage[need.key] += self._rows(need, at)
+        made = regenerated(account, void, usage, at, self._waiting())
+        if made.invoice.start is not None:
+            self.starts[made.invoice.id] = made.invoice.start
+        return made
+
+    def _standing_for(self, invoice_id: str) -> list[Invoice]:
+        """Return an invoice, or what took its place since, if it is not void: as `store/invoices.sql` does."""
+        found = self.final[invoice_id]
+        later = [each.id for each in self.final.values() if each.regenerated_from_invoice_id == invoice_id]
+        anew = [one for each in later for one in self._standing_for(each)]
+        return [found] if found.status is InvoiceStatus.FINALIZED else anew
 
     def _waiting(self) -> list[Invoice]:
         """Return the void usage statements that were not made anew."""
@@ -124,7 +147,7 @@ class Real:
     def _keep(self, draft: Draft, issued_at: datetime) -> None:
         """Keep a draft as a final invoice."""
         invoice = replace(draft.invoice, status=InvoiceStatus.FINALIZED, issued_at=issued_at)
-        self.bills[invoice.id], self.final[invoice.id] = bill_of(draft.invoice), invoice
+        self.bills[invoice.id], self.final[invoice.id] = bill_of(draft.invoice, self.starts), invoice
         self.posted += draft.entries
         self.items |= {line.schedule_item_id for line in invoice.line_items if line.schedule_item_id}
 
@@ -138,14 +161,16 @@ class Real:
         )
 
     def _settle_again(self, account: Account, of: Invoice, posted: Iterable[LedgerEntry], at: datetime) -> None:
-        """Settle once more what rolled over from the contract of an invoice, as `bill/actions.py` does."""
-        if any(each.contract.id == of.contract_id for each in statements(account, at)):
-            account = without_awaited(account)
-        for each in settled_again(account, of.contract_id, list(posted), f"{of.id} {of.status}"):
-            when = next((then for then, one in self.rolled if one.id == each.balance.id), at)
-            self.rolled = [(then, one) for then, one in self.rolled if one.id != each.balance.id]
-            self.rolled.append((when, each.balance))
-            self.posted.append(each.entry)
+        """Settle once more what rolled over from contracts on which an invoice draws, as `bill/actions.py` does."""
+        contract = next(each for each in account.contracts if each.id == of.contract_id)
+        drawn = {its_id for each in statements(account, at) for its_id in each.contract.draws_on}
+        for contract_id in contract.draws_on:
+            known = without_awaited(account) if contract_id in drawn else account
+            for each in settled_again(known, contract_id, list(posted), f"{of.id} {of.status}"):
+                when = next((then for then, one in self.rolled if one.id == each.balance.id), at)
+                self.rolled = [(then, one) for then, one in self.rolled if one.id != each.balance.id]
+                self.rolled.append((when, each.balance))
+                self.posted.append(each.entry)
 
     def ledgers(self, found: list[Draft], at: datetime) -> dict[str, tuple[list[Told], Fraction]]:
         """Return balance id → its ledger with the deductions of these drafts, and what the customer may still use."""
@@ -167,6 +192,7 @@ class Real:
             named |= {each.product_id for each in terms if each.product_id in self.products}
         account = Account(
             customer=self.customer,
+            relatives=self.relatives,
             contracts=contracts,
             rates=self.rates,
             cards=self.cards,
@@ -205,7 +231,7 @@ class Real:
         for end in said:
             contract = contracts[end.contract_id]
             begun = recurring.begun(recurring.children([contract], (), end.said_at), end.said_at)
-            balances |= {each.id: each for each in begun}
+            balances |= {each.id: each for each in begun if each.id not in balances}
             settled_by_then = (each for settled_at, each in self.rolled if settled_at <= end.said_at)
             balances |= {each.id: each for each in settled_by_then if each.id not in balances}
             own = [each for each in balances.values() if each.contract_id == contract.id]
@@ -230,12 +256,12 @@ class Real:
 
     def _rows(self, need: Need, at: datetime) -> list[HourUsage]:
         """Return what `store/usage.py` would read: here each event is a row of its own."""
-        metric = self.metrics[need.metric_id]
+        metric, keys = self.metrics[need.metric_id], self.standing.keys(need.relative_id)
         return [
             _row(metric, need.group_key, each)
             for each in self.case.counted
             if each.metric_id == metric.id
-            and each.customer in self.customer.keys
+            and each.customer in keys
             and each.known_at <= at
             and need.start_hour <= hour_number(each.at) < need.end_hour
         ]

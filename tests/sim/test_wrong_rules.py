@@ -63,6 +63,27 @@ WRONG: dict[str, tuple[str, str, Any]] = {
         lambda _, term, __: term.billed.end,
     ),
     "what balances pay for is free, whatever they cost": ("composites", "winkel.bill.draft.is_free", lambda _: True),
+    "all children draw on what a parent has": (
+        "renewals",
+        "winkel.bill.purse.shared",
+        lambda _, balance, contract: balance.contract_id == contract.parent_id,
+    ),
+    "who renews a child must be named": (
+        "renewals",
+        "winkel.model.account.Account.line",
+        lambda _, contract: [contract.id],
+    ),
+    "a child waits until its parent draws on what rolled over": (
+        "renewals",
+        "winkel.model.contract.Contract.draws_on",
+        property(lambda contract: (contract.id,)),
+    ),
+    "children pay for themselves": ("renewals", "winkel.bill.draft.payer", lambda _, contract: contract.ref),
+    "all statements that end together are consolidated": (
+        "renewals",
+        "winkel.bill.consolidated._joins",
+        lambda *_: True,
+    ),
     "composite products ask for all tags": (
         "composites",
         "winkel.rate.composite.counts winkel.bill.statement.counts",

@@ -197,6 +197,8 @@ class Recurring:
     tags: tuple[str, ...] = ()
     specifiers: tuple[Specifier, ...] = ()
     rate_type: str = "LIST_RATE"
+    child_access: str | None = None
+    child_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -244,6 +246,18 @@ class Filter:
 
 
 @dataclass(frozen=True)
+class Parent:
+    """The contract of another customer whose child a contract is."""
+
+    customer_id: str
+    contract_id: str
+    pays: bool = False
+    """Whether it pays the child's invoices."""
+    joins: bool = False
+    """Whether the child's statements are on its consolidated invoices."""
+
+
+@dataclass(frozen=True)
 class Contract:
     """A contract: which card, from when to when, how its periods are counted, and what is special about it."""
 
@@ -268,6 +282,9 @@ class Contract:
     """Whether what is asked for on the last day of a period stands on its usage statement."""
     renews: str | None = None
     """The older contract of which it gets what rolls over. It is known from when the end of that one is said."""
+    parent: Parent | None = None
+    consolidates: bool = False
+    """Of a parent: whether there are consolidated invoices."""
 
 
 @dataclass(frozen=True)
@@ -324,6 +341,9 @@ class Balance:
     """The balance of the older contract of which it was left."""
     paid_before: bool = False
     """Whether that one was asked for."""
+    child_access: str | None = None
+    """Of a parent contract: for which children it is too: ALL, NONE or CONTRACT_IDS."""
+    child_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -423,7 +443,7 @@ class Correction:
 
 @dataclass(frozen=True)
 class Case:
-    """What one customer agreed to and used, and the instants at which its invoices are looked at, and made final."""
+    """What a customer, or a family, agreed to and used, and the instants at which its invoices are made final."""
 
     seed: int
     tenant: Tenant
