@@ -9,6 +9,7 @@ from typing import Any
 from sim import world
 from sim.world import Tenant
 from winkel.model import (
+    allocation,
     commit,
     contract,
     customer,
@@ -252,6 +253,17 @@ def subscription_of(each: world.Subscription) -> subscription.Subscription:
         ending_before=each.ending_before,
         anchor=each.anchor,
         created_at=MADE,
+        seat_group_key=each.seat_key,
+        seat_changes=tuple(
+            subscription.SeatChange(
+                starting_at=one.starting_at,
+                removed=one.removed,
+                removed_unassigned=one.removed_unassigned,
+                added=one.added,
+                added_unassigned=one.added_unassigned,
+            )
+            for one in each.seat_changes
+        ),
         changes=tuple(
             subscription.QuantityChange(
                 starting_at=one.starting_at,
@@ -291,11 +303,18 @@ def recurring_of(each: world.Recurring) -> recurring.RecurringBalance:
         invoice_rounding=each.asked_rounding and _rounding(each.asked_rounding),
         rate_type=commit.RateSide(each.rate_type),
         child_access=access_of(each),
+        subscription=each.follows and link_of(each.follows),
         name=each.name,
         applicable_product_ids=each.product_ids,
         applicable_product_tags=each.tags,
         specifiers=tuple(map(specifier_of, each.specifiers)),
     )
+
+
+def link_of(follows: world.Follows) -> allocation.SeatLink:
+    """Return how a recurring commit or credit follows a subscription."""
+    which = allocation.Allocation.INDIVIDUAL if follows.individual else allocation.Allocation.POOLED
+    return allocation.SeatLink(subscription_id=follows.subscription_id, allocation=which, is_prorated=follows.prorated)
 
 
 def _amount(currency: str, amount: tuple[str, str]) -> recurring.RecurringAmount:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from sim.contracts_chance import DAY, HOUR, HOURS, KEYS, LONG_AGO
-from sim.contracts_families import Related
+from sim.contracts_seats import Seated
 from sim.world import Case, Correction, Counted, Customer, Tenant
 
 QUANTITIES = ("1", "2", "3", "3", "5", "5", "10", "10", "7", "0.5", "0", "-2", "-5", "1e-21", "0.1234567890123456789")
@@ -26,7 +26,7 @@ def theme_of(seed: int) -> str:
     return Maker(seed).theme
 
 
-class Maker(Related):
+class Maker(Seated):
     """Makes one case, part by part."""
 
     def case(self) -> Case:
@@ -82,7 +82,7 @@ class Maker(Related):
         counted = tuple(self.counted(f"t{number}") for number in range(many))
         grace = HOUR * self.pick((24, 24, 1, 72))
         case = Case(self.seed, made, counted, tuple(self.looks), grace, self.corrections())
-        return self.with_family(case)
+        return self.with_seats(self.with_family(case))
 
     def corrections(self) -> tuple[Correction, ...]:
         """Return what is voided and made anew."""

@@ -14,6 +14,7 @@ from sim.features_corrections import CORRECTIONS, of_corrections
 from sim.features_dated import DATED, of_dated
 from sim.features_families import FAMILIES, of_families
 from sim.features_renewals import RENEWALS, of_renewals
+from sim.features_seats import SEATS, of_seats
 from sim.features_subscriptions import SUBSCRIPTIONS, of_subscriptions
 from sim.features_terms import FILTERS, RECURRING, of_filters, of_recurring
 from sim.features_units import UNITS, of_units
@@ -80,6 +81,8 @@ EXPECTED = (
     *UNITS,
     # 18, renewals
     *RENEWALS,
+    # 17, seats
+    *SEATS,
     # 20, hierarchies
     *FAMILIES,
     # 10, corrections
@@ -119,6 +122,7 @@ def features(case: Case, sights: list[Sight]) -> Counter[str]:
     for sight in sights:
         found.update(_of_sight(case, sight))
         found.update(of_families(case, sight))
+        found.update(of_seats(case, sight))
         for bill in sight.drafts:
             if bill.type == CONSOLIDATED:  # its lines are those of others
                 continue

@@ -7,7 +7,8 @@ from itertools import pairwise
 from sim.oracle_bill import Bill, Line
 from sim.oracle_override import concerns, holds
 from sim.oracle_period import periods
-from sim.oracle_subscription import Term, quantity_at, terms_of
+from sim.oracle_seats import quantity_of
+from sim.oracle_subscription import Term, terms_of
 from sim.oracle_target import Use
 from sim.world import Balance, Case, Contract, Subscription
 
@@ -57,7 +58,7 @@ def _of_line(case: Case, contract: Contract, one: Subscription, term: Term, line
     if line.starting_at > term.start:
         yield "increase at once" if one.at_once else "increase when the period ends"
     moments = sorted({each.starting_at for each in one.changes if term.start < each.starting_at < term.end})
-    quantities = [quantity_at(one, each) for each in (term.start, *moments)]
+    quantities = [quantity_of(one, each) for each in (term.start, *moments)]
     for number, (before, after) in enumerate(pairwise(quantities)):
         if after < before:
             yield "decrease waits"

@@ -20,6 +20,7 @@ from sim.oracle_period import periods
 from sim.oracle_quantity import counts
 from sim.oracle_rollover import Rolled, rolls_over
 from sim.oracle_scheduled import Asked, below_usage, scheduled
+from sim.oracle_seats import later_gifts, part_of, parts
 from sim.oracle_subscription import on_statement
 from sim.oracle_target import Use
 from sim.oracle_trueup import true_ups
@@ -112,13 +113,22 @@ class Books:
         return usable(balance, self._changes(balance, at, drafts), at)
 
     def _changes(self, balance: Balance, at: datetime, drafts: Iterable[Bill]) -> list[Told]:
-        return changes(balance, self._entries(at), [*self.final, *drafts], [*self.rolled, *self.rolling])
+        bills = [*self.final, *drafts]
+        found = changes(balance, self._entries(at), bills, [*self.rolled, *self.rolling])
+        return [*found, *later_gifts(self.tenant, balance, at)]
+
+    def parts(self, balance: Balance, at: datetime, drafts: Iterable[Bill] = ()) -> dict[str, Fraction]:
+        """Return what each seat has left of its part of a balance, less the deductions of these drafts."""
+        return parts(self.tenant, balance, [*self.final, *drafts], at)
 
     def left(self, at: datetime, balances: Iterable[Balance] | None = None) -> dict[str, Fraction]:
         """Return what final invoices have left of every segment."""
         found: dict[str, Fraction] = {}
         for balance in self.balances(at) if balances is None else balances:
-            found |= remaining(balance, changes(balance, self._entries(at), self.final, self.rolled))
+            told = changes(balance, self._entries(at), self.final, self.rolled)
+            found |= remaining(balance, [*told, *later_gifts(self.tenant, balance, at)])
+            for seat, amount in parts(self.tenant, balance, self.final, at).items():
+                found[part_of(balance.segments[0].id, seat)] = amount
         return found
 
     def over(self, kind: str = "USAGE") -> set[tuple[str, datetime]]:

@@ -11,6 +11,7 @@ from sim.oracle_charge import Charge, Payer, Tier
 from sim.oracle_family import family, shares
 from sim.oracle_number import divided, exact
 from sim.oracle_rate import terms_at
+from sim.oracle_seats import drawn_on, seat_of
 from sim.oracle_target import Use, any_of
 from sim.world import Balance, Contract, Product, Segment, Tenant
 
@@ -100,6 +101,8 @@ def on_cards(tenant: Tenant, customer_id: str) -> list[Product]:
 def applies(balance: Balance, use: Use) -> bool:
     """Whether a balance may pay for a use."""
     if balance.currency != use.currency:
+        return False
+    if balance.seats is not None and balance.seats.follows.individual and seat_of(balance, use) is None:
         return False
     if use.conversion:
         return not (balance.specifiers or balance.product_ids or balance.tags)
@@ -218,6 +221,7 @@ def draw(charges: list[Charge], payers: list[Payer], left: dict[str, Fraction]) 
     for balance, segment in payers:
         for each in found:
             at = each.charge.paid_at or each.charge.start
-            if left[segment.id] > 0 and is_open(segment, at) and applies(balance, each.charge.use):
-                left[segment.id] -= each.pay((balance, segment), left[segment.id])
+            purse = drawn_on(balance, segment.id, each.charge.use)
+            if left.get(purse, 0) > 0 and is_open(segment, at) and applies(balance, each.charge.use):
+                left[purse] -= each.pay((balance, segment), left[purse])
     return found

@@ -1,12 +1,14 @@
 """The oracle's recurring commits and credits (docs/pricing.md, section 9)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 
 from sim.oracle_number import exact, share
 from sim.oracle_period import last_cycle, next_cycle
-from sim.world import Balance, Contract, Item, Recurring, Schedule, Segment
+from sim.oracle_seats import gifts
+from sim.world import Balance, Contract, Follows, Item, Recurring, Schedule, SeatTerms, Segment
 
 HOUR = timedelta(hours=1)
 
@@ -42,7 +44,7 @@ def _child(contract: Contract, term: Recurring, start: datetime) -> Balance | No
     anchor, frequency = cycles_of(contract, term)
     part = part_of(contract, term, start)
     amount = _of(term.amount, part, term.rounding)
-    if amount == 0:
+    if amount == 0 and term.follows is None:
         return None
     until = start
     for _ in range(term.duration):
@@ -50,7 +52,7 @@ def _child(contract: Contract, term: Recurring, start: datetime) -> Balance | No
     if contract.ending_before is not None:
         until = min(until, contract.ending_before)
     name = f"{term.id} {start:%Y-%m-%dT%H}"
-    return Balance(
+    child = Balance(
         id=name,
         type=term.type,
         customer_id=contract.customer_id,
@@ -70,16 +72,38 @@ def _child(contract: Contract, term: Recurring, start: datetime) -> Balance | No
         child_access=term.child_access,
         child_ids=term.child_ids,
     )
+    return child if term.follows is None else _of_seats(contract, term, child, term.follows)
+
+
+def _of_seats(contract: Contract, term: Recurring, child: Balance, follows: Follows) -> Balance | None:
+    """Return it with what the seats give with which its period begins; None: there are none any more."""
+    [one] = [each for each in contract.subscriptions if each.id == follows.subscription_id]
+    [segment] = child.segments
+    if one.ending_before is not None and one.ending_before <= segment.starting_at:
+        return None
+    quantity, unit_price = map(exact, term.amount)
+    whole, part = bounds_of(contract, term, segment.starting_at)
+    its = SeatTerms(follows, str(quantity * unit_price), whole, part, term.rounding, one.seat_key or "")
+    child = replace(child, seats=its)
+    return replace(child, segments=(replace(segment, amount=str(gifts(child, one)[0].amount)),))
 
 
 def part_of(contract: Contract, term: Recurring, start: datetime) -> Fraction:
     """Return for which part of the whole period something is given: 1, unless it is partial and prorated."""
+    (begin, end), (first, last) = bounds_of(contract, term, start)
+    return Fraction((last - first) // HOUR, (end - begin) // HOUR)
+
+
+def bounds_of(
+    contract: Contract, term: Recurring, start: datetime
+) -> tuple[tuple[datetime, datetime], tuple[datetime, datetime]]:
+    """Return the whole period of a child, and the part of it for which something is given."""
     anchor, frequency = cycles_of(contract, term)
     begin, end = last_cycle(anchor, frequency, start), next_cycle(anchor, frequency, start)
     stop = ends_at(contract, term)
     first = start if term.proration in {"FIRST", "FIRST_AND_LAST"} else begin
     last = min(end, stop or end) if term.proration in {"LAST", "FIRST_AND_LAST"} else end
-    return Fraction((last - first) // HOUR, (end - begin) // HOUR)
+    return (begin, end), (first, last)
 
 
 def _of(amount: tuple[str, str], part: Fraction, rounding: tuple[str, int] | None) -> Fraction:

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from sim.oracle_charge import Charge
-from sim.oracle_number import exact, share
+from sim.oracle_number import share
 from sim.oracle_override import agreed
 from sim.oracle_period import last_cycle, next_cycle, periods
 from sim.oracle_rate import in_tiers, rate_at, steps, terms_at, unit_of
+from sim.oracle_seats import changed_at, quantity_of
 from sim.oracle_target import Use
 from sim.world import Contract, Subscription, Tenant
 
@@ -81,24 +82,15 @@ def charged(tenant: Tenant, contract: Contract, one: Subscription, term: Term) -
     most = Fraction(0)
     instants = [
         term.start,
-        *sorted({each.starting_at for each in one.changes if term.start < each.starting_at < term.end}),
+        *sorted({each for each in changed_at(one) if term.start < each < term.end}),
     ]
     for since in instants:
-        quantity = quantity_at(one, since)
+        quantity = quantity_of(one, since)
         if quantity > most:
             at_start = one.collection == "ADVANCE" and (since == term.start or one.at_once)
             for charge in _charges(tenant, contract, one, term, since, (most, quantity), at_start):
                 yield Due(since if at_start else term.end, charge)
             most = quantity
-
-
-def quantity_at(one: Subscription, at: datetime) -> Fraction:
-    """Return the quantity that holds at an instant; changes of one instant count in the order they came in."""
-    found = Fraction(0)
-    for each in sorted(one.changes, key=lambda each: each.starting_at):
-        if each.starting_at <= at:
-            found = exact(each.quantity) if each.quantity is not None else found + exact(each.delta or "0")
-    return found
 
 
 def _charges(

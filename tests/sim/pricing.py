@@ -121,6 +121,9 @@ def corrected(case: Case, real: Real, books: Books, sight: Sight) -> list[str]:
 
 def ledgers(
     books: Books, held: list[Balance], drafts: list[Bill], at: datetime
-) -> dict[str, tuple[list[Told], Fraction]]:
-    """Return balance id → its ledger with the deductions of drafts, and what may still be used."""
-    return {each.id: (books.ledger(each, at, drafts), books.usable(each, at, drafts)) for each in held}
+) -> dict[str, tuple[list[Told], Fraction, dict[str, Fraction]]]:
+    """Return balance id → its ledger with the deductions of drafts, what may still be used, and by which seats."""
+    return {
+        each.id: (books.ledger(each, at, drafts), books.usable(each, at, drafts), books.parts(each, at, drafts))
+        for each in held
+    }

@@ -15,8 +15,8 @@ from sim.oracle_ledger import Told
 from sim.world import Case, Counted
 from winkel.api import contract_ends, renewals
 from winkel.api.transitions import TrueUpBehavior
-from winkel.bill import recurring
-from winkel.bill.balance import balance_of, ledger
+from winkel.bill import recurring, seats
+from winkel.bill.balance import balance_of, ledger, part_id, remaining_of
 from winkel.bill.correct import credited, needs_again, reconsolidated, regenerated
 from winkel.bill.draft import Draft, drafted
 from winkel.bill.due import due_at, settled
@@ -172,13 +172,17 @@ class Real:
                 self.rolled.append((when, each.balance))
                 self.posted.append(each.entry)
 
-    def ledgers(self, found: list[Draft], at: datetime) -> dict[str, tuple[list[Told], Fraction]]:
-        """Return balance id → its ledger with the deductions of these drafts, and what the customer may still use."""
+    def ledgers(self, found: list[Draft], at: datetime) -> dict[str, tuple[list[Told], Fraction, dict[str, Fraction]]]:
+        """Return balance id → its ledger with the deductions of these drafts, what may still be used, and by whom."""
         account = with_amounts(self._account(at), self.rolling)
         entries = [*account.entries, *(entry for draft in found for entry in draft.entries)]
         entries += [each.entry for each in self.rolling]
         return {
-            each.id: (told(ledger(each, entries, at)), Fraction(balance_of(each, entries, (), at)))
+            each.id: (
+                told(ledger(each, entries, at)),
+                Fraction(balance_of(each, entries, (), at)),
+                _parts(each, entries),
+            )
             for each in account.balances
         }
 
@@ -199,7 +203,11 @@ class Real:
             products={each: self.products[each] for each in sorted(named)},
             metrics=self.metrics,
             balances=balances,
-            entries=(*self.posted, *(each for each in self.manual if each.timestamp <= at)),
+            entries=(
+                *self.posted,
+                *(each for each in self.manual if each.timestamp <= at),
+                *seats.adjustments(contracts, balances, at),
+            ),
             invoiced=frozenset(self.final),
             invoiced_items=frozenset(self.items),
             units=self.units,
@@ -265,6 +273,15 @@ class Real:
             and each.known_at <= at
             and need.start_hour <= hour_number(each.at) < need.end_hour
         ]
+
+
+def _parts(balance: Balance, entries: Iterable[LedgerEntry]) -> dict[str, Fraction]:
+    """Return seat → what it has left of its part of a balance."""
+    if balance.seat_group_key is None or not balance.segments:
+        return {}
+    its_id, some = balance.segments[0].id, [each for each in entries if each.balance_id == balance.id]
+    left = remaining_of([balance], some)
+    return {seat: Fraction(left[part_id(its_id, seat)]) for seat in seats.parts(balance, some)}
 
 
 def _named(balance: Balance) -> Balance:

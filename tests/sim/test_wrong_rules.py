@@ -84,6 +84,21 @@ WRONG: dict[str, tuple[str, str, Any]] = {
         "winkel.bill.consolidated._joins",
         lambda *_: True,
     ),
+    "seats that come within a period give nothing": (
+        "recurring",
+        "winkel.bill.seats._adjustments",
+        lambda *_: iter(()),
+    ),
+    "seats draw on one another's parts": (
+        "recurring",
+        "winkel.bill.purse.Purse.drawn_by",
+        lambda purse, _: purse.segment.id,
+    ),
+    "unassigned seats are free": (
+        "recurring",
+        "winkel.model.subscription.Seats.total",
+        property(lambda seats: len(seats.assigned)),
+    ),
     "composite products ask for all tags": (
         "composites",
         "winkel.rate.composite.counts winkel.bill.statement.counts",

@@ -167,6 +167,32 @@ class ScheduledCharge:
 
 
 @dataclass(frozen=True)
+class Follows:
+    """The subscription whose seats give to a recurring commit or credit."""
+
+    subscription_id: str
+    individual: bool
+    """Whether each id that has a seat gets a part of its own."""
+    prorated: bool
+    """Whether seats that come within a period give a share of it."""
+
+
+@dataclass(frozen=True)
+class SeatTerms:
+    """How the seats of a subscription give to a child of a recurring term."""
+
+    follows: Follows
+    amount: str
+    """What one seat gives for a whole period."""
+    whole: tuple[datetime, datetime]
+    part: tuple[datetime, datetime]
+    """Of the whole period: for which of it something is given."""
+    rounding: tuple[str, int] | None
+    key: str
+    """The property that names who has a seat."""
+
+
+@dataclass(frozen=True)
 class Recurring:
     """A recurring commit or credit: what each period of a term gives, and asks for."""
 
@@ -199,6 +225,19 @@ class Recurring:
     rate_type: str = "LIST_RATE"
     child_access: str | None = None
     child_ids: tuple[str, ...] = ()
+    follows: Follows | None = None
+    """Then the amount is what one seat gives."""
+
+
+@dataclass(frozen=True)
+class SeatChange:
+    """From an instant on there are other seats: first some go, then some come."""
+
+    starting_at: datetime
+    added: tuple[str, ...] = ()
+    added_unassigned: int = 0
+    removed: tuple[str, ...] = ()
+    removed_unassigned: int = 0
 
 
 @dataclass(frozen=True)
@@ -234,6 +273,10 @@ class Subscription:
     name: str | None = None
     known_at: datetime = datetime(2020, 1, 1, tzinfo=UTC)
     """When it was agreed."""
+    seat_key: str | None = None
+    """The property that names who has a seat; None: it has a quantity."""
+    seat_changes: tuple[SeatChange, ...] = ()
+    """In the order in which they were asked for; the first are the seats at the start."""
 
 
 @dataclass(frozen=True)
@@ -344,6 +387,7 @@ class Balance:
     child_access: str | None = None
     """Of a parent contract: for which children it is too: ALL, NONE or CONTRACT_IDS."""
     child_ids: tuple[str, ...] = ()
+    seats: SeatTerms | None = None
 
 
 @dataclass(frozen=True)
