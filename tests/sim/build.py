@@ -2,9 +2,12 @@
 
 import itertools
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+
+from msgspec import structs
 
 from sim import world
 from sim.world import Tenant
@@ -244,6 +247,9 @@ def _dated(each: world.ScheduledCharge) -> dict[str, Any]:
 def subscription_of(each: world.Subscription) -> subscription.Subscription:
     """Return a subscription."""
     behavior, placement = subscription.InvoiceBehavior, subscription.InvoicePlacement
+    if each.seats_from is not None and each.seat_key is not None:
+        made = subscription_of(replace(each, seat_key=None, seat_changes=())).with_seats(each.seat_key)
+        return structs.replace(made, seat_changes=(*made.seat_changes, *map(seats_of, each.seat_changes)))
     found = subscription.Subscription(
         id=each.id,
         product_id=each.product_id,
@@ -254,16 +260,7 @@ def subscription_of(each: world.Subscription) -> subscription.Subscription:
         anchor=each.anchor,
         created_at=MADE,
         seat_group_key=each.seat_key,
-        seat_changes=tuple(
-            subscription.SeatChange(
-                starting_at=one.starting_at,
-                removed=one.removed,
-                removed_unassigned=one.removed_unassigned,
-                added=one.added,
-                added_unassigned=one.added_unassigned,
-            )
-            for one in each.seat_changes
-        ),
+        seat_changes=tuple(map(seats_of, each.seat_changes)),
         changes=tuple(
             subscription.QuantityChange(
                 starting_at=one.starting_at,
@@ -282,6 +279,17 @@ def subscription_of(each: world.Subscription) -> subscription.Subscription:
     )
     found.check()
     return found
+
+
+def seats_of(change: world.SeatChange) -> subscription.SeatChange:
+    """Return a change of seats."""
+    return subscription.SeatChange(
+        starting_at=change.starting_at,
+        removed=change.removed,
+        removed_unassigned=change.removed_unassigned,
+        added=change.added,
+        added_unassigned=change.added_unassigned,
+    )
 
 
 def recurring_of(each: world.Recurring) -> recurring.RecurringBalance:

@@ -20,7 +20,7 @@ from sim.world import (
     Terms,
 )
 
-SEATED = {"recurring": 0.5, "subscriptions": 0.3, "balances": 0.1, "corrections": 0.15}
+SEATED = {"recurring": 0.6, "subscriptions": 0.3, "balances": 0.12, "corrections": 0.2}
 NAMES = ("x", "x", "y", "w")
 """Ids that have seats: most of them use something."""
 
@@ -48,7 +48,7 @@ class Seated(Related):
         )
         made.products = [self.shown(each, key) for each in made.products]
         used = [
-            self.of_seat(each, contract.customer_id, key) for each in case.counted for _ in (1, 2) if self.chance(0.5)
+            self.of_seat(each, contract.customer_id, key) for each in case.counted for _ in (1, 2) if self.chance(0.7)
         ]
         again = () if case.corrections else tuple(self.more_corrections())
         return replace(case, counted=(*case.counted, *used), corrections=(*case.corrections, *again))
@@ -83,6 +83,8 @@ class Seated(Related):
         """Return a subscription with seats, or with a quantity that is whole or not."""
         found = self.subscription(name, contract.starting_at, contract.anchor, rate)
         found = replace(found, known_at=LONG_AGO)
+        if self.chance(0.13):
+            return self.becoming(found, key)
         if self.chance(0.25):
             return replace(found, changes=(*found.changes[:1], *(each for each in self.rises(found.starting_at))))
         changes = [SeatChange(found.starting_at, tuple(dict.fromkeys(self.ids())), self.pick((0, 0, 1, 2)))]
@@ -90,6 +92,25 @@ class Seated(Related):
         for _ in range(self.pick((1, 2, 3, 4))):
             one = self.with_change(one)
         return self.with_return(one) if self.chance(0.4) else one
+
+    def becoming(self, one: Subscription, key: str) -> Subscription:
+        """Return a subscription of a quantity that has seats later on, which ids take from then on."""
+        changes = [Change(one.starting_at, quantity=self.pick(("1", "2", "3")))]
+        changes += [
+            Change(self.soon(one.starting_at), delta=self.pick(("1", "2", "-1"))) for _ in range(self.pick((0, 1, 2)))
+        ]
+        said_at = self.pick(self.looks) - HOUR
+        found = replace(one, changes=tuple(changes), seat_key=key, seats_from=said_at)
+        if not is_possible(found):
+            found = replace(found, changes=tuple(changes[:1]))
+        for _ in range(self.pick((1, 2, 3))):
+            more = self.with_change(found)
+            later = tuple(
+                replace(each, starting_at=max(each.starting_at, one.starting_at, said_at + HOUR))
+                for each in more.seat_changes
+            )
+            found = replace(more, seat_changes=later) if is_possible(replace(more, seat_changes=later)) else found
+        return found
 
     def rises(self, start: datetime) -> list[Change]:
         """Return increases of a quantity."""
@@ -132,20 +153,31 @@ class Seated(Related):
             starting_at=begin,
             frequency=self.pick((None, None, "MONTHLY", "WEEKLY")),
             rollover=None,
-            follows=Follows(one.id, one.seat_key is not None and self.chance(0.7), self.chance(0.5)),
+            follows=Follows(
+                one.id, one.seat_key is not None and one.seats_from is None and self.chance(0.7), self.chance(0.5)
+            ),
         )
         end = None if self.chance(0.6) else begin + self.pick((1, 10, 31, 45)) * DAY
         found = replace(found, ending_before=end)
         if any(each.parent and each.parent.contract_id == contract.id for each in self.tenant.contracts):
             found = self.opened(found, contract.id)
-        if self.chance(0.7):
-            found = replace(found, product_ids=(), tags=(), specifiers=())
-        return found if self.chance(0.3) else replace(found, currency=self.tenant.cards[contract.card_id])
+        often = 0.9 if found.follows and found.follows.individual else 0.6
+        if self.chance(often):
+            found = replace(found, product_ids=(), tags=(), specifiers=(), priority=self.pick(("0.1", "1")))
+        return replace(found, currency=self.tenant.cards[contract.card_id]) if self.chance(often) else found
 
 
 def is_possible(one: Subscription) -> bool:
     """Whether no id has two seats at a time, and no more unassigned seats go than there are."""
     done: tuple[SeatChange, ...] = ()
+    for at in (each.starting_at for each in (*one.changes, *one.seat_changes)):
+        if (
+            seats_at(replace(one, seat_changes=tuple(each for each in one.seat_changes if each.starting_at < at)), at)[
+                1
+            ]
+            < 0
+        ):
+            return False
     for each in sorted(one.seat_changes, key=lambda each: each.starting_at):
         assigned, unassigned = seats_at(replace(one, seat_changes=done), each.starting_at)
         if each.removed_unassigned > unassigned or (set(assigned) - set(each.removed)) & set(each.added):

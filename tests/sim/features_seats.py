@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 SEATS = (
     "seats charged", "seat takes an unassigned one", "seat is one more", "seat goes", "seat goes and comes at once",
-    "unassigned seats go", "id without a seat goes", "seat comes again",
+    "unassigned seats go",
+    "id without a seat goes", "seat comes again", "quantity becomes seats", "somebody takes what was a quantity",
     "pool of a quantity", "pool of seats", "pool with unassigned seats", "pool rises", "pool does not fall",
     "individual", "unassigned gives nothing", "seat gives from when it comes", "who comes again gets nothing more",
     "increase prorated", "increase as a whole", "first period of seats is partial", "seats are given rounded",
@@ -27,7 +28,12 @@ def of_seats(case: Case, sight: "Sight") -> Iterator[str]:
     subscriptions = {each.id: each for contract in case.tenant.contracts for each in contract.subscriptions}
     for one in subscriptions.values():
         if one.seat_key is not None and one.starting_at <= sight.at:
-            yield from _of_changes(one)
+            if one.seats_from is None or one.seats_from <= sight.at:
+                yield from _of_changes(one)
+            if one.seats_from is not None and one.seats_from <= sight.at:
+                yield from ("quantity becomes seats",) * any(each < one.seats_from for each in case.looks)
+            taken = one.seats_from is not None and bool(seats_at(one, sight.at)[0])
+            yield from ("somebody takes what was a quantity",) * taken
     for bill in sight.drafts:
         for line in bill.lines:
             one = subscriptions.get(str(line.item_id).split(" ")[0])

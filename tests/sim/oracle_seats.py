@@ -26,19 +26,22 @@ class Gift:
 def seats_at(one: Subscription, at: datetime) -> tuple[list[str], int]:
     """Return who has a seat at an instant, and how many seats nobody has.
 
-    What goes takes its seat with it; who comes takes one that nobody has while there is one.
+    What goes takes its seat with it; who comes takes one that nobody has while there is one. What was a quantity are
+    seats that nobody has.
     """
     assigned: list[str] = []
-    unassigned = 0
-    for each in sorted(one.seat_changes, key=lambda each: each.starting_at):
-        if each.starting_at > at:
-            break
-        assigned = [name for name in assigned if name not in each.removed]
-        unassigned -= each.removed_unassigned
-        for name in each.added:
-            assigned.append(name)
-            unassigned = max(0, unassigned - 1)
-        unassigned += each.added_unassigned
+    unassigned, had = 0, 0
+    for moment in sorted(each for each in changed_at(one) if each <= at):
+        asked_for = int(quantity_asked(one, moment))
+        unassigned, had = unassigned + asked_for - had, asked_for
+        for each in one.seat_changes:
+            if each.starting_at == moment:
+                assigned = [name for name in assigned if name not in each.removed]
+                unassigned -= each.removed_unassigned
+                for name in each.added:
+                    assigned.append(name)
+                    unassigned = max(0, unassigned - 1)
+                unassigned += each.added_unassigned
     return assigned, unassigned
 
 
@@ -47,6 +50,11 @@ def quantity_of(one: Subscription, at: datetime) -> Fraction:
     if one.seat_key is not None:
         assigned, unassigned = seats_at(one, at)
         return Fraction(len(assigned) + unassigned)
+    return quantity_asked(one, at)
+
+
+def quantity_asked(one: Subscription, at: datetime) -> Fraction:
+    """Return the quantity that was asked for; changes of one instant count in the order they came in."""
     found = Fraction(0)
     for each in sorted(one.changes, key=lambda each: each.starting_at):
         if each.starting_at <= at:

@@ -1,5 +1,6 @@
 """Winkel's pure pricing over a case: the same function that the bill worker calls, without a database."""
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from sim import build
 from sim.compare import bill_of, contents, told
 from sim.oracle_bill import Bill
 from sim.oracle_ledger import Told
-from sim.world import Case, Counted
+from sim.world import Case, Counted, Subscription
 from winkel.api import contract_ends, renewals
 from winkel.api.transitions import TrueUpBehavior
 from winkel.bill import recurring, seats
@@ -259,8 +260,8 @@ class Real:
 
     def _known(self, contract: Contract, at: datetime) -> Contract:
         made = next(each for each in self.case.tenant.contracts if each.id == contract.id)
-        known = {each.id for each in made.subscriptions if each.known_at <= at}
-        return replace(contract, subscriptions=tuple(each for each in contract.subscriptions if each.id in known))
+        known = (each for each in made.subscriptions if each.known_at <= at)
+        return replace(contract, subscriptions=tuple(build.subscription_of(_as_known(each, at)) for each in known))
 
     def _rows(self, need: Need, at: datetime) -> list[HourUsage]:
         """Return what `store/usage.py` would read: here each event is a row of its own."""
@@ -273,6 +274,12 @@ class Real:
             and each.known_at <= at
             and need.start_hour <= hour_number(each.at) < need.end_hour
         ]
+
+
+def _as_known(one: Subscription, at: datetime) -> Subscription:
+    """Return a subscription that has a quantity until it is said that it has seats."""
+    later = one.seats_from is not None and one.seats_from > at
+    return dataclasses.replace(one, seat_key=None, seat_changes=(), seats_from=None) if later else one
 
 
 def _parts(balance: Balance, entries: Iterable[LedgerEntry]) -> dict[str, Fraction]:

@@ -277,6 +277,8 @@ class Subscription:
     """The property that names who has a seat; None: it has a quantity."""
     seat_changes: tuple[SeatChange, ...] = ()
     """In the order in which they were asked for; the first are the seats at the start."""
+    seats_from: datetime | None = None
+    """When it was agreed that what was a quantity, by its `changes`, has seats; None: it had them before."""
 
 
 @dataclass(frozen=True)
