@@ -10,7 +10,8 @@ from sim.features import Sight, features
 from sim.oracle_bill import Bill
 from sim.oracle_books import Books
 from sim.oracle_correction import chosen, regenerate, void
-from sim.oracle_family import family
+from sim.oracle_end import contracts_at
+from sim.oracle_family import children, family
 from sim.oracle_ledger import Told
 from sim.real import Real
 from sim.shrink import dump, smallest
@@ -42,16 +43,9 @@ def repeat(seed: int) -> str:
 
 def differ(case: Case) -> bool:
     """Whether they disagree. Where a part is missing that others need, there is nothing to compare."""
-    customers = {each.id for each in case.tenant.customers}
-    if not customers or family(case.tenant, case.tenant.customers[0].id) != customers:
+    if not _is_family(case):
         return False
     contracts = {None, *(each.id for each in case.tenant.contracts)}
-    parents = {each.parent.contract_id for each in case.tenant.contracts if each.parent}
-    if (
-        parents - contracts
-        or {each.customer_id for each in (*case.tenant.contracts, *case.tenant.balances)} - customers
-    ):
-        return False
     if any(
         {each.contract_id, each.invoice_contract_id, *each.contract_ids} - contracts for each in case.tenant.balances
     ):
@@ -64,6 +58,24 @@ def differ(case: Case) -> bool:
         return bool(compare(case)[0])
     except Exception:  # noqa: BLE001
         return False
+
+
+def _is_family(case: Case) -> bool:
+    """Whether all are linked, and no child goes on after its parent was renewed (docs/pricing.md, section 20)."""
+    made, customers = case.tenant, {each.id for each in case.tenant.customers}
+    if not customers or not case.looks or family(made, made.customers[0].id) != customers:
+        return False
+    parents = {each.parent.contract_id for each in made.contracts if each.parent}
+    holders = {each.customer_id for each in (*made.contracts, *made.balances)}
+    if parents - {each.id for each in made.contracts} or holders - customers:
+        return False
+    agreed = contracts_at(made, customers, case.looks[-1])
+    return not any(
+        each.ending_before is None or each.ending_before > end.ending_before
+        for end in made.ends
+        if end.renewed_by and end.said_at <= case.looks[-1]
+        for each in children(agreed, end.contract_id)
+    )
 
 
 def compare(case: Case) -> tuple[list[str], list[Sight]]:
