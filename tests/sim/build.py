@@ -29,7 +29,7 @@ from winkel.model import (
     recurring,
     subscription,
 )
-from winkel.model.credit_type import BY_ID, CreditType, Units
+from winkel.model.credit_type import BY_ID, QUANTITY, CreditType, Units
 from winkel.store import balances, contracts, customers, metrics, products, rate_cards, tenants
 from winkel.store.database import Connection
 
@@ -90,8 +90,8 @@ def units_of(made: Tenant) -> Units:
 
 
 def unit_id(name: str) -> str:
-    """Return the id of a currency or a custom pricing unit."""
-    return CURRENCIES.get(name, name)
+    """Return the id of a currency or a custom pricing unit, or the one that stands for none."""
+    return QUANTITY if name == world.QUANTITY else CURRENCIES.get(name, name)
 
 
 def customer_of(each: world.Customer, at: datetime) -> customer.Customer:
@@ -165,6 +165,8 @@ def price_of(each: world.Price) -> price.Price:
     tiers = tuple(price.Tier(Decimal(unit), None if size is None else Decimal(size)) for size, unit in each.tiers)
     kinds = {
         "FLAT": price.Flat(tiers[0].price),
+        "CUSTOM": price.Custom({"formula": each.formula}),
+        "SUBSCRIPTION": price.Subscribed(Decimal(each.quantity or 0), price.Flat(tiers[0].price)),
         "TIERED": price.Tiered(tiers),
         "PERCENTAGE": price.Percentage(tiers[0].price),
         "TIERED_PERCENTAGE": price.TieredPercentage(tiers),
@@ -174,8 +176,8 @@ def price_of(each: world.Price) -> price.Price:
     return made
 
 
-def rate_of(each: world.Rate, currency: str) -> rate_card.Rate:
-    """Return a rate; it is in the currency of its card unless it has a unit of its own."""
+def rate_of(each: world.Rate, currency: str, order: tuple[str, ...] = ()) -> rate_card.Rate:
+    """Return a rate; it is in the currency of its card unless it has a unit of its own. The order is its card's."""
     return rate_card.Rate(
         id=each.id,
         rate_card_id=each.card_id,
@@ -188,6 +190,7 @@ def rate_of(each: world.Rate, currency: str) -> rate_card.Rate:
         credit_type_id=unit_id(each.unit or currency),
         pricing_group_values=dict(each.values),
         commit_price=each.commit and price_of(each.commit),
+        position=order.index(each.product_id) if each.product_id in order else None,
         billing_frequency=each.frequency and period.Frequency(each.frequency),
     )
 
@@ -349,6 +352,7 @@ def override_of(each: world.Override, prioritization: override.Prioritization) -
         applicable_product_tags=each.tags,
         specifiers=tuple(map(override_specifier_of, each.specifiers)),
         price=each.price and price_of(each.price),
+        credit_type_id=each.unit and unit_id(each.unit),
         multiplier=Decimal(each.multipliers[0][1]) if each.multipliers and not tiered else None,
         tiers=tuple(
             override.MultiplierTier(Decimal(factor), None if size is None else Decimal(size))

@@ -16,7 +16,7 @@ from winkel.model.invoice import Invoice, InvoiceType, LineItem, LineType
 from winkel.model.ledger import LedgerEntry
 from winkel.model.metric import Aggregation
 from winkel.model.period import hour_start
-from winkel.model.price import Flat, Percentage, Price, Tiered
+from winkel.model.price import Custom, Flat, Percentage, Price, Subscribed, Tiered
 from winkel.model.usage import HourUsage
 
 
@@ -25,7 +25,7 @@ def bill_of(invoice: Invoice, starts: Mapping[str, datetime] | None = None) -> B
     usage = invoice.type is not InvoiceType.SCHEDULED
     start = invoice.start if usage else invoice.issued_at
     assert start is not None
-    lines = tuple(_line(each, invoice.credit_type_id) for each in invoice.line_items)
+    lines = tuple(_line(each, invoice) for each in invoice.line_items)
     found = Bill(
         invoice.contract_id,
         str(invoice.type),
@@ -48,7 +48,7 @@ def currency(credit_type_id: str) -> str:
     return BY_ID[credit_type_id].name.split()[0] if credit_type_id in BY_ID else credit_type_id
 
 
-def _line(line: LineItem, invoiced_in: str) -> Line:
+def _line(line: LineItem, invoice: Invoice) -> Line:
     tier = line.tier
     return Line(
         type=str(line.type),
@@ -66,23 +66,32 @@ def _line(line: LineItem, invoiced_in: str) -> Line:
         tier=tier and (tier.level, Fraction(tier.starting_at), None if tier.size is None else Fraction(tier.size)),
         balance_id=line.balance_id,
         segment_id=line.segment_id,
-        item_id=_item_id(line),
+        item_id=_item_id(line, invoice.contract_id),
         prorated=line.is_prorated,
-        unit=None if line.credit_type_id == invoiced_in else currency(line.credit_type_id),
+        unit=None if line.credit_type_id == invoice.credit_type_id else currency(line.credit_type_id),
+        list_unit=line.list_credit_type_id and currency(line.list_credit_type_id),
         promised=line.type is LineType.APPLIED and line.balance_type == "POSTPAID",
         origin=line.origin and line.origin.contract_id,
     )
 
 
-def _item_id(line: LineItem) -> str | None:
-    """Return what was asked for, of a subscription by its id and a time: the real one follows from both."""
-    if line.subscription_id is None or line.origin is not None:
+def _item_id(line: LineItem, contract_id: str) -> str | None:
+    """Return what was asked for, of a subscription by its id and a time: the real one follows from both.
+
+    A SUBSCRIPTION rate stands for one subscription of each contract and product.
+    """
+    if line.type is not LineType.SUBSCRIPTION or line.origin is not None:
         return line.schedule_item_id
-    return f"{line.subscription_id} {line.starting_at:%Y-%m-%dT%H}"
+    its_id = line.subscription_id or f"{contract_id} {line.product_id} by its rate"
+    return f"{its_id} {line.starting_at:%Y-%m-%dT%H}"
 
 
 def _steps(price: Price) -> Steps:
-    """Return a price as tiers with bounds."""
+    """Return a price as tiers with bounds; a SUBSCRIPTION price says how many units it is for."""
+    if isinstance(price, Subscribed):
+        return f"{Fraction(price.quantity)} each", _steps(price.each)[1]
+    if isinstance(price, Custom):
+        return f"CUSTOM {price.custom_rate['formula']}", (Step(Fraction(0), None, Fraction(0)),)
     if isinstance(price, Flat | Percentage):
         return type(price).__name__.upper(), (Step(Fraction(0), None, Fraction(price.price)),)
     found = []

@@ -8,7 +8,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from sim.contracts_chance import DAY, HOUR, HOURS, KEYS, LONG_AGO
+from sim.contracts_priced import with_other_prices
+from sim.contracts_quantity import in_units
 from sim.contracts_seats import Seated
+from sim.contracts_subscribed import with_subscription_rates
 from sim.world import Case, Correction, Counted, Customer, Tenant
 
 QUANTITIES = ("1", "2", "3", "3", "5", "5", "10", "10", "7", "0.5", "0", "-2", "-5", "1e-21", "0.1234567890123456789")
@@ -80,8 +83,11 @@ class Maker(Seated):
         made.entries = [each for each in made.entries if each.segment_id not in gone]
         many = self.pick(self.themed("renewals", (8, 14, 20), (0, 3, 6, 10, 14)))
         counted = tuple(self.counted(f"t{number}") for number in range(many))
-        grace = HOUR * self.pick((24, 24, 1, 72))
-        case = Case(self.seed, made, counted, tuple(self.looks), grace, self.corrections())
+        grace, corrections = HOUR * self.pick((24, 24, 1, 72)), self.corrections()
+        in_units(self)
+        with_subscription_rates(self)
+        with_other_prices(self)
+        case = Case(self.seed, made, counted, tuple(self.looks), grace, corrections)
         return self.with_seats(self.with_family(case))
 
     def corrections(self) -> tuple[Correction, ...]:

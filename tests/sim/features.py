@@ -11,10 +11,13 @@ from typing import Any
 from sim.features_commits import of_commits
 from sim.features_composites import COMPOSITES, of_composites
 from sim.features_corrections import CORRECTIONS, of_corrections
+from sim.features_covered import COVERED, of_covered
 from sim.features_dated import DATED, of_dated
 from sim.features_families import FAMILIES, of_families
+from sim.features_priced import PRICED, of_priced
 from sim.features_renewals import RENEWALS, of_renewals
 from sim.features_seats import SEATS, of_seats
+from sim.features_subscribed import SUBSCRIBED, of_subscribed
 from sim.features_subscriptions import SUBSCRIPTIONS, of_subscriptions
 from sim.features_terms import FILTERS, RECURRING, of_filters, of_recurring
 from sim.features_units import UNITS, of_units
@@ -66,6 +69,8 @@ EXPECTED = (
     "for commits OVERWRITE", "for commits MULTIPLIER", "for commits TIERED", "for commits LIST_RATE",
     "for commits COMMIT_RATE", "for commits any balance", "for commits this balance", "for commits other balances",
     "for commits several", "for commits before others", "for commits without a commit rate",
+    # 6, units
+    *COVERED,
     # 6, postpaid commits
     "promise counts", "promise and payer on a line", "promise fulfilled", "promise at a commit rate", "true-up",
     "true-up of nothing", "true-up waits for usage", "true-up is final", "promise without true-up",
@@ -79,6 +84,8 @@ EXPECTED = (
     *DATED,
     # 16, custom pricing units
     *UNITS,
+    # 4, CUSTOM rates and the order of products; 16, overwrites in another unit
+    *PRICED,
     # 18, renewals
     *RENEWALS,
     # 17, seats
@@ -90,7 +97,7 @@ EXPECTED = (
     # 3, usage filters; 9, recurring commits and credits
     *FILTERS, *RECURRING,
     # 13; 5, composite products
-    *SUBSCRIPTIONS, *COMPOSITES,
+    *SUBSCRIPTIONS, *SUBSCRIBED, *COMPOSITES,
 )  # fmt: skip
 """Every feature that must occur again and again."""
 
@@ -129,6 +136,9 @@ def features(case: Case, sights: list[Sight]) -> Counter[str]:
             found.update(of_subscriptions(case, bill, sight.at, sight.by_id))
             found.update(of_dated(case, bill, sight.at))
             found.update(of_units(case, bill, sight.by_id))
+            found.update(of_covered(case, bill, sight.by_id))
+            found.update(of_subscribed(case, bill, sight.by_id))
+            found.update(of_priced(case, bill, sight.by_id))
             found.update(_of_statement(case, sight, bill) if bill.type == "USAGE" else _of_scheduled(case, sight, bill))
     found.update(_of_steps(case, sights))
     found.update(of_corrections(case, sights))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from sim.oracle_bill import Bill
 from sim.oracle_family import CONSOLIDATED
-from sim.world import Case
+from sim.world import QUANTITY, Case
 
 if TYPE_CHECKING:
     from sim.features import Sight
@@ -61,6 +61,7 @@ def _of_void(sight: "Sight", bill: Bill) -> Iterator[str]:
         for segment in balance.segments:
             if segment.id in bill.paid:
                 yield "promise comes back" if balance.type == "POSTPAID" else "comes back"
+                yield from ("units come back",) * (balance.currency == QUANTITY)
                 yield from ("comes back after its end",) * (segment.ending_before <= sight.at)
 
 

@@ -27,7 +27,7 @@ SUBSCRIPTIONS = (
 
 def of_subscriptions(case: Case, bill: Bill, at: datetime, balances: dict[str, Balance]) -> Iterator[str]:
     """Yield what an invoice shows of subscriptions, as a draft at an instant."""
-    lines = [line for line in bill.lines if line.type == "subscription"]
+    lines = [line for line in bill.lines if line.type == "subscription" and " by its rate " not in str(line.item_id)]
     if not lines:
         return
     contract = next(each for each in case.tenant.contracts if each.id == bill.contract_id)

@@ -33,6 +33,8 @@ class Line:
     prorated: bool = False
     unit: str | None = None
     """The custom pricing unit of its amounts; None: they are money."""
+    list_unit: str | None = None
+    """In what the list price is, where an overwrite is in another unit."""
     promised: bool = False
     """Of what a postpaid commit counts: it is still to be paid."""
     origin: str | None = None
@@ -72,10 +74,10 @@ class Bill:
 
     @cached_property
     def paid(self) -> dict[str, Fraction]:
-        """Segment id → amount taken from it. What a consolidated one copies is taken once."""
+        """Segment id → amount, or units, taken from it. What a consolidated one copies is taken once."""
         found: dict[str, Fraction] = defaultdict(Fraction)
         for line in self.lines:
             if line.type == "applied_commit_or_credit" and line.origin is None:
                 assert line.segment_id is not None
-                found[line.segment_id] -= line.total
+                found[line.segment_id] -= line.total if line.quantity is None else line.quantity
         return {segment_id: amount for segment_id, amount in found.items() if amount}

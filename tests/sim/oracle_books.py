@@ -11,7 +11,7 @@ from sim.oracle_bill import Bill
 from sim.oracle_charge import Payer, charges
 from sim.oracle_composite import composites, share_of, shared_by
 from sim.oracle_conversion import conversions
-from sim.oracle_draw import applies, draw, is_open, payers, reaches
+from sim.oracle_draw import applies, draw, is_open, payers, pays_for, reaches
 from sim.oracle_end import balances_at, contracts_at
 from sim.oracle_family import CONSOLIDATED, addressed, consolidated, draws_on, family
 from sim.oracle_ledger import Told, changes, ledger, remaining, usable
@@ -21,6 +21,7 @@ from sim.oracle_quantity import counts
 from sim.oracle_rollover import Rolled, rolls_over
 from sim.oracle_scheduled import Asked, below_usage, scheduled
 from sim.oracle_seats import later_gifts, part_of, parts
+from sim.oracle_subscribed import of_rates
 from sim.oracle_subscription import on_statement
 from sim.oracle_target import Use
 from sim.oracle_trueup import true_ups
@@ -157,18 +158,21 @@ class Books:
         balances = usable_by(contract)
         able = payers(self.tenant, balances, contract, start)
 
-        def may_pay(use: Use, instant: datetime) -> list[Payer]:
+        def may_pay(use: Use, instant: datetime, kind: str = "usage") -> list[Payer]:
             return [
-                (balance, segment) for balance, segment in able if is_open(segment, instant) and applies(balance, use)
+                (balance, segment)
+                for balance, segment in able
+                if is_open(segment, instant) and applies(balance, use) and pays_for(balance, kind)
             ]
 
         def events(metric_id: str) -> list[Counted]:
             theirs = self.events(contract.customer_id, metric_id)
             return [each for each in theirs if each.known_at <= at and counts(contract, each)]
 
-        shares = composites(self.tenant, contract, start, end, able, may_pay)
+        shares = composites(self.tenant, contract, start, end, able, partial(may_pay, kind="composite"))
         found = charges(self.tenant, contract, start, end, events, able, may_pay, partial(shared_by, shares))
         found += on_statement(self.tenant, contract, end, invoiced)
+        found += of_rates(self.tenant, contract, start, end, invoiced)
         paid = draw(found, able, left)
         for share in shares:
             paid += draw(list(share_of(share, paid, end)), able, left)

@@ -6,11 +6,11 @@ same holds it is one charge for each unit price: for all units that cost the sam
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 
-from sim.oracle_override import agreed, price_for
+from sim.oracle_override import agreed, price_for, unit_at
 from sim.oracle_quantity import Group, Position, quantities
 from sim.oracle_rate import Step, Steps, in_tiers, next_tier, rate_at, steps, terms_at, unit_of
 from sim.oracle_target import Use
@@ -46,6 +46,8 @@ class Charge:
     item_id: str | None = None
     """Of a subscription: what is asked for once."""
     prorated: bool = False
+    list_unit: str | None = None
+    """In what the list price is, where an overwrite is in another unit."""
 
     @property
     def total(self) -> Fraction:
@@ -71,6 +73,8 @@ class Held:
     """(balance id, price) of those who may pay, but not the usual price."""
     shared: frozenset[Share] = frozenset()
     """Who asks for a share of what it costs."""
+    list_unit: str | None = None
+    """In what the list price is, where an overwrite is in another unit."""
 
     @property
     def cut(self) -> Steps:
@@ -176,12 +180,16 @@ def held(
     rate = rate_at([each for each in rates if tuple(sorted(each.values)) == pricing], at)
     if rate is None:
         return None
-    use = Use(product.id, terms.tags, pricing, presentation, unit_of(tenant, rate))
+    listed_in = unit_of(tenant, rate)
+    use = Use(product.id, terms.tags, pricing, presentation, listed_in)
+    use = replace(use, currency=unit_at(tenant, contract, rate, use, at))
     price = agreed(contract, rate, use, at)
     if price is None:
         return None
     payers = may_pay(use, at)
     special = {each.id: price_for(each, contract, rate, use, at) for each, _ in payers}
+    if use.currency != listed_in:  # what is specific to commits is in the unit of the rate (section 16)
+        special = {}
     return Held(
         terms,
         use,
@@ -192,6 +200,7 @@ def held(
         rate.commit and steps(rate.commit),
         tuple((balance_id, its) for balance_id, its in sorted(special.items()) if its is not None),
         shared_by(use, at),
+        None if use.currency == listed_in else listed_in,
     )
 
 
@@ -243,6 +252,7 @@ def _charge(held: Held, start: datetime, end: datetime, index: int, quantity: Fr
         tier=tier,
         special=tuple((balance_id, *_priced(price, low)) for balance_id, price in held.special),
         place=index,
+        list_unit=held.list_unit,
     )
 
 
@@ -252,4 +262,4 @@ def _priced(price: Steps, position: Fraction) -> tuple[Fraction, Tier | None]:
     index = next_tier(price, position)
     step = tiers[index]
     size = None if step.high is None else step.high - step.low
-    return step.unit_price, None if kind in {"FLAT", "PERCENTAGE"} else (index + 1, step.low, size)
+    return step.unit_price, (index + 1, step.low, size) if "TIERED" in kind else None

@@ -64,10 +64,12 @@ def composites(
 
 
 def _on_card(tenant: Tenant, contract: Contract) -> list[Product]:
-    """Return the composite products that have rates on the card, the one that was added first first."""
+    """Return the composite products of a card: in the order that was set, then in that of their first rates."""
     by_id = {each.id: each for each in tenant.products if each.type == "COMPOSITE"}
     rates = sorted((each for each in tenant.rates if each.card_id == contract.card_id), key=lambda each: each.number)
-    return [by_id[each] for each in dict.fromkeys(rate.product_id for rate in rates) if each in by_id]
+    priced = list(dict.fromkeys(rate.product_id for rate in rates))
+    placed = [each for each in tenant.orders.get(contract.card_id, ()) if each in priced]
+    return [by_id[each] for each in dict.fromkeys([*placed, *priced]) if each in by_id]
 
 
 def shared_by(some: Iterable[Composite], use: Use, at: datetime, *, composite: bool = False) -> frozenset[Share]:

@@ -13,7 +13,7 @@ from sim.oracle_number import divided, exact
 from sim.oracle_rate import terms_at
 from sim.oracle_seats import drawn_on, seat_of
 from sim.oracle_target import Use, any_of
-from sim.world import Balance, Contract, Product, Segment, Tenant
+from sim.world import QUANTITY, Balance, Contract, Product, Segment, Tenant
 
 INFINITE = float("inf")
 ORDER = (
@@ -99,8 +99,8 @@ def on_cards(tenant: Tenant, customer_id: str) -> list[Product]:
 
 
 def applies(balance: Balance, use: Use) -> bool:
-    """Whether a balance may pay for a use."""
-    if balance.currency != use.currency:
+    """Whether a balance may pay for a use: one of units whatever it is priced in (section 6, Units)."""
+    if balance.currency not in {QUANTITY, use.currency}:
         return False
     if balance.seats is not None and balance.seats.follows.individual and seat_of(balance, use) is None:
         return False
@@ -111,6 +111,11 @@ def applies(balance: Balance, use: Use) -> bool:
     if balance.product_ids or balance.tags:
         return use.product_id in balance.product_ids or bool(set(balance.tags) & set(use.tags))
     return True
+
+
+def pays_for(balance: Balance, kind: str) -> bool:
+    """Whether a balance may pay for a type of charge: one of units for usage only (section 6, Units)."""
+    return kind == "usage" or balance.currency != QUANTITY
 
 
 def is_open(segment: Segment, at: datetime) -> bool:
@@ -161,12 +166,14 @@ class Paid:
         """Pay as much as can be paid by a segment that has so much; return how much that is."""
         charge = self.charge
         usual = payer[0].id not in {balance_id for balance_id, *_ in charge.special}
-        if not (self.amount if usual else self.quantity):
-            return Fraction(0)
         unit_price, tier = charge.unit_price, charge.tier
         for balance_id, *other in charge.special:
             if balance_id == payer[0].id:
                 unit_price, tier = other
+        if payer[0].currency == QUANTITY:
+            return self.cover(payer, min(self.quantity, has), None if usual else unit_price, tier)
+        if not (self.amount if usual else self.quantity):
+            return Fraction(0)
         cost = self.amount if usual else self.quantity * unit_price
         amount = min(cost, has)
         quantity = self.quantity if amount == cost else min(self.quantity, divided(amount, unit_price))
@@ -178,6 +185,32 @@ class Paid:
             self.amount -= self.amount if whole else min(self.amount, quantity * charge.unit_price)
         self.quantity -= quantity
         return amount
+
+    def cover(self, payer: Payer, quantity: Fraction, own_price: Fraction | None, tier: Tier | None) -> Fraction:
+        """Pay for so many units, whatever they cost (section 6, Units); return how many these are.
+
+        `own_price` is what they cost this balance; None: what they usually cost.
+        """
+        if not quantity:
+            return Fraction(0)
+        usual = self.amount if quantity == self.quantity else min(self.amount, quantity * self.charge.unit_price)
+        amount = usual if own_price is None else quantity * own_price
+        unit_price = self.charge.unit_price if own_price is None else own_price
+        self.payments.append(Payment(payer, quantity, unit_price, amount, tier))
+        self.quantity, self.amount = self.quantity - quantity, self.amount - usual
+        return quantity
+
+
+def as_counted(some: list[Paid]) -> list[Paid]:
+    """Return charges in the order in which their units are covered (section 6, Units).
+
+    Products, groups and times in the order in which lines are paid, by the price of the first unit; within one of them
+    units as they were counted.
+    """
+    first: dict[Any, Charge] = {}
+    for each in sorted(some, key=lambda each: each.charge.place):
+        first.setdefault((each.charge.use, each.charge.start), each.charge)
+    return sorted(some, key=lambda each: (turn(first[each.charge.use, each.charge.start]), each.charge.place))
 
 
 def payable(charges: list[Charge]) -> list[Paid]:
@@ -212,16 +245,18 @@ def _open(charge: Charge, taken: Fraction) -> Paid:
 
 
 def _whose(charge: Charge) -> Any:
-    return charge.use.product_id, charge.use.pricing, charge.use.presentation, charge.unit_price == 0
+    use = charge.use
+    return use.product_id, use.pricing, use.presentation, use.currency, charge.unit_price == 0
 
 
 def draw(charges: list[Charge], payers: list[Payer], left: dict[str, Fraction]) -> list[Paid]:
     """Return who pays how much of each charge, and take it from `left`. The first payer goes over all lines first."""
     found = payable(charges)
     for balance, segment in payers:
-        for each in found:
+        for each in as_counted(found) if balance.currency == QUANTITY else found:
             at = each.charge.paid_at or each.charge.start
             purse = drawn_on(balance, segment.id, each.charge.use)
-            if left.get(purse, 0) > 0 and is_open(segment, at) and applies(balance, each.charge.use):
+            may = is_open(segment, at) and applies(balance, each.charge.use) and pays_for(balance, each.charge.type)
+            if left.get(purse, 0) > 0 and may:
                 left[purse] -= each.pay((balance, segment), left[purse])
     return found

@@ -11,7 +11,7 @@ from sim.oracle_bill import Line
 from sim.oracle_charge import Charge, Payer, Tier
 from sim.oracle_draw import Paid
 from sim.oracle_rate import terms_at
-from sim.world import Tenant
+from sim.world import QUANTITY, Tenant
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ def _paid_lines(tenant: Tenant, line: Line, payer: Payer, at: datetime) -> Itera
         ending_before=line.ending_before,
         balance_id=balance.id,
         segment_id=segment.id,
+        quantity=-line.quantity if line.quantity and balance.currency == QUANTITY else None,
         unit=line.unit,
         promised=balance.type == "POSTPAID",
     )
@@ -92,6 +93,7 @@ def usage_line(tenant: Tenant, charge: Charge) -> Line:
         charge.tier,
         item_id=charge.item_id,
         prorated=charge.prorated,
+        list_unit=charge.list_unit,
         unit=charge.use.currency if charge.use.currency in tenant.units else None,
     )
 

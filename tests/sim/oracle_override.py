@@ -4,9 +4,9 @@ from datetime import datetime
 from fractions import Fraction
 
 from sim.oracle_number import exact
-from sim.oracle_rate import Step, Steps, next_tier, steps
+from sim.oracle_rate import Step, Steps, next_tier, steps, unit_of
 from sim.oracle_target import Use, any_of
-from sim.world import Balance, Contract, Override, Rate
+from sim.world import Balance, Contract, Override, Rate, Tenant
 
 
 def agreed(contract: Contract, rate: Rate, use: Use, at: datetime) -> Steps | None:
@@ -45,8 +45,22 @@ def changed(contract: Contract, base: Steps, now: list[Override]) -> Steps | Non
     if overwrites:
         assert overwrites[-1] is not None
         return steps(overwrites[-1])
+    if base[0].startswith("CUSTOM"):  # somebody else works it out (section 4)
+        return None
     winner = multiplier(contract.prioritization, [each for each in now if each.type in {"MULTIPLIER", "TIERED"}])
     return None if winner is None else multiplied(base, winner)
+
+
+def overwrite_at(contract: Contract, use: Use, at: datetime) -> Override | None:
+    """Return the overwrite that counts for a use at an instant, whoever pays: the one that was added last."""
+    now = [each for each in contract.overrides if holds(each, at) and concerns(each, use) and not each.for_commits]
+    return next((each for each in reversed(now) if each.type == "OVERWRITE"), None)
+
+
+def unit_at(tenant: Tenant, contract: Contract, rate: Rate, use: Use, at: datetime) -> str:
+    """Return in what a use is priced at an instant: the unit of its rate, or that of an overwrite (section 16)."""
+    overwrite = overwrite_at(contract, use, at)
+    return (overwrite and overwrite.unit) or unit_of(tenant, rate)
 
 
 def holds(override: Override, at: datetime) -> bool:

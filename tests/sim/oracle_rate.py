@@ -19,7 +19,7 @@ class Step:
 
 
 Steps = tuple[str, tuple[Step, ...]]
-"""FLAT or TIERED, PERCENTAGE or TIERED_PERCENTAGE, and the tiers."""
+"""FLAT or TIERED, PERCENTAGE or TIERED_PERCENTAGE, SUBSCRIPTION or CUSTOM with its formula; and the tiers."""
 
 
 def steps(price: Price) -> Steps:
@@ -30,7 +30,7 @@ def steps(price: Price) -> Steps:
         high = None if size is None else low + exact(size)
         found.append(Step(low, high, exact(unit_price)))
         low = high or low
-    return price.kind, tuple(found)
+    return price.kind if price.formula is None else f"CUSTOM {price.formula}", tuple(found)
 
 
 def terms_at(product: Product, at: datetime) -> Terms:

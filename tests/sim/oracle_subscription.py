@@ -1,13 +1,13 @@
 """The oracle's subscriptions (docs/pricing.md, section 13)."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 
 from sim.oracle_charge import Charge
 from sim.oracle_number import share
-from sim.oracle_override import agreed
+from sim.oracle_override import agreed, unit_at
 from sim.oracle_period import last_cycle, next_cycle, periods
 from sim.oracle_rate import in_tiers, rate_at, steps, terms_at, unit_of
 from sim.oracle_seats import changed_at, quantity_of
@@ -110,6 +110,7 @@ def _charges(
     if rate is None:
         return
     use = Use(product.id, terms.tags, (), (), unit_of(tenant, rate), one.frequency)
+    use = replace(use, currency=unit_at(tenant, contract, rate, use, term.start))
     price = agreed(contract, rate, use, term.start)
     if price is None:
         return
@@ -126,8 +127,9 @@ def _charges(
             quantity=quantity,
             unit_price=share(step.unit_price, Fraction(part, whole), one.rounding) if prorated else step.unit_price,
             list_price=steps(rate.price),
-            tier=None if price[0] == "FLAT" else (index + 1, step.low, size),
+            tier=(index + 1, step.low, size) if price[0] == "TIERED" else None,
             place=index,
+            list_unit=None if use.currency == unit_of(tenant, rate) else unit_of(tenant, rate),
             type="subscription",
             paid_at=since if at_start else term.end - HOUR,
             item_id=f"{one.id} {since:%Y-%m-%dT%H}",

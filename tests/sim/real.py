@@ -49,7 +49,11 @@ class Real:
         self.contracts = tuple(build.contract_of(each) for each in made.contracts)
         cards = {each.rate_card_id for each in self.contracts}
         self.rates = {
-            card: tuple(build.rate_of(each, made.cards[card]) for each in made.rates if each.card_id == card)
+            card: tuple(
+                build.rate_of(each, made.cards[card], made.orders.get(card, ()))
+                for each in made.rates
+                if each.card_id == card
+            )
             for card in cards
             if card is not None
         }

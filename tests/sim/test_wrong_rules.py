@@ -10,6 +10,8 @@ from msgspec.structs import replace
 from sim.contracts import make, theme_of
 from sim.pricing import compare
 from winkel.bill.balance import all_remaining
+from winkel.bill.draw import payable
+from winkel.bill.subscription import OfRate
 from winkel.rate.composite import counts
 
 CASES = 250
@@ -38,6 +40,36 @@ WRONG: dict[str, tuple[str, str, Any]] = {
         "units",
         "winkel.bill.statement.counts",
         lambda state, _, use, *, composite: counts(state, use, use, composite=composite),
+    ),
+    "units cover first what costs most": (
+        "commits",
+        "winkel.bill.draw._as_counted",
+        lambda _, parts: list(parts),
+    ),
+    "units cover composite products and subscriptions": (
+        "composites",
+        "winkel.bill.purse.Purse.pays_for",
+        lambda *_: True,
+    ),
+    "units cover only what costs something": (
+        "commits",
+        "winkel.bill.draw.payable",
+        lambda charges, **_: payable(charges),
+    ),
+    "each SUBSCRIPTION rate is charged for its own time": (
+        "subscriptions",
+        "winkel.bill.subscription.joined",
+        lambda pieces, _: list(pieces),
+    ),
+    "a SUBSCRIPTION overwrite leaves the quantity": (
+        "subscriptions",
+        "winkel.bill.subscription._units",
+        lambda of, listed, _: listed.quantity if isinstance(of, OfRate) else Decimal(1),
+    ),
+    "overwrites are in the unit of the rate": (
+        "units",
+        "winkel.bill.statement.priced_in",
+        lambda _, rate, __, period: [(period, rate.credit_type_id)],
     ),
     "every unit is worth one": ("units", "winkel.bill.conversion._worth", lambda *_: Decimal(1)),
     "all that is left rolls over": ("renewals", "winkel.bill.rollover._most", lambda _, source: source.amount),

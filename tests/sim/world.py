@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 Values = tuple[tuple[str, str], ...]
 """(property, value) pairs."""
+QUANTITY = "units of what is used"
+"""In the place of a currency: what a balance holds that pays by units, not by what they cost."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,10 @@ class Price:
 
     kind: str
     tiers: tuple[tuple[str | None, str], ...]
+    quantity: str | None = None
+    """Of a SUBSCRIPTION price, which is flat: how many units every contract is charged for."""
+    formula: str | None = None
+    """Of a CUSTOM price, which is flat and zero: by what somebody else works it out."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,8 @@ class Override:
     """Whether it is only for units that balances pay for."""
     target: str = "LIST_RATE"
     """Of one for commits: which of the two prices it changes."""
+    unit: str | None = None
+    """Of an OVERWRITE: the currency or the custom pricing unit that its price is in; None: that of the rate."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +208,7 @@ class Recurring:
     type: str
     product_id: str
     currency: str
+    """Or a custom pricing unit, or `QUANTITY`."""
     amount: tuple[str, str]
     """(quantity, unit price) of what a whole period gives."""
     priority: str
@@ -366,6 +375,7 @@ class Balance:
     customer_id: str
     product_id: str
     currency: str
+    """Or a custom pricing unit, or `QUANTITY`."""
     contract_id: str | None
     priority: str
     segments: tuple[Segment, ...]
@@ -467,6 +477,8 @@ class Tenant:
     """Custom pricing units."""
     worths: dict[tuple[str, str], str] = field(default_factory=dict)
     """(rate card id, custom unit) → what one of it is worth in the currency of the card."""
+    orders: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Rate card id → products in the order that was set for it; the others come after them."""
     rates: list[Rate] = field(default_factory=list)
     contracts: list[Contract] = field(default_factory=list)
     balances: list[Balance] = field(default_factory=list)

@@ -233,10 +233,10 @@ class Pricing:
         of it (`shares`).
         """
         kind, contract = ProductType.COMPOSITE if of_composite else ProductType.USAGE, self._statement.contract
-        asking = list(_asking(use, shares, of_composite=of_composite)) if shares else []
         by_payer = contract.overrides or rate.commit_price is not None  # or else the price is the same whoever pays
         for span, unit in priced_in(contract, rate, use, period):
             own = use.in_unit(unit)
+            asking = _asking(own, shares, of_composite=of_composite) if shares else ()
             able = [each for each in self._payers(own) if each.pays_for(kind)]
             for piece in cut(span, [*edges(able), *asking, *instants]):
                 among = {each.balance.id: each.balance for each in able if each.is_open(piece)} if by_payer else {}

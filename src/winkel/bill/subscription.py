@@ -61,7 +61,7 @@ class Collection(Struct, frozen=True):
 
     item_id: str
     date: datetime
-    """When they are charged."""
+    """When they are charged, unless that waits for a statement."""
     term: Term
     span: Period
     """For which time."""
@@ -102,14 +102,18 @@ def next_start(contract: Contract, subscription: Subscription, at: datetime) -> 
 def on_statement(account: Account, contract: Contract, period: Period) -> list[Charge]:
     """Return what subscriptions ask for on the usage statement of this billing period, an open one.
 
-    Those of the contract, then SUBSCRIPTION rates of its card.
+    Those of the contract, then SUBSCRIPTION rates of its card. What such a rate asks for stands on the statement of its
+    time, also where that ends before the billing period does.
     """
     found: list[Charge] = []
-    for subscription in (*contract.subscriptions, *_of_rates(account, contract, period)):
+    for subscription in contract.subscriptions:
         if subscription.invoice_placement is InvoicePlacement.ON_USAGE_INVOICE:
             for each in _open(account, contract, subscription, period.end):
                 if each.date == period.end:
-                    found += _charges(account, contract, subscription, each)
+                    found += _charges(account, contract, subscription, each, period.end)
+    for of_rate in _of_rates(account, contract, period):
+        for each in _open(account, contract, of_rate, period.end):
+            found += _charges(account, contract, of_rate, each, period.end)
     return found
 
 
@@ -118,7 +122,7 @@ def off_statements(account: Account, contract: Contract, at: datetime) -> Iterat
     for subscription in contract.subscriptions:
         for each in _open(account, contract, subscription, at):
             if not _is_on_statement(account, contract, subscription, each.date):
-                yield from _charges(account, contract, subscription, each)
+                yield from _charges(account, contract, subscription, each, each.date)
 
 
 def _of_rates(account: Account, contract: Contract, period: Period) -> Iterator[OfRate]:
@@ -245,11 +249,12 @@ def _date(subscription: Subscription, term: Term, moment: datetime) -> datetime:
 
 
 def _charges(
-    account: Account, contract: Contract, subscription: Subscription, collection: Collection
+    account: Account, contract: Contract, subscription: Subscription, collection: Collection, date: datetime
 ) -> Iterator[Charge]:
     """Yield the charges of a collection, one for each unit price; none of no units, or where nobody is entitled.
 
-    The rate, the overrides and the product's terms are those of the period's start (§4.7: one rate per period).
+    `date` is that of the invoice on which they stand: its end, or when it is due. The rate, the overrides and the
+    product's terms are those of the period's start (§4.7: one rate per period).
     """
     start, whole = collection.term.billed.start, collection.term.whole
     agreed = _agreed(account, contract, subscription, start)
@@ -257,7 +262,7 @@ def _charges(
         return
     is_prorated = subscription.proration.is_prorated and collection.span != whole
     its_id = None if isinstance(subscription, OfRate) else subscription.id
-    instalment = Instalment(collection.item_id, its_id, is_prorated, collection.date, collection.paid_during)
+    instalment = Instalment(collection.item_id, its_id, is_prorated, date, collection.paid_during)
     before, after = multiply(collection.before, agreed.units), multiply(collection.after, agreed.units)
     for part in priced(agreed.price, before, after):
         unit_price = part.unit_price

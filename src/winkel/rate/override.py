@@ -182,7 +182,7 @@ def _price(listed: Price, now: Sequence[Override], prioritization: Prioritizatio
         assert overwrites[-1] is not None, "Override.check"
         return overwrites[-1]
     some = [each for each in now if each.type in {OverrideType.MULTIPLIER, OverrideType.TIERED}]
-    if not some:
+    if not some or isinstance(listed, Custom):  # somebody else works it out: there is nothing to multiply
         return None
     if prioritization is Prioritization.EXPLICIT:
         return _times(listed, min(some, key=lambda each: each.priority or ZERO))
@@ -190,12 +190,7 @@ def _price(listed: Price, now: Sequence[Override], prioritization: Prioritizatio
 
 
 def _times(listed: Price, override: Override) -> Price:
-    """Return the list price, multiplied: units of each tier of multipliers at theirs, tiers of both cut into one.
-
-    A CUSTOM price stays as it is: there is nothing to multiply.
-    """
-    if isinstance(listed, Custom):
-        return listed
+    """Return the list price, multiplied: units of each tier of multipliers at theirs, tiers of both cut into one."""
     if isinstance(listed, Subscribed):
         each = _times(listed.each, override)
         assert isinstance(each, Flat | Tiered), "of prices for units"
