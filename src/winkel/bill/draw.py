@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from winkel.bill.purse import Purse, seat_of
+from winkel.bill.purse import Purse, applies, seat_of
 from winkel.model.invoice import TierPart
 from winkel.model.money import ZERO, add, divide, multiply, negated, plain, subtract, total
 from winkel.rate.rate import Charge
@@ -75,7 +75,7 @@ def draw(charges: Sequence[Charge], purses: Sequence[Purse], left: MutableMappin
 
 
 def _may_pay(purse: Purse, charge: Charge) -> bool:
-    return purse.pays_for(charge.kind) and purse.is_open(charge.paid_during) and purse.applies(charge.use)
+    return purse.pays_for(charge.kind) and purse.is_open(charge.paid_during) and applies(purse.balance, charge.use)
 
 
 def _units(charge: Charge, part: Open, purse: Purse, has: Decimal) -> Payment | None:

@@ -54,8 +54,6 @@ def _pieces(charge: Charge, payments: Sequence[Payment]) -> list[Piece]:
 
 def _joined(pieces: list[Piece]) -> list[Piece]:
     """Return the pieces, those that differ in their quantity only as one, where the first of them stands."""
-    if len(pieces) == 1:
-        return pieces
     alike: dict[tuple[object, ...], Piece] = {}
     for each in pieces:
         key = each.purse and each.purse.segment.id, each.unit_price, each.tier

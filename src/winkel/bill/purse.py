@@ -25,33 +25,19 @@ class Purse(Struct, frozen=True, gc=False):
 
     balance: Balance
     segment: Segment
-    by_quantity: bool
-    """Whether it holds units of what is used, not an amount."""
 
     def is_open(self, period: Period) -> bool:
         """Whether it may be used at all times of the period."""
         return self.segment.starting_at <= period.start and period.end <= self.segment.ending_before
 
+    @property
+    def by_quantity(self) -> bool:
+        """Whether it holds units of what is used, not an amount."""
+        return self.balance.access_type is AccessType.QUANTITY
+
     def pays_for(self, kind: ProductType) -> bool:
         """Whether it may pay for a type of product: units are those of usage."""
         return kind is ProductType.USAGE or not self.by_quantity
-
-    def applies(self, use: Use) -> bool:
-        """Whether it may pay for a use: its own currency, and its products, tags or specifiers (§4.7).
-
-        Units are covered whatever the currency in which they are priced.
-        """
-        balance = self.balance
-        if not self.by_quantity and balance.credit_type_id != use.credit_type_id:
-            return False
-        if balance.seat_group_key is not None and seat_of(balance, use) is None:
-            return False
-        if balance.specifiers:
-            return any(matches(each, use) for each in balance.specifiers)
-        if balance.applicable_product_ids or balance.applicable_product_tags:
-            named = use.product_id in balance.applicable_product_ids
-            return named or any(tag in balance.applicable_product_tags for tag in use.tags)
-        return True
 
     def drawn_by(self, use: Use) -> str:
         """Return the id of what this use draws on: the segment, or the part of the seat whose use it is."""
@@ -71,10 +57,9 @@ def purses(account: Account, contract: Contract, period: Period, counted_at: dat
     order never depends on chance.
     """
     found = [
-        (_precedence(account, contract, balance, segment, counted_at), Purse(balance, segment, by_quantity))
+        (_precedence(account, contract, balance, segment, counted_at), Purse(balance, segment))
         for balance in account.balances
         if reaches(account, balance, contract)
-        for by_quantity in (balance.access_type is AccessType.QUANTITY,)
         for segment in balance.segments
         if period.meet(segment.starting_at, segment.ending_before)
     ]
@@ -84,12 +69,29 @@ def purses(account: Account, contract: Contract, period: Period, counted_at: dat
 
 def applying(among: Iterable[Purse], use: Use) -> list[Purse]:
     """Return those that may pay for the use at some time."""
-    return [purse for purse in among if purse.applies(use)]
+    return [purse for purse in among if applies(purse.balance, use)]
 
 
 def edges(among: Iterable[Purse]) -> list[datetime]:
     """Return the instants at which segments begin or end."""
     return [instant for purse in among for instant in (purse.segment.starting_at, purse.segment.ending_before)]
+
+
+def applies(balance: Balance, use: Use) -> bool:
+    """Whether a balance may pay for a use: its own currency, and its products, tags or specifiers (§4.7).
+
+    Units are covered whatever the currency in which they are priced.
+    """
+    if balance.access_type is AccessType.SPEND and balance.credit_type_id != use.credit_type_id:
+        return False
+    if balance.seat_group_key is not None and seat_of(balance, use) is None:
+        return False
+    if balance.specifiers:
+        return any(matches(each, use) for each in balance.specifiers)
+    if balance.applicable_product_ids or balance.applicable_product_tags:
+        named = use.product_id in balance.applicable_product_ids
+        return named or any(tag in balance.applicable_product_tags for tag in use.tags)
+    return True
 
 
 def seat_of(balance: Balance, use: Use) -> str | None:

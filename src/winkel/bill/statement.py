@@ -233,13 +233,12 @@ class Pricing:
         of it (`shares`).
         """
         kind, contract = ProductType.COMPOSITE if of_composite else ProductType.USAGE, self._statement.contract
-        by_payer = contract.overrides or rate.commit_price is not None  # or else the price is the same whoever pays
         for span, unit in priced_in(contract, rate, use, period):
             own = use.in_unit(unit)
-            asking = _asking(own, shares, of_composite=of_composite) if shares else ()
+            asking = _asking(own, shares, of_composite=of_composite)
             able = [each for each in self._payers(own) if each.pays_for(kind)]
             for piece in cut(span, [*edges(able), *asking, *instants]):
-                among = {each.balance.id: each.balance for each in able if each.is_open(piece)} if by_payer else {}
+                among = {each.balance.id: each.balance for each in able if each.is_open(piece)}
                 yield from overridden(contract, rate, own, piece, list(among.values()))
 
 

@@ -62,7 +62,7 @@ def overridden(
 
 def priced_in(contract: Contract, rate: Rate, use: Use, period: Period) -> Spans[str]:
     """Return the pricing unit of the use at each time of the period: the rate's, or that of an overwrite."""
-    near = [each for each in _overwrites(contract, use) if _reaches(each, period)] if contract.overrides else []
+    near = [each for each in _overwrites(contract, use) if _reaches(each, period)]
     if all(each.credit_type_id is None for each in near):
         return [(period, rate.credit_type_id)]
     edges = [instant for each in near for instant in (each.starting_at, each.ending_before) if instant is not None]
