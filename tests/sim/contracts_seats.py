@@ -169,15 +169,12 @@ class Seated(Related):
 
 def is_possible(one: Subscription) -> bool:
     """Whether no id has two seats at a time, and no more unassigned seats go than there are."""
-    done: tuple[SeatChange, ...] = ()
     for at in (each.starting_at for each in (*one.changes, *one.seat_changes)):
-        if (
-            seats_at(replace(one, seat_changes=tuple(each for each in one.seat_changes if each.starting_at < at)), at)[
-                1
-            ]
-            < 0
-        ):
+        before = tuple(each for each in one.seat_changes if each.starting_at < at)
+        _, unassigned = seats_at(replace(one, seat_changes=before), at)
+        if unassigned < 0:
             return False
+    done: tuple[SeatChange, ...] = ()
     for each in sorted(one.seat_changes, key=lambda each: each.starting_at):
         assigned, unassigned = seats_at(replace(one, seat_changes=done), each.starting_at)
         if each.removed_unassigned > unassigned or (set(assigned) - set(each.removed)) & set(each.added):

@@ -11,10 +11,10 @@ from typing import Any
 from sim.features_commits import of_commits
 from sim.features_composites import COMPOSITES, of_composites
 from sim.features_corrections import CORRECTIONS, of_corrections
-from sim.features_covered import COVERED, of_covered
 from sim.features_dated import DATED, of_dated
 from sim.features_families import FAMILIES, of_families
 from sim.features_priced import PRICED, of_priced
+from sim.features_quantity import COVERED, of_covered
 from sim.features_renewals import RENEWALS, of_renewals
 from sim.features_seats import SEATS, of_seats
 from sim.features_subscribed import SUBSCRIBED, of_subscribed
