@@ -54,7 +54,7 @@ def test_partitions_change_in_number_under_load_with_deaths_in_the_middle(
     told.tell("SHA-256 chains equal", chains)
     told.tell("records of a straggler sent on within", forwarded, "s")
     told.tell("caught up after the last request", caught_up, "s")
-    probe.tell(told, marks)
+    probe.tell(told, marks, fresh=sized(20.0, 5.0))
 
 
 def change_with_deaths(system: System, target: int, victims: tuple[str, ...]) -> float:
