@@ -132,10 +132,11 @@ def anyio_backend() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell the figures of the chaos tests, and keep them for the report."""
+    """Tell the figures of the chaos tests; in full size keep them for the report."""
     reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, [])]
     run = figures.from_reports(reports)
     if run.tests and (figures.FULL or any(each.test.startswith("tests/chaos/") for each in run.tests)):
-        figures.keep(run)
+        if figures.FULL:
+            figures.keep(run)
         terminalreporter.section("chaos")
         terminalreporter.write_line("\n".join(figures.lines(run)))

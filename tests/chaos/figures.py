@@ -1,11 +1,13 @@
-"""What the chaos tests measure: told at the end of the run, and kept for the report.
+"""What the chaos tests measure: told at the end of the run, and in full size kept for the report.
 
-In full size, which takes hours, each test is kept as soon as it has ended, in the place of what it told before: who is
-interrupted carries on with the files that are missing. What was told in full size is not replaced by a small run.
+Full size takes hours, so each test is kept as soon as it has ended, in the place of what it told before: who is
+interrupted carries on with the files that are missing. What is kept stands beside the page that is written from it.
 """
 
 import os
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +21,9 @@ ELSEWHERE = {
 }
 """Rows whose tests tell nothing but whether they passed, by file."""
 FULL = os.environ.get("WINKEL_CHAOS") == "full"
-KEPT = Path(__file__).parents[2] / ".cache" / "chaos" / "run.json"
+KEPT = Path(__file__).parents[2] / "docs" / "reports" / "chaos.json"
+_MOMENTS = 600
+"""A curve has no more points than these; a page is no wider."""
 T = TypeVar("T")
 
 
@@ -61,7 +65,6 @@ class Told(Struct):
     seconds: float = 0.0
     at: datetime | None = None
     """When the test ended."""
-    full: bool = FULL
 
     def tell(
         self, name: str, value: float, unit: str = "", *, most: float | None = None, least: float | None = None
@@ -73,8 +76,8 @@ class Told(Struct):
         assert least is None or value >= least, f"{name}: {value} {unit}, at least {least} wanted"
 
     def draw(self, name: str, unit: str, points: list[tuple[float, float]], marks: list[tuple[float, str]]) -> None:
-        """Keep a curve."""
-        self.series.append(Series(name, unit, points, marks))
+        """Keep a curve; of a long one the highest point of each moment."""
+        self.series.append(Series(name, unit, _highest(sorted(points)), [(round(at, 1), words) for at, words in marks]))
 
     def note(self, text: str) -> None:
         """Keep a sentence."""
@@ -119,16 +122,22 @@ def _elsewhere(file: str, reports: list[Any]) -> list[Told]:
     return [Told(row, title, test=file, figures=counts, outcome=outcome, seconds=seconds, at=ended)]
 
 
+def _highest(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the highest point of each of so many equal parts of the time; all points where there are no more."""
+    if len(points) > _MOMENTS:
+        first, last = points[0][0], points[-1][0]
+        parts = groupby(points, key=lambda each: int((each[0] - first) / (last - first) * (_MOMENTS - 1)))
+        points = [max(some, key=itemgetter(1)) for _, some in parts]
+    return [(round(at, 1), float(f"{value:.4g}")) for at, value in points]
+
+
 def keep(run: Run) -> None:
-    """Write a run for the report, beside what other tests have told before."""
-    KEPT.parent.mkdir(parents=True, exist_ok=True)
+    """Write a run in full size for the report, beside what other tests have told before."""
     before = msgspec.json.decode(KEPT.read_bytes(), type=Run).tests if KEPT.exists() else []
-    told = {(each.test, each.title): each for each in before}
-    for each in run.tests:
-        if each.full or (each.test, each.title) not in told or not told[each.test, each.title].full:
-            told[each.test, each.title] = each
-    run = msgspec.structs.replace(run, tests=_sorted(list(told.values())))
-    KEPT.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1))
+    told = {(each.test, each.title): each for each in (*before, *run.tests)}
+    tests = [msgspec.json.encode(each).decode() for each in _sorted(list(told.values()))]  # a line each, for git
+    head = msgspec.json.encode(run.machine).decode()
+    KEPT.write_text(f'{{"machine": {head}, "tests": [\n' + ",\n".join(tests) + "\n]}\n", encoding="utf-8")
 
 
 def lines(run: Run) -> list[str]:

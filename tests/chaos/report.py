@@ -19,8 +19,9 @@ mpl.rcParams["svg.hashsalt"] = "winkel"  # ids in a drawing follow from it, so t
 FOLDER = Path(__file__).parents[2] / "docs" / "reports"
 _HEAD = """# Chaos: what was killed, and what was counted
 
-Written by `PYTHONPATH=tests python -m chaos.report`, which `make chaos` ends with, on {machine}. Every figure is of the
-last run of its test: the table says when that ended, and whether it had the full size or the small one of `make test`.
+Written by `PYTHONPATH=tests python -m chaos.report`, which `make chaos` ends with, from [chaos.json](chaos.json), on
+{machine}. Every figure is of the last run of its test in full size; the table says when that ended. (`make test` runs
+all of them in small.)
 Clients send unique events with retries, repeats on purpose, late ones and early ones to real processes over a real
 PostgreSQL and a real Kafka. Afterwards usage over HTTP, the meter's books and the log itself are compared with what was
 acknowledged: exact sums by customer, and a chain of SHA-256 for each customer and partition. A test fails when one
@@ -44,23 +45,26 @@ def main() -> None:
 def markdown(run: Run) -> str:
     """Return the page; its plots are written beside it."""
     lines = [_HEAD.format(machine=run.machine), *_summary(run)]
-    for index, told in enumerate(run.tests):
+    for told in run.tests:
         lines += ["", f"## {told.row}. {told.title}", "", f"`{told.test}`: {told.outcome} in {told.seconds:.0f} s.", ""]
         lines += _table(told)
         lines += [f"\n{note}" for note in told.notes]
-        for place, series in enumerate(told.series):
-            name = f"chaos-{told.row:02}-{index}-{place}-{re.sub('[^a-z]+', '-', series.name.lower()).strip('-')}.svg"
+        for series in told.series:
+            name = f"chaos-{told.row:02}-{_slug(told.title)}-{_slug(series.name)}.svg"
             draw(series, FOLDER / name)
             lines += ["", f"![{series.name}]({name})"]
     return "\n".join(lines) + "\n"
 
 
+def _slug(words: str) -> str:
+    return re.sub("[^a-z0-9]+", "-", words.lower()).strip("-")
+
+
 def _summary(run: Run) -> list[str]:
     failed = [each for each in run.tests if each.outcome != "passed"]
-    lines = ["| Row | Test | Size | Outcome | Seconds | Ended, UTC |", "|---|---|---|---|---|---|"]
+    lines = ["| Row | Test | Outcome | Seconds | Ended, UTC |", "|---|---|---|---|---|"]
     lines += [
-        f"| {each.row} | {each.title} | {'full' if each.full else 'small'} | {each.outcome} | {each.seconds:.0f} "
-        f"| {each.at:%Y-%m-%d %H:%M} |"
+        f"| {each.row} | {each.title} | {each.outcome} | {each.seconds:.0f} | {each.at:%Y-%m-%d %H:%M} |"
         for each in run.tests
     ]
     return [f"**{len(run.tests) - len(failed)} of {len(run.tests)} passed.**", "", *lines]
@@ -74,8 +78,7 @@ def _table(told: Told) -> list[str]:
 def draw(series: Series, path: Path) -> None:
     """Draw a curve with its marks."""
     figure, axes = plt.subplots(figsize=(8, 2.6), layout="constrained")
-    points = sorted(series.points)
-    axes.plot([at for at, _ in points], [value for _, value in points], linewidth=1, marker=".", markersize=3)
+    axes.plot([at for at, _ in series.points], [value for _, value in series.points], linewidth=1)
     for at, words in series.marks:
         axes.axvline(at, color="tab:red", linewidth=0.6, alpha=0.6)
         if len(series.marks) <= 16:
