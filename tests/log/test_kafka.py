@@ -1,10 +1,8 @@
 """What only the log in Kafka does: foreign messages, gaps, bounded buffers, brokers that are gone, groups."""
 
 import asyncio
-import subprocess
-import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from time import monotonic
 
 import pytest
@@ -271,44 +269,3 @@ async def test_a_member_that_failed_tells_of_it_only_when_its_consumer_is_gone(
         await until_given(group)
     await until_shared(3, group)
     await group.leave()
-
-
-MEMBER = """
-import asyncio, sys
-from winkel.log.broker import Broker
-from winkel.log.kafka_group import KafkaGroup
-async def main():
-    group = KafkaGroup(Broker.of(sys.argv[1]))
-    while True:
-        given = await group.assigned()
-        await group.holds(dict.fromkeys(given, 0), of=range(99))
-        print(*sorted(given), flush=True)
-        await asyncio.sleep(0.05)
-asyncio.run(main())
-"""
-
-
-@pytest.fixture
-def member(log: KafkaLog, kafka_url: str) -> Iterator["subprocess.Popen[str]"]:
-    """Return another process that is a member of the group."""
-    with subprocess.Popen([sys.executable, "-c", MEMBER, kafka_url], stdout=subprocess.PIPE, text=True) as process:
-        yield process
-        process.kill()
-
-
-async def test_what_a_dead_member_had_is_taken_over_within_ten_seconds(
-    log: KafkaLog, member: "subprocess.Popen[str]"
-) -> None:
-    assert member.stdout is not None
-    line = ""
-    while line.split() != ["0", "1", "2"]:
-        line = await asyncio.to_thread(member.stdout.readline)
-    mine = log.join()
-    async with asyncio.timeout(30):
-        while not (await shares(mine))[0]:
-            await asyncio.sleep(0.02)
-    member.kill()
-    began = monotonic()
-    await until_shared(3, mine)
-    assert monotonic() - began < 10
-    await mine.leave()

@@ -228,5 +228,5 @@ async def _repeat(
                     await job(*connections)
                     await wait(stop, seconds)
         except (psycopg.OperationalError, UnavailableError) as error:
-            log.warning("database lost; connecting again", error=str(error))
+            log.warning("database or log lost; connecting again", error=str(error))
             await wait(stop, 1.0)

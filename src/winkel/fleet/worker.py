@@ -16,11 +16,12 @@ from msgspec import Struct
 from winkel.figures import meter as figures
 from winkel.fleet.actions import settled, unfinished
 from winkel.fleet.ahead import Ahead
+from winkel.fleet.unowned import Unowned
 from winkel.log.log import Log
 from winkel.log.membership import Membership, Unled
 from winkel.meter import actions
 from winkel.meter.worker import LostPartitionsError, Meter
-from winkel.model.errors import FencedError, UnavailableError
+from winkel.model.errors import FencedError, ReplacedError, UnavailableError
 from winkel.model.routing import shard_of
 from winkel.store import meters, progress
 from winkel.store.database import Connection, connect
@@ -29,6 +30,8 @@ from winkel.waiting import wait
 
 TICK_SECONDS = 1.0
 """How often a worker gives a sign, and looks for partitions without an owner."""
+PAUSE_SECONDS = (0.1, 1.0)
+"""How long a worker that lost the database waits until it connects again: at first, and at most."""
 GATED_SECONDS = 0.02
 """How often to look whether a partition may go on under a new routing."""
 COLLECT_SECONDS = 60.0
@@ -49,11 +52,11 @@ async def run(
     """Meter until `stop` is set: the given partitions, or a fair share of all.
 
     Workers of one log share its partitions: each takes those that nobody alive owns, up to its share, and gives up
-    what is beyond it; a log with a consumer group says whose they are. When the database is lost, it connects again and
-    again. `shards` are the addresses of further databases that usage is spread over: each is served beside the others,
-    and none waits for one that is lost. `cache` is a folder for files that vanish with the process: large runs of keys,
-    mapped instead of fetched. Raises `LookupError` when the log no longer has what was not metered yet: somebody must
-    know.
+    what is beyond it; a log with a consumer group says whose they are, and what is left alone all the same is taken by
+    those that have less than their share. When the database is lost, it connects again and again. `shards` are the
+    addresses of further databases that usage is spread over: each is served beside the others, and none waits for one
+    that is lost. `cache` is a folder for files that vanish with the process: large runs of keys, mapped instead of
+    fetched. Raises `LookupError` when the log no longer has what was not metered yet: somebody must know.
     """
     urls = (database_url, *shards)
     member = events.join() if partitions is None else Unled()
@@ -108,14 +111,14 @@ async def _serve(
     urls: Sequence[str], events: Log, owner: str, part: Part, cache: Path | None, stop: asyncio.Event
 ) -> None:
     """Meter the partitions of one database until `stop` is set, however often that is lost."""
-    pause = 0.1
+    pause = PAUSE_SECONDS[0]
     while not stop.is_set():
         began = monotonic()
         try:
             await _session(urls, events, owner, part, cache, stop)
         except* (psycopg.OperationalError, UnavailableError) as lost:
             log.warning("database or log lost; connecting again", shard=part.shard, error=str(lost.exceptions[0]))
-            pause = 0.1 if monotonic() - began > 10 else min(2 * pause, 5.0)
+            pause = PAUSE_SECONDS[0] if monotonic() - began > TICK_SECONDS else min(2 * pause, PAUSE_SECONDS[1])
             await wait(stop, pause)
 
 
@@ -139,16 +142,17 @@ async def _session(
         async with asyncio.TaskGroup() as group:
             group.create_task(_drive(meter, part, stop))
             group.create_task(_tidy(meter, beside, stop))
+            group.create_task(_follow(events, stop))
 
 
 async def _drive(meter: Meter, part: Part, stop: asyncio.Event) -> None:
     """Meter what comes, and tick; at the end, give the partitions up so that others need not wait for the lease."""
     await progress.introduce(meter.connection, meter.topic)
-    ahead = Ahead(meter)
+    ahead, unowned = Ahead(meter), Unowned()
     started_at = datetime.now(UTC)
     ticked = collected = monotonic()
     await meters.forget(meter.home, meter.topic)
-    await _tick(meter, part)
+    await _tick(meter, part, unowned)
     await _report(meter, started_at)
     try:
         while not stop.is_set():
@@ -163,7 +167,7 @@ async def _drive(meter: Meter, part: Part, stop: asyncio.Event) -> None:
                     if not isinstance(error, LostPartitionsError):
                         meter.drop(list(meter.holdings))  # what it remembers is not what there is: start again
             if monotonic() - ticked >= TICK_SECONDS:
-                await _tick(meter, part)
+                await _tick(meter, part, unowned)
                 await _report(meter, started_at)
                 ticked = monotonic()
             if monotonic() - collected >= COLLECT_SECONDS:
@@ -177,22 +181,24 @@ async def _drive(meter: Meter, part: Part, stop: asyncio.Event) -> None:
         await ahead.close()
 
 
-async def _tick(meter: Meter, part: Part) -> None:
+async def _tick(meter: Meter, part: Part, unowned: Unowned) -> None:
     """Give a sign, notice what was lost, and take what nobody alive owns up to a fair share, or what a group gives."""
     connection, topic = meter.connection, meter.topic
     epochs = {each.partition: each.epoch for each in meter.holdings.values()}
     alive = await progress.heartbeat(connection, topic, epochs)
     meter.drop([partition for partition in epochs if partition not in alive])
-    await meter.events.refresh()
     wanted = part.of(meter.events.partitions)
     share = len(wanted)
+    if part.chosen is None:
+        share = -(-share // max(1, await progress.meters(connection, topic)))
     given = await part.member.assigned()
     if given is not None:
-        wanted = [each for each in wanted if each in given]
-        share = len(wanted)
-    elif part.chosen is None:
-        share = -(-share // max(1, await progress.meters(connection, topic)))
-    kept = [each for each in meter.holdings if each in wanted][:share]
+        own = [each for each in wanted if each in given]
+        wanted = [*own, *await _left_alone(meter, part, own, share, unowned)]
+        share = max(share, len(own))
+    kept = sorted((each for each in meter.holdings if each in wanted), key=lambda each: each not in (given or ()))[
+        :share
+    ]
     for holding in [each for each in meter.holdings.values() if each.partition not in kept]:
         await progress.release(connection, topic, holding.partition, holding.epoch)
         meter.drop([holding.partition])
@@ -202,13 +208,30 @@ async def _tick(meter: Meter, part: Part) -> None:
         if partition in meter.holdings:
             continue
         # What a group gave is ours: it has waited for the owner before, as long as it should.
-        if given is not None or await progress.free(connection, topic, partition, meter.owner):
+        ours = given is not None and partition in given
+        if ours or await progress.free(connection, topic, partition, meter.owner):
             await meter.assign(partition)
+            if given is not None and not ours:
+                unowned.taken.add(partition)
             log.info("partition taken", partition=partition, epoch=meter.holdings[partition].epoch)
     positions = {each.partition: each.next_offset for each in meter.holdings.values()}
     await part.member.holds(positions, of=part.of(meter.events.partitions))
     figures.PARTITIONS.labels(part.shard).set(len(meter.holdings))
     figures.HEARTBEAT.give()
+
+
+async def _left_alone(meter: Meter, part: Part, own: Sequence[int], share: int, unowned: Unowned) -> list[int]:
+    """Return what the group has not given to us, but has no owner: what we took of it, and what has waited too long.
+
+    A group misses a dead member only after its session timeout, 45 seconds unless the brokers say otherwise. The
+    database knows at once.
+    """
+    unowned.settle(own, meter.holdings)
+    others = [each for each in part.of(meter.events.partitions) if each not in own and each not in unowned.taken]
+    if not others or len(own) + len(unowned.taken) >= share:
+        return sorted(unowned.taken)
+    found = await progress.unowned(meter.connection, meter.topic, others)
+    return [*sorted(unowned.taken), *unowned.waiting(found, monotonic())]
 
 
 async def _report(meter: Meter, started_at: datetime) -> None:
@@ -218,6 +241,25 @@ async def _report(meter: Meter, started_at: datetime) -> None:
         await meters.put(meter.home, meter.topic, meter.owner, started_at, held, meter.tally)
     except psycopg.Error as error:
         log.warning("the account of this meter could not be written", error=str(error))
+
+
+async def _follow(events: Log, stop: asyncio.Event) -> None:
+    """Learn of new partitions beside the metering: while brokers are lost that takes long, and what is held goes on.
+
+    Raises `ReplacedError` when this is not the log any more that it was.
+    """
+    reachable = True
+    while not stop.is_set():
+        try:
+            await events.refresh()
+            reachable = True
+        except ReplacedError:
+            raise
+        except UnavailableError as error:
+            if reachable:
+                log.warning("the log does not say which partitions it has; asking on", error=str(error))
+            reachable = False
+        await wait(stop, TICK_SECONDS)
 
 
 async def _tidy(meter: Meter, connection: Connection, stop: asyncio.Event) -> None:

@@ -39,7 +39,7 @@ from winkel.log.log import Bounds, Newest, NewRecord, Place, Record
 from winkel.log.look_back import LookBack
 from winkel.log.membership import Membership
 from winkel.log.sender import MESSAGE_BYTES_MAX, Sender, produce
-from winkel.model.errors import UnavailableError
+from winkel.model.errors import ReplacedError, UnavailableError
 from winkel.model.period import EPOCH
 
 T = TypeVar("T")
@@ -58,6 +58,8 @@ REST_SECONDS = 1.0
 """The longest pause between two questions to brokers that are electing a leader."""
 log = structlog.get_logger(__name__)
 
+METADATA_SECONDS = 2.0
+"""How often to ask which brokers there are: whoever asks one that is dead waits until it knows better."""
 _MILLISECOND = timedelta(milliseconds=1)
 _ELECTING = {
     KafkaError.FENCED_LEADER_EPOCH,
@@ -164,10 +166,10 @@ class KafkaLog:
         self._learn(await _led(self._broker, self._admin, partitions))
 
     async def refresh(self) -> None:
-        """Learn of partitions that somebody else made. Raises `UnavailableError` also when the topic was made anew."""
+        """Learn of partitions that somebody else made. Raises `ReplacedError` when the topic was made anew."""
         described = await describe(self._broker, self._admin)
         if described is None or str(described.topic_id) != self._topic_id:
-            raise UnavailableError(f"the topic {self._broker.topic} was deleted: restart Winkel with the one to use")
+            raise ReplacedError(f"the topic {self._broker.topic} was deleted: restart Winkel with the one to use")
         self._learn(described)
 
     async def trim(self, before: datetime, positions: Sequence[int]) -> int:
@@ -270,7 +272,7 @@ class KafkaLog:
 def admin_of(broker: Broker) -> AdminClient:
     """Return a client that asks about topics. Raises `ValueError` when the operator's settings do not fit."""
     try:
-        return AdminClient(broker.client())
+        return AdminClient(broker.client(topic_metadata_refresh_interval_ms=int(METADATA_SECONDS * 1000)))
     except KafkaException as error:
         raise ValueError(f"the settings of the Kafka client do not fit: {error_of(error).str()}") from None
 

@@ -20,7 +20,7 @@ from winkel.log.broker import Broker
 from winkel.log.fetcher import Fetched, Fetcher, time_of
 from winkel.log.kafka import KafkaLog, admin_of, describe
 from winkel.log.log import Messages, Newest, NewRecord, Place, Record
-from winkel.model.errors import UnavailableError
+from winkel.model.errors import ReplacedError, UnavailableError
 
 DAY_MILLISECONDS = 86_400_000
 MESSAGES_AT_ONCE = 10_000
@@ -67,11 +67,11 @@ class EventTopic(KafkaLog):
             raise UnavailableError(f"the topic {self._broker.topic} is not ours to change")
 
     async def refresh(self) -> None:
-        """Look whether the topic is still the one that it was. Raises `UnavailableError` when it has grown."""
+        """Look whether the topic is still the one that it was. Raises `ReplacedError` also when it has grown."""
         before = self.partitions
         await super().refresh()
         if self.partitions != before:
-            raise UnavailableError(
+            raise ReplacedError(
                 f"the topic {self._broker.topic} had {before} partitions and has {self.partitions} now: a repeat may "
                 f"come by another partition than its first. Make a new topic and let it be read instead"
             )

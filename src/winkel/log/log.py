@@ -187,7 +187,10 @@ class Log(Protocol):
         ...
 
     async def refresh(self) -> None:
-        """Learn of partitions that somebody else made."""
+        """Learn of partitions that somebody else made.
+
+        Raises `UnavailableError`, and `ReplacedError` when this is not the log any more that it was.
+        """
         ...
 
     async def trim(self, before: datetime, positions: Sequence[int]) -> int:

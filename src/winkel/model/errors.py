@@ -49,5 +49,9 @@ class UnavailableError(WinkelError):
         self.retry_after = retry_after
 
 
+class ReplacedError(UnavailableError):
+    """The log is not the one that was opened: positions in it mean something else. Somebody must decide."""
+
+
 class FencedError(WinkelError):
     """Another worker took over this partition: this one must drop what it holds and change nothing."""

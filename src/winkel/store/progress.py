@@ -80,6 +80,12 @@ async def free(connection: Connection, topic: str, partition: int, owner: str) -
     return row is None or bool(row["free"])
 
 
+async def unowned(connection: Connection, topic: str, partitions: Sequence[int]) -> list[int]:
+    """Return those of these partitions that nobody alive owns, or nobody ever did."""
+    values = {"topic": topic, "partitions": list(partitions), "lease": LEASE_SECONDS}
+    return [row["partition"] for row in await (await connection.execute(sql.unowned, values)).fetchall()]
+
+
 async def advance(tx: Connection, topic: str, moves: Sequence[Move]) -> bool:
     """Move partitions on, by compare-and-set; False when one of them did not stand where we believe: roll back.
 

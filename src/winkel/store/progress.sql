@@ -37,6 +37,15 @@ SELECT owner IS NULL OR owner = %(owner)s OR updated_at < clock_timestamp() - ma
        OR NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = backend_pid AND datname = current_database()) AS free
 FROM log_progress WHERE topic = %(topic)s AND partition = %(partition)s
 
+-- name: unowned
+-- Of some partitions, those without an owner that is connected and has given a sign lately.
+SELECT partition FROM unnest(%(partitions)s::int[]) AS partition
+WHERE partition <> ALL (ARRAY(
+    SELECT log_progress.partition FROM log_progress JOIN pg_stat_activity AS activity ON activity.pid = backend_pid
+    WHERE topic = %(topic)s AND owner IS NOT NULL AND activity.datname = current_database()
+      AND updated_at >= clock_timestamp() - make_interval(secs => %(lease)s)))
+ORDER BY partition
+
 -- name: end_holder
 -- End the connection of the previous owner. Process ids come again, so only a session of ours in this database.
 SELECT pg_terminate_backend(activity.pid)

@@ -1,0 +1,27 @@
+"""Partitions that a consumer group has given to somebody who does not meter them: dead, and not missed by it yet."""
+
+from collections.abc import Collection
+
+WAIT_SECONDS = 1.0
+"""How long a partition may be without an owner until any meter takes it.
+
+Longer than a meter needs that lost the database for a moment, and than most changes of hands within a group take.
+"""
+
+
+class Unowned:
+    """Which partitions a meter takes without having been given them, and keeps until somebody else takes them."""
+
+    def __init__(self) -> None:
+        self.taken: set[int] = set()
+        """Those that this meter holds although the group has given them to others."""
+        self._since: dict[int, float] = {}
+
+    def settle(self, given: Collection[int], held: Collection[int]) -> None:
+        """Forget what others took meanwhile, and what the group has given to us by now."""
+        self.taken = {each for each in self.taken if each in held and each not in given}
+
+    def waiting(self, unowned: Collection[int], now: float) -> list[int]:
+        """Return those that have waited long enough, of all that are without an owner at `now` (in seconds)."""
+        self._since = {each: self._since.get(each, now) for each in sorted(unowned)}
+        return [each for each, since in self._since.items() if now - since >= WAIT_SECONDS]
