@@ -44,7 +44,10 @@ class Brokers:
     def start(self) -> str:
         """Start the nodes that are dead, wait until all answer; return their addresses."""
         command = [str(kafka.START), str(self.folder), str(self.nodes), str(self._port)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=kafka.START_SECONDS, check=False)
+        environment = {**os.environ, "WINKEL_KAFKA_DEAD_MS": "6000"}
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=kafka.START_SECONDS, check=False, env=environment
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 

@@ -3,7 +3,9 @@
 #
 #   start.sh DIR [NODES] [PORT]   start 1 or 3 nodes with their data in DIR; print the bootstrap servers once all answer.
 #                                 The nodes listen at PORT (19092 unless given), PORT + 1 …, their controllers 100 above.
-#                                 Started again, it starts only the nodes that are dead.
+#                                 Started again, it starts only the nodes that are dead. One that was alone and killed
+#                                 comes back after WINKEL_KAFKA_DEAD_MS (30000 unless set) at the earliest: for so long
+#                                 it counts as alive, also when the machine is too busy for it to say so.
 #   start.sh DIR stop             stop them.
 #
 # Needs Java 17 or newer, and Maven the first time: the jars (54 MB) are kept in WINKEL_KAFKA_JARS, which is
@@ -74,7 +76,7 @@ await() {  # NODE: wait until it answers
 exec 8> "$dir/lock"
 flock 8
 if [ "$nodes" = stop ]; then stop; exit 0; fi
-case $nodes in 1) copies=1 in_sync=1 session=30000 ;; 3) copies=3 in_sync=2 session=3000 ;; *) usage ;; esac
+case $nodes in 1) copies=1 in_sync=1 session=${WINKEL_KAFKA_DEAD_MS:-30000} ;; 3) copies=3 in_sync=2 session=3000 ;; *) usage ;; esac
 
 need java "Java 17 or newer is needed to run Kafka"
 version=$(sed -n 's|.*<kafka.version>\(.*\)</kafka.version>.*|\1|p' "$here/pom.xml")
