@@ -19,5 +19,5 @@ def test_who_comes_back_in_time_keeps_its_partitions() -> None:
 def test_what_was_taken_is_kept_until_others_take_it_or_the_group_gives_it() -> None:
     unowned = Unowned()
     unowned.taken.update({1, 2, 3})
-    unowned.settle(given=[2], held=[1, 2])
+    unowned.settle(others=[1, 3], held=[1, 2])
     assert unowned.taken == {1}

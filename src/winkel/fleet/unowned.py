@@ -17,9 +17,9 @@ class Unowned:
         """Those that this meter holds although the group has given them to others."""
         self._since: dict[int, float] = {}
 
-    def settle(self, given: Collection[int], held: Collection[int]) -> None:
-        """Forget what others took meanwhile, and what the group has given to us by now."""
-        self.taken = {each for each in self.taken if each in held and each not in given}
+    def settle(self, others: Collection[int], held: Collection[int]) -> None:
+        """Forget what somebody took from us, and what is not the others' any more: the group has given it to us."""
+        self.taken = {each for each in self.taken if each in held and each in others}
 
     def waiting(self, unowned: Collection[int], now: float) -> list[int]:
         """Return those that have waited long enough, of all that are without an owner at `now` (in seconds)."""

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -187,18 +187,9 @@ async def _tick(meter: Meter, part: Part, unowned: Unowned) -> None:
     epochs = {each.partition: each.epoch for each in meter.holdings.values()}
     alive = await progress.heartbeat(connection, topic, epochs)
     meter.drop([partition for partition in epochs if partition not in alive])
-    wanted = part.of(meter.events.partitions)
-    share = len(wanted)
-    if part.chosen is None:
-        share = -(-share // max(1, await progress.meters(connection, topic)))
     given = await part.member.assigned()
-    if given is not None:
-        own = [each for each in wanted if each in given]
-        wanted = [*own, *await _left_alone(meter, part, own, share, unowned)]
-        share = max(share, len(own))
-    kept = sorted((each for each in meter.holdings if each in wanted), key=lambda each: each not in (given or ()))[
-        :share
-    ]
+    wanted, share = await _due(meter, part, given, unowned)
+    kept = [each for each in meter.holdings if each in wanted][:share]
     for holding in [each for each in meter.holdings.values() if each.partition not in kept]:
         await progress.release(connection, topic, holding.partition, holding.epoch)
         meter.drop([holding.partition])
@@ -208,10 +199,10 @@ async def _tick(meter: Meter, part: Part, unowned: Unowned) -> None:
         if partition in meter.holdings:
             continue
         # What a group gave is ours: it has waited for the owner before, as long as it should.
-        ours = given is not None and partition in given
-        if ours or await progress.free(connection, topic, partition, meter.owner):
+        is_given = given is not None and partition in given
+        if is_given or await progress.free(connection, topic, partition, meter.owner):
             await meter.assign(partition)
-            if given is not None and not ours:
+            if given is not None and not is_given:
                 unowned.taken.add(partition)
             log.info("partition taken", partition=partition, epoch=meter.holdings[partition].epoch)
     positions = {each.partition: each.next_offset for each in meter.holdings.values()}
@@ -220,18 +211,33 @@ async def _tick(meter: Meter, part: Part, unowned: Unowned) -> None:
     figures.HEARTBEAT.give()
 
 
-async def _left_alone(meter: Meter, part: Part, own: Sequence[int], share: int, unowned: Unowned) -> list[int]:
-    """Return what the group has not given to us, but has no owner: what we took of it, and what has waited too long.
+async def _due(meter: Meter, part: Part, given: Collection[int] | None, unowned: Unowned) -> tuple[Sequence[int], int]:
+    """Return the partitions that this meter may have, and how many of them."""
+    every = part.of(meter.events.partitions)
+    if part.chosen is not None:
+        return every, len(every)
+    share = -(-len(every) // max(1, await progress.meters(meter.connection, meter.topic)))
+    if given is None:
+        return every, share
+    own = [each for each in every if each in given]
+    others = [each for each in every if each not in given]
+    wanted = own + await _left_alone(meter, others, max(0, share - len(own)), unowned)
+    return wanted, len(wanted)
+
+
+async def _left_alone(meter: Meter, others: Sequence[int], room: int, unowned: Unowned) -> list[int]:
+    """Return at most so many partitions that others were given and do not meter: first those that we took already.
 
     A group misses a dead member only after its session timeout, 45 seconds unless the brokers say otherwise. The
     database knows at once.
     """
-    unowned.settle(own, meter.holdings)
-    others = [each for each in part.of(meter.events.partitions) if each not in own and each not in unowned.taken]
-    if not others or len(own) + len(unowned.taken) >= share:
-        return sorted(unowned.taken)
-    found = await progress.unowned(meter.connection, meter.topic, others)
-    return [*sorted(unowned.taken), *unowned.waiting(found, monotonic())]
+    unowned.settle(others, meter.holdings)
+    taken = sorted(unowned.taken)
+    if len(taken) < room:
+        asked = [each for each in others if each not in unowned.taken]
+        found = await progress.unowned(meter.connection, meter.topic, asked)
+        taken += unowned.waiting(found, monotonic())
+    return taken[:room]
 
 
 async def _report(meter: Meter, started_at: datetime) -> None:
