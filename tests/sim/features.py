@@ -12,6 +12,7 @@ from sim.features_commits import of_commits
 from sim.features_composites import COMPOSITES, of_composites
 from sim.features_corrections import CORRECTIONS, of_corrections
 from sim.features_dated import DATED, of_dated
+from sim.features_edits import EDITS, of_edits
 from sim.features_families import FAMILIES, of_families
 from sim.features_priced import PRICED, of_priced
 from sim.features_quantity import COVERED, of_covered
@@ -32,7 +33,7 @@ from sim.oracle_rate import rate_at, terms_at
 from sim.oracle_rollover import Rolled
 from sim.oracle_target import Use
 from sim.oracle_trueup import true_up_of
-from sim.world import Balance, Case, Contract, Override, Specifier, Terms
+from sim.world import Balance, Case, Contract, Edit, Override, Specifier, Terms
 
 EXPECTED = (
     # 1, amounts
@@ -94,6 +95,8 @@ EXPECTED = (
     *FAMILIES,
     # 10, corrections
     *CORRECTIONS,
+    # 14, edits
+    *EDITS,
     # 3, usage filters; 9, recurring commits and credits
     *FILTERS, *RECURRING,
     # 13; 5, composite products
@@ -114,8 +117,13 @@ class Sight:
     """Those that were known then."""
     rolled: list[Rolled] = field(default_factory=list)
     """What has rolled over, and what would by these drafts."""
-    corrected: list[tuple[str, Bill, Bill | None]] = field(default_factory=list)
-    """(VOID or REGENERATE, which invoice, the one in its place; None: that was refused)."""
+    corrected: list[tuple[str, Bill, Bill | None, list[Edit]]] = field(default_factory=list)
+    """(VOID or REGENERATE, which invoice, the one in its place, what was edited since the void).
+
+    None is in its place: that was refused.
+    """
+    edited: list[tuple[Edit, bool]] = field(default_factory=list)
+    """What was to be changed before invoices were looked at again, and whether it was."""
 
     @cached_property
     def by_id(self) -> dict[str, Balance]:
@@ -142,6 +150,7 @@ def features(case: Case, sights: list[Sight]) -> Counter[str]:
             found.update(_of_statement(case, sight, bill) if bill.type == "USAGE" else _of_scheduled(case, sight, bill))
     found.update(_of_steps(case, sights))
     found.update(of_corrections(case, sights))
+    found.update(of_edits(sights))
     return Counter({**dict.fromkeys(found, 1), "contracts": len(case.tenant.contracts)})
 
 

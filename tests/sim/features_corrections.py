@@ -24,7 +24,7 @@ def of_corrections(case: Case, sights: Iterable["Sight"]) -> Iterator[str]:
     """Yield what was corrected at any time."""
     seen: set[object] = set()
     for sight in sights:
-        for kind, bill, made in sight.corrected:
+        for kind, bill, made, _ in sight.corrected:
             what = _kind(bill)
             yield f"void {what}" if kind == "VOID" else f"regenerated {what}" if made else f"{what} not made anew"
             if kind == "VOID":
@@ -34,7 +34,7 @@ def of_corrections(case: Case, sights: Iterable["Sight"]) -> Iterator[str]:
                 yield from _of_void(sight, bill)
             elif made is not None:
                 yield from _of_new(case, sight, bill, made)
-        if any(kind == "VOID" and bill.type == "USAGE" for kind, bill, _ in sight.corrected):
+        if any(kind == "VOID" and bill.type == "USAGE" for kind, bill, _, _ in sight.corrected):
             yield "drafts after a void statement"
         for rolled in sight.books.rolled:
             if len(rolled.told) > 1:

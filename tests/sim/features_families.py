@@ -52,7 +52,7 @@ def of_families(case: Case, sight: "Sight") -> Iterator[str]:
         theirs = {one.id for one in children(case.tenant.contracts, each.from_contract)}
         before = [bill for bill in sight.books.final if bill.contract_id in theirs]
         yield from ("rolled over from parent after a child",) * any(each.segment_id in bill.paid for bill in before)
-    for kind, bill, made in sight.corrected:
+    for kind, bill, made, _ in sight.corrected:
         parent = agreed[bill.contract_id].parent
         if parent is not None:
             again = [each for each in sight.books.rolled if each.from_contract == parent.contract_id]

@@ -130,5 +130,5 @@ def _of_parts(sight: "Sight", balance: Balance, one: Subscription) -> Iterator[s
                 yield "usage of who has no seat"
             elif line.segment_id is not None:
                 yield "another pays for a seat"
-    for _, bill, _ in sight.corrected:
+    for _, bill, _, _ in sight.corrected:
         yield from ("part comes back",) * (segment.id in bill.paid)

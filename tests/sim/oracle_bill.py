@@ -53,7 +53,7 @@ class Bill:
     lines: tuple[Line, ...]
     usage_until: datetime | None = None
     """Of a true-up: the end of the last period whose usage counts."""
-    void: bool = False
+    void_at: datetime | None = None
     regenerated: bool = False
     """Whether another one has taken the place of this void one."""
     customer_id: str = ""
@@ -61,6 +61,11 @@ class Bill:
     """Whose contract pays it."""
     constituents: frozenset[tuple[str, datetime]] = frozenset()
     """Of a consolidated one: (contract id, start) of the statements that it copies."""
+
+    @property
+    def void(self) -> bool:
+        """Whether it asks for nothing any more."""
+        return self.void_at is not None
 
     @property
     def total(self) -> Fraction:

@@ -25,7 +25,7 @@ from sim.oracle_subscribed import of_rates
 from sim.oracle_subscription import on_statement
 from sim.oracle_target import Use
 from sim.oracle_trueup import true_ups
-from sim.world import Balance, Contract, Counted, Entry, Tenant
+from sim.world import Balance, Contract, Counted, Edit, Entry, Tenant
 
 HOUR = timedelta(hours=1)
 
@@ -45,6 +45,8 @@ class Books:
         """What rolled over for good."""
         self.rolling: list[Rolled] = []
         """What would roll over besides, by the drafts that were made last."""
+        self.edits: list[Edit] = []
+        """What was changed since the beginning."""
 
     def drafts(self, at: datetime) -> list[Bill]:
         """Return all open invoices, in the order in which they draw down: by date, usage statements first."""
@@ -130,6 +132,15 @@ class Books:
             found |= remaining(balance, [*told, *later_gifts(self.tenant, balance, at)])
             for seat, amount in parts(self.tenant, balance, self.final, at).items():
                 found[part_of(balance.segments[0].id, seat)] = amount
+        return found
+
+    def taken(self, at: datetime) -> dict[str, Fraction]:
+        """Return what final invoices, and contracts to which it rolled over, have taken of every segment."""
+        found: dict[str, Fraction] = {}
+        for balance in self.balances(at):
+            found |= {each.id: Fraction(0) for each in balance.segments}
+            for _, _, segment_id, amount in changes(balance, (), self.final, self.rolled):
+                found[segment_id] -= amount
         return found
 
     def over(self, kind: str = "USAGE") -> set[tuple[str, datetime]]:

@@ -39,7 +39,7 @@ def _turn(bill: Bill) -> int:
 def void(books: Books, number: int, at: datetime) -> None:
     """Void an invoice: what balances paid comes back, and what rolled over is settled once more."""
     bill = books.final[number]
-    books.final[number] = replace(bill, void=True)
+    books.final[number] = replace(bill, void_at=at)
     [contract] = [each for each in books.contracts(at) if each.id == bill.contract_id]
     for drawn in draws_on(contract):
         settle_again(books, drawn, at)

@@ -85,7 +85,7 @@ def copied(onto: Bill, statements: list[Bill]) -> Bill:
     """Return a consolidated invoice with all lines of these statements, each with where it comes from."""
     lines = [replace(line, origin=each.contract_id, item_id=None) for each in statements for line in each.lines]
     constituents = frozenset((each.contract_id, each.start) for each in statements)
-    return replace(onto, lines=tuple(lines), constituents=constituents, void=False, regenerated=False)
+    return replace(onto, lines=tuple(lines), constituents=constituents, void_at=None, regenerated=False)
 
 
 def copies_of(final: Iterable[Bill], bill: Bill) -> list[Bill]:

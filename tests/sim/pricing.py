@@ -1,21 +1,25 @@
 """Prices a case twice, by Winkel and by the oracle, and compares everything that a customer could see."""
 
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime
 from fractions import Fraction
+from itertools import pairwise
 
-from sim.compare import bill_differences, bill_of, differences
+from sim.compare import bill_differences, bill_of, differences, short
 from sim.contracts import make
 from sim.features import Sight, features
 from sim.oracle_bill import Bill
 from sim.oracle_books import Books
 from sim.oracle_correction import chosen, regenerate, void
+from sim.oracle_edit import edit
 from sim.oracle_end import contracts_at
 from sim.oracle_family import children, family
 from sim.oracle_ledger import Told
 from sim.real import Real
 from sim.shrink import dump, smallest
-from sim.world import Balance, Case
+from sim.world import Balance, Case, Correction, Edit
+
+AFTER_ALL = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class DifferenceError(AssertionError):
@@ -43,7 +47,7 @@ def repeat(seed: int) -> str:
 
 def differ(case: Case) -> bool:
     """Whether they disagree. Where a part is missing that others need, there is nothing to compare."""
-    if not _is_family(case):
+    if any(each.ending_before is None for each in case.tenant.ends) or not _is_family(case):
         return False
     contracts = {None, *(each.id for each in case.tenant.contracts)}
     if any(
@@ -90,7 +94,7 @@ def compare(case: Case) -> tuple[list[str], list[Sight]]:
         ],
     )
     sights: list[Sight] = []
-    for at in case.looks:
+    for at, until in pairwise([*case.looks, AFTER_ALL]):
         drafts, drafted = books.drafts(at), real.drafts(at)
         rolled = [*books.rolled, *books.rolling]
         held = [*books.balances(at), *(each.balance for each in books.rolling)]
@@ -99,36 +103,54 @@ def compare(case: Case) -> tuple[list[str], list[Sight]]:
         final = books.finalize(drafts, at, case.grace)
         found = found or bill_differences(real.finalize(drafted, at), final)
         sights.append(Sight(at, drafts, final, books, held, rolled))
-        found = found or corrected(case, real, books, sights[-1])
+        found = found or changed(case, real, books, sights[-1], until)
         if found:
             return [f"\nat {at:%Y-%m-%d}", *found], sights
     return [], sights
 
 
-def corrected(case: Case, real: Real, books: Books, sight: Sight) -> list[str]:
-    """Void final invoices and make void ones anew; return where that, or what is left of balances, differs."""
-    for each in case.corrections:
-        number = chosen(books, each) if each.at == sight.at else None
-        if number is None:
-            continue
-        bill = books.final[number]
-        told = f"{each.kind} {bill.type} {bill.contract_id} {bill.start:%Y-%m-%d %H:%M} {bill.currency}"
-        made: Bill | None = None
-        if each.kind == "VOID":
-            void(books, number, sight.at)
-            real.void(bill, sight.at)
-            found = []
-        else:
-            made = regenerate(books, number, sight.at)
-            mine = real.regenerate(bill, sight.at)
-            found = bill_differences([mine] if mine else [], [made] if made else [])
-        sight.corrected.append((each.kind, bill, made))
-        if found:
-            return [told, *found]
-    if not sight.corrected:
+def changed(case: Case, real: Real, books: Books, sight: Sight, until: datetime) -> list[str]:
+    """Edit terms and correct final invoices before `until`; return where that, or what is left of balances, differs."""
+    asked: list[tuple[datetime, Edit | Correction]] = [(each.said_at, each) for each in case.edits]
+    asked += [(each.at, each) for each in case.corrections]
+    last = sight.at
+    for at, each in sorted(asked, key=lambda one: one[0]):
+        if sight.at <= at < until:
+            found = edited(real, books, sight, each) if isinstance(each, Edit) else corrected(real, books, sight, each)
+            if found:
+                return found
+            last = at
+    if not sight.corrected and not sight.edited:
         return []
     books.rolling = real.rolling = []
-    return differences(real.ledgers([], sight.at), ledgers(books, books.balances(sight.at), [], sight.at))
+    return differences(real.ledgers([], last), ledgers(books, books.balances(last), [], last))
+
+
+def edited(real: Real, books: Books, sight: Sight, asked: Edit) -> list[str]:
+    """Change what is agreed; return whether only one of them refuses."""
+    mine, done = real.edit(asked), edit(books, asked)
+    sight.edited.append((asked, done))
+    return [] if mine == done else [f"{short(asked)}: Winkel {'edits' if mine else 'refuses'}, the oracle does not"]
+
+
+def corrected(real: Real, books: Books, sight: Sight, asked: Correction) -> list[str]:
+    """Void a final invoice or make a void one anew; return where that differs."""
+    number = chosen(books, asked)
+    if number is None:
+        return []
+    bill, made = books.final[number], None
+    told = f"{asked.kind} {bill.type} {bill.contract_id} {bill.start:%Y-%m-%d %H:%M} {bill.currency}"
+    found: list[str] = []
+    if asked.kind == "VOID":
+        void(books, number, asked.at)
+        real.void(bill, asked.at)
+    else:
+        made = regenerate(books, number, asked.at)
+        mine = real.regenerate(bill, asked.at)
+        found = bill_differences([mine] if mine else [], [made] if made else [])
+    since = [each for each in books.edits if bill.void_at is not None and bill.void_at <= each.said_at]
+    sight.corrected.append((asked.kind, bill, made, since))
+    return [told, *found] if found else []
 
 
 def ledgers(

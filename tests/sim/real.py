@@ -9,12 +9,13 @@ from fractions import Fraction
 
 from msgspec.structs import replace
 
-from sim import build
+from sim import build, real_edit
 from sim.compare import bill_of, contents, told
 from sim.oracle_bill import Bill
 from sim.oracle_ledger import Told
-from sim.world import Case, Counted, Subscription
+from sim.world import Case, Counted, Edit, Subscription
 from winkel.api import contract_ends, renewals
+from winkel.api.balance_edits import Settled
 from winkel.api.transitions import TrueUpBehavior
 from winkel.bill import recurring, seats
 from winkel.bill.balance import balance_of, ledger, part_id, remaining_of
@@ -122,6 +123,30 @@ class Real:
         self._keep(draft, at)
         self._settle_again(account, draft.invoice, draft.entries, at)
         return self.bills[draft.invoice.id]
+
+    def edit(self, asked: Edit) -> bool:
+        """Change what is agreed from now on, as `api/edits.py` does; False: that is refused."""
+        [like] = [each for each in self.case.tenant.contracts if each.id == asked.contract_id]
+        [before] = [each for each in self.contracts if each.id == asked.contract_id]
+        try:
+            made, balances = real_edit.edited(before, self.balances, asked, self.products, self._settled())
+        except InvalidError:
+            return False
+        made = real_edit.with_new(made, like, asked)
+        self.contracts = tuple(made if each.id == made.id else each for each in self.contracts)
+        self.balances = tuple(balances)
+        return True
+
+    def _settled(self) -> Settled:
+        """Return what is final, and therefore stays."""
+        final = {
+            line.schedule_item_id
+            for each in self.final.values()
+            if each.status is InvoiceStatus.FINALIZED
+            for line in each.line_items
+            if line.schedule_item_id
+        }
+        return Settled((*self.posted, *self.manual), final, self.items - final)
 
     def _anew(self, account: Account, void: Invoice, at: datetime) -> Draft:
         """Return what takes the place of a void invoice. Raises `InvalidError`."""

@@ -10,9 +10,23 @@ from msgspec.structs import replace
 from sim.contracts import make, theme_of
 from sim.pricing import compare
 from winkel.bill.balance import all_remaining
+from winkel.bill.draft import usage_draft
 from winkel.bill.draw import payable
 from winkel.bill.subscription import OfRate
+from winkel.model.account import Account
+from winkel.model.contract import Contract
 from winkel.rate.composite import counts
+
+
+def without_new_overrides(contract: Contract) -> Contract:
+    """Return a contract without the overrides that edits have added."""
+    return replace(contract, overrides=tuple(each for each in contract.overrides if not each.id.startswith("n")))
+
+
+def without_new_balances(account: Account) -> Account:
+    """Return an account without the commits and credits that edits have added."""
+    return replace(account, balances=tuple(each for each in account.balances if not each.id.startswith("n")))
+
 
 CASES = 250
 """Random cases of a theme among which one must show that a rule is wrong."""
@@ -79,6 +93,23 @@ WRONG: dict[str, tuple[str, str, Any]] = {
         lambda balance: balance.type == "POSTPAID",
     ),
     "what a void invoice took is gone": ("corrections", "winkel.bill.correct.negated", lambda _: Decimal(0)),
+    "overrides that were added since are not for what is made anew": (
+        "corrections",
+        "winkel.bill.correct.usage_draft",
+        lambda account, statement, *rest: usage_draft(
+            account, replace(statement, contract=without_new_overrides(statement.contract)), *rest
+        ),
+    ),
+    "what was given since does not pay for what is made anew": (
+        "corrections",
+        "winkel.bill.correct.usage_draft",
+        lambda account, *rest: usage_draft(without_new_balances(account), *rest),
+    ),
+    "dates that were changed ask for what they did": (
+        "corrections",
+        "winkel.api.balance_edits._item",
+        lambda item, *_: item,
+    ),
     "a new invoice draws on what others have taken": (
         "corrections",
         "winkel.bill.correct.all_remaining",

@@ -490,13 +490,32 @@ class Tenant:
 
 @dataclass(frozen=True)
 class Correction:
-    """A final invoice is voided, or a void one made anew, after an instant at which invoices are looked at."""
+    """A final invoice is voided, or a void one made anew, when invoices are looked at, or before they are again."""
 
     at: datetime
     kind: str
     """VOID or REGENERATE."""
     number: int
     """Which one, among all that can be."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """From an instant on something else is agreed, all of it or nothing: what goes, what changes, what is new."""
+
+    contract_id: str
+    said_at: datetime
+    removed: tuple[str, ...] = ()
+    """Overrides."""
+    items: tuple[Item, ...] = ()
+    """Dates of commits and charges that are so from now on."""
+    segments: tuple[Segment, ...] = ()
+    """Parts of commits and credits that are so from now on."""
+    overrides: tuple[Override, ...] = ()
+    charges: tuple[ScheduledCharge, ...] = ()
+    discounts: tuple[ScheduledCharge, ...] = ()
+    filters: tuple[Filter, ...] = ()
+    balances: tuple[Balance, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -509,4 +528,6 @@ class Case:
     looks: tuple[datetime, ...]
     grace: timedelta
     corrections: tuple[Correction, ...] = ()
+    """In the order in which they are asked for."""
+    edits: tuple[Edit, ...] = ()
     """In the order in which they are asked for."""

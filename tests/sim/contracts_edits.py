@@ -1,0 +1,149 @@
+"""Edits of random contracts, most often between voiding invoices and making them anew. All of it is drawn last."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from sim.contracts_chance import DAY, HOUR, LONG_AGO
+from sim.contracts_seats import Seated
+from sim.oracle_period import periods
+from sim.world import Balance, Case, Contract, Correction, Edit, Override, ScheduledCharge, Segment
+
+OFTEN = {"corrections": 0.8, "renewals": 0.3, "promises": 0.5, "balances": 0.15}
+PRICES = ("override", "override", "override", "removed", "removed", "filter")
+KINDS = (*PRICES, "credit", "credit", "charge", "discount", "date", "date", "access", "access")
+
+
+USED = ("date", "access", "access", "access", "override")
+"""What final invoices have used, most often."""
+
+
+class Edited(Seated):
+    """Makes edits of what is agreed."""
+
+    def with_edits(self, case: Case) -> Case:
+        """Return the case, sometimes with terms that change after invoices were voided, or at any time."""
+        joining = any(each.parent and each.parent.joins for each in self.tenant.contracts)
+        if not self.chance(max(OFTEN.get(self.theme, 0.06), 0.7 if joining else 0)):
+            return case
+        at = self.pick(self.looks[-2:])
+        case = replace(case, corrections=self.apart(case.corrections, at))
+        edits = [self.edit(f"n{number}", at + HOUR) for number in range(self.pick((1, 1, 2, 3)))]
+        if self.chance(0.4):
+            times = [self.pick(self.looks) + self.pick((0, 1, 20)) * HOUR for _ in range(3)]
+            edits += [self.edit(f"m{number}", each, USED) for number, each in enumerate(times)]
+        return replace(case, edits=tuple(sorted(edits, key=lambda each: each.said_at)))
+
+    def apart(self, corrections: tuple[Correction, ...], at: datetime) -> tuple[Correction, ...]:
+        """Return the corrections with hours between what is voided at an instant and made anew; sometimes with more."""
+        then = [each for each in corrections if each.at == at]
+        if self.chance(0.5) or all(each.kind == "VOID" for each in then):
+            many = self.pick((1, 3, 14, 14))
+            then = [Correction(at, kind, 0) for kind in ("VOID",) * many + ("REGENERATE",) * many]
+        first = [each.kind for each in then].index("REGENERATE")
+        later = [replace(each, at=at + 2 * HOUR) for each in then[first:]]
+        others = [each for each in corrections if each.at != at]
+        return tuple(sorted([*others, *then[:first], *later], key=lambda each: each.at))
+
+    def edit(self, name: str, said_at: datetime, kinds: tuple[str, ...] = KINDS) -> Edit:
+        """Return an edit of some contract; of one that has been told to end, mostly of its prices."""
+        ends = [each for each in self.tenant.ends if each.said_at <= said_at]
+        known = {None, *(each.renewed_by for each in ends)}
+        agreed = [each for each in self.tenant.contracts if each.renews is None or each.id in known]
+        joining = [each for each in agreed if each.parent and each.parent.joins]
+        contract = self.pick(joining if joining and self.chance(0.5) else agreed)
+        asked = Edit(contract.id, said_at)
+        ended = any(each.contract_id == contract.id for each in ends)
+        match self.pick((*PRICES, "credit") if ended else kinds):
+            case "filter":
+                return replace(asked, filters=(self.filter(),))
+            case "removed" if contract.overrides:
+                return replace(asked, removed=(self.pick(contract.overrides).id,))
+            case "credit":
+                return replace(asked, balances=(self.forgotten(name, contract, said_at, own=not ended),))
+            case "charge":
+                return replace(asked, charges=(self.on_its_day(self.charge(name), contract, said_at),))
+            case "discount":
+                return replace(asked, discounts=(self.on_its_day(self.discount(name), contract, said_at),))
+            case "date":
+                return self.of_date(asked, contract)
+            case "access":
+                return self.of_access(asked, contract)
+        return replace(asked, overrides=(self.mended(name, contract),))
+
+    def mended(self, name: str, contract: Contract) -> Override:
+        """Return an override, most often one that has held all the time, or that is for everything."""
+        if self.chance(0.4):
+            first = "0.1" if contract.prioritization == "EXPLICIT" else None
+            factors = ((None, self.pick(("0.5", "0.25", "2"))),)
+            return Override(name, "MULTIPLIER", LONG_AGO, multipliers=factors, priority=first)
+        found = self.override(name, contract.prioritization)
+        return replace(found, starting_at=LONG_AGO, ending_before=None) if self.chance(0.6) else found
+
+    def forgotten(self, name: str, contract: Contract, said_at: datetime, *, own: bool) -> Balance:
+        """Return a commit or a credit that is given now, most often as if it had been there from the beginning."""
+        given = self.owned(self.balance(name), contract.customer_id, contract.id if own else None)
+        given = replace(given, created_at=said_at)
+        if self.chance(0.3):
+            return given
+        segment = Segment(f"{name}.0", self.pick(("5", "10", "30", "1000")), LONG_AGO, self.base + 400 * DAY)
+        given = replace(
+            given,
+            type="CREDIT",
+            currency=self.tenant.cards[contract.card_id],
+            segments=(segment,),
+            schedule=None,
+            invoice_contract_id=None,
+            contract_ids=(),
+            product_ids=(),
+            tags=(),
+            specifiers=(),
+        )
+        return self.promised(given, contract) if self.chance(0.4) else given
+
+    def promised(self, like: Balance, contract: Contract) -> Balance:
+        """Return a promise of a contract, or one that is trued up with it."""
+        found = self.postpaid(replace(like, rollover=None))
+        return replace(found, invoice_contract_id=None if like.contract_id else contract.id)
+
+    def on_its_day(self, charge: ScheduledCharge, contract: Contract, at: datetime) -> ScheduledCharge:
+        """Return it, often for the last day of a period that is over, in the currency in which that is asked for."""
+        over = [end for _, end in periods(contract, at) if end <= at]
+        if not over or self.chance(0.4):
+            return charge
+        items = (replace(charge.schedule.items[0], at=self.pick(over)),)
+        schedule = replace(charge.schedule, currency=self.tenant.cards[contract.card_id], items=items)
+        return replace(charge, schedule=replace(schedule, do_not_invoice=False))
+
+    def of_date(self, asked: Edit, contract: Contract) -> Edit:
+        """Return the edit with other amounts of what a contract asks for on some dates."""
+        schedules = [each.schedule for each in (*contract.charges, *self.own(contract, asked)) if each.schedule]
+        items = [item for schedule in schedules for item in schedule.items]
+        some = tuple(replace(each, unit_price=self.pick(("20", "7.5", "10"))) for each in items if self.chance(0.6))
+        return replace(asked, items=some)
+
+    def of_access(self, asked: Edit, contract: Contract) -> Edit:
+        """Return the edit with another last segment of a balance: other times, or another amount."""
+        some = self.own(contract, asked)
+        if not some:
+            return asked
+        segments = self.pick(some).segments
+        last = segments[-1]
+        match self.rng.randrange(5 if len(segments) == 1 else 4):
+            case 0:
+                last = replace(last, ending_before=last.ending_before + self.pick((24, 744)) * HOUR)
+            case 1 | 2 | 3:
+                last = replace(last, amount=self.pick(("1000", "30", "5", "1", "0.01")))
+            case 4:
+                last = replace(last, starting_at=last.starting_at + self.pick((-24, -744, 1)) * HOUR)
+        return replace(asked, segments=(last,))
+
+    def own(self, contract: Contract, asked: Edit) -> list[Balance]:
+        """Return the commits and credits of a contract, and of its customer, that are known; but no promises."""
+        return [
+            each
+            for each in self.tenant.balances
+            if each.contract_id in {None, contract.id}
+            and each.customer_id == contract.customer_id
+            and each.created_at <= asked.said_at
+            and each.type != "POSTPAID"
+        ]
