@@ -5,12 +5,22 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 from msgspec import structs
 
 from sim import world
+from sim.oracle_told import Asked
 from sim.world import Tenant
+from winkel.api.edit_requests import EditContract
+from winkel.api.subscription_edits import (
+    QuantityUpdate,
+    SeatIdsUpdate,
+    SeatUpdates,
+    SubscriptionUpdate,
+    UnassignedSeatsUpdate,
+)
 from winkel.model import (
     allocation,
     commit,
@@ -292,6 +302,35 @@ def seats_of(change: world.SeatChange) -> subscription.SeatChange:
         removed_unassigned=change.removed_unassigned,
         added=change.added,
         added_unassigned=change.added_unassigned,
+    )
+
+
+def edit_of(asked: Asked) -> EditContract:
+    """Return the edit by which seats, or a quantity, are changed."""
+    start, change = asked.change.starting_at, asked.change
+    update = SubscriptionUpdate(subscription_id=cast("UUID", asked.subscription_id))
+    if isinstance(change, world.Change):
+        update.quantity_updates = [
+            QuantityUpdate(
+                starting_at=start,
+                quantity=None if change.quantity is None else Decimal(change.quantity),
+                quantity_delta=None if change.delta is None else Decimal(change.delta),
+            )
+        ]
+    else:
+        goes, comes = (
+            [SeatIdsUpdate(seat_ids=list(each), starting_at=start)] if each else []
+            for each in (change.removed, change.added)
+        )
+        fewer, more = (
+            [UnassignedSeatsUpdate(quantity=Decimal(each), starting_at=start)] if each else []
+            for each in (change.removed_unassigned, change.added_unassigned)
+        )
+        update.seat_updates = SeatUpdates(
+            remove_seat_ids=goes, remove_unassigned_seats=fewer, add_seat_ids=comes, add_unassigned_seats=more
+        )
+    return EditContract(
+        customer_id=UUID(int=0), contract_id=cast("UUID", asked.contract_id), update_subscriptions=[update]
     )
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sim.contracts_chance import DAY, HOUR, KEYS, LONG_AGO, TAGS
 from sim.contracts_families import Related
-from sim.oracle_seats import seats_at
+from sim.oracle_seats import is_possible
 from sim.world import (
     Case,
     Change,
@@ -51,7 +51,16 @@ class Seated(Related):
             self.of_seat(each, contract.customer_id, key) for each in case.counted for _ in (1, 2) if self.chance(0.7)
         ]
         again = () if case.corrections else tuple(self.more_corrections())
-        return replace(case, counted=(*case.counted, *used), corrections=(*case.corrections, *again))
+        if self.chance(0.6):
+            if self.chance(0.6):  # much is final when it is told
+                self.looks = [*self.looks, self.looks[-1] + self.pick((1, 5, 20)) * DAY]
+            made.contracts[number] = self.told_late(made.contracts[number])
+            if again and len(self.looks) > 1 and self.chance(0.8):  # what is void is told otherwise, and made anew
+                ats = dict(zip(("VOID", "REGENERATE"), self.looks[-2:], strict=True))
+                again = tuple(replace(each, at=ats[each.kind]) for each in again)
+        return replace(
+            case, counted=(*case.counted, *used), corrections=(*case.corrections, *again), looks=tuple(self.looks)
+        )
 
     def of_seat(self, like: Counted, customer_id: str, key: str) -> Counted:
         """Return one more event, of somebody who may have a seat."""
@@ -122,17 +131,52 @@ class Seated(Related):
             return start
         return self.after(start) if self.chance(0.5) else start + self.rng.randrange(24 * 40) * HOUR
 
+    def told_late(self, contract: Contract) -> Contract:
+        """Return it with changes of its last subscription that are asked for later, most of them for what is over."""
+        *others, one = contract.subscriptions
+        if self.chance(0.45):  # it is charged so late that only what is taken already can be in the way
+            one = replace(one, frequency="ANNUAL", collection="ARREARS", at_once=False, anchor=contract.anchor)
+        many = self.pick((1, 2, 3, 4))
+        for said_at in sorted(
+            self.pick((*self.looks, *self.looks[-1:] * 2)) - self.pick((0, 1, 1, 1, 24, 100)) * HOUR
+            for _ in range(many)
+        ):
+            if one.seats_from is None or one.seats_from <= said_at:
+                one = self.with_late(one, said_at)
+        return replace(contract, subscriptions=(*others, one))
+
+    def with_late(self, one: Subscription, said_at: datetime) -> Subscription:
+        """Return it with one change more that is asked for at an instant; not all of them can be."""
+        start = self.pick((one.starting_at, self.soon(one.starting_at), said_at - 30 * HOUR, said_at + 24 * HOUR))
+        start = self.soon(one.starting_at) if self.chance(0.5) else start
+        if one.seat_key is None:
+            change = Change(start, delta=self.pick(("1", "1", "2", "0.5", "-1", "-1")), said_at=said_at)
+            return one if change in one.changes else replace(one, changes=(*one.changes, change))
+        for _ in range(4):
+            new = self.seat_change(start)
+            if self.chance(0.3):
+                new = SeatChange(one.starting_at, removed=("x",))
+            more = replace(one, seat_changes=(*one.seat_changes, replace(new, said_at=said_at)))
+            is_new = new != SeatChange(start) and more.seat_changes[-1] not in one.seat_changes
+            if is_new and (is_possible(more) or self.chance(0.05)):
+                return more
+        return one
+
     def with_change(self, one: Subscription) -> Subscription:
         """Return it with one change more, if that can be at its time and leaves those possible that come after."""
-        new = SeatChange(
-            self.soon(one.starting_at),
+        new = self.seat_change(self.soon(one.starting_at))
+        more = replace(one, seat_changes=(*one.seat_changes, new))
+        return more if is_possible(more) else one
+
+    def seat_change(self, start: datetime) -> SeatChange:
+        """Return a change of seats, perhaps none."""
+        return SeatChange(
+            start,
             tuple(dict.fromkeys(self.ids())) if self.chance(0.7) else (),
             self.pick((0, 0, 0, 1)),
             tuple(dict.fromkeys(self.ids())) if self.chance(0.6) else (),
             self.pick((0, 0, 0, 1)),
         )
-        more = replace(one, seat_changes=(*one.seat_changes, new))
-        return more if is_possible(more) else one
 
     def with_return(self, one: Subscription) -> Subscription:
         """Return it with an id that goes, and soon comes again, if that can be."""
@@ -165,19 +209,3 @@ class Seated(Related):
         if self.chance(often):
             found = replace(found, product_ids=(), tags=(), specifiers=(), priority=self.pick(("0.1", "1")))
         return replace(found, currency=self.tenant.cards[contract.card_id]) if self.chance(often) else found
-
-
-def is_possible(one: Subscription) -> bool:
-    """Whether no id has two seats at a time, and no more unassigned seats go than there are."""
-    for at in (each.starting_at for each in (*one.changes, *one.seat_changes)):
-        before = tuple(each for each in one.seat_changes if each.starting_at < at)
-        _, unassigned = seats_at(replace(one, seat_changes=before), at)
-        if unassigned < 0:
-            return False
-    done: tuple[SeatChange, ...] = ()
-    for each in sorted(one.seat_changes, key=lambda each: each.starting_at):
-        assigned, unassigned = seats_at(replace(one, seat_changes=done), each.starting_at)
-        if each.removed_unassigned > unassigned or (set(assigned) - set(each.removed)) & set(each.added):
-            return False
-        done = (*done, each)
-    return True

@@ -21,6 +21,7 @@ from sim.features_seats import SEATS, of_seats
 from sim.features_subscribed import SUBSCRIBED, of_subscribed
 from sim.features_subscriptions import SUBSCRIPTIONS, of_subscriptions
 from sim.features_terms import FILTERS, RECURRING, of_filters, of_recurring
+from sim.features_told import TOLD, of_told
 from sim.features_units import UNITS, of_units
 from sim.oracle_bill import Bill, Line
 from sim.oracle_books import Books
@@ -32,6 +33,7 @@ from sim.oracle_period import periods
 from sim.oracle_rate import rate_at, terms_at
 from sim.oracle_rollover import Rolled
 from sim.oracle_target import Use
+from sim.oracle_told import Answer
 from sim.oracle_trueup import true_up_of
 from sim.world import Balance, Case, Contract, Edit, Override, Specifier, Terms
 
@@ -91,6 +93,8 @@ EXPECTED = (
     *RENEWALS,
     # 17, seats
     *SEATS,
+    # 13, 14, 17, seats and quantities that are told late
+    *TOLD,
     # 20, hierarchies
     *FAMILIES,
     # 10, corrections
@@ -117,6 +121,8 @@ class Sight:
     """Those that were known then."""
     rolled: list[Rolled] = field(default_factory=list)
     """What has rolled over, and what would by these drafts."""
+    answers: list[Answer] = field(default_factory=list)
+    """What became of changes that were asked for since the instant before."""
     corrected: list[tuple[str, Bill, Bill | None, list[Edit]]] = field(default_factory=list)
     """(VOID or REGENERATE, which invoice, the one in its place, what was edited since the void).
 
@@ -138,6 +144,7 @@ def features(case: Case, sights: list[Sight]) -> Counter[str]:
         found.update(_of_sight(case, sight))
         found.update(of_families(case, sight))
         found.update(of_seats(case, sight))
+        found.update(of_told(sight))
         for bill in sight.drafts:
             if bill.type == CONSOLIDATED:  # its lines are those of others
                 continue

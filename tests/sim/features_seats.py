@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from sim.oracle_seats import changed_at, followed, gifts, quantity_of, seats_at
+from sim.oracle_seats import changed_at, followed, gifts, known, quantity_of, seats_at
 from sim.world import Balance, Case, Subscription
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ SEATS = (
 
 def of_seats(case: Case, sight: "Sight") -> Iterator[str]:
     """Yield what an instant shows of seats."""
-    subscriptions = {each.id: each for contract in case.tenant.contracts for each in contract.subscriptions}
+    agreed = sight.books.tenant.contracts
+    subscriptions = {each.id: known(each, sight.at) for contract in agreed for each in contract.subscriptions}
     for one in subscriptions.values():
         if one.seat_key is not None and one.starting_at <= sight.at:
             if one.seats_from is None or one.seats_from <= sight.at:
@@ -39,7 +40,7 @@ def of_seats(case: Case, sight: "Sight") -> Iterator[str]:
             one = subscriptions.get(str(line.item_id).split(" ")[0])
             yield from ("seats charged",) * (line.type == "subscription" and one is not None and bool(one.seat_key))
     for balance in sight.balances:
-        one = followed(case.tenant, balance)
+        one = followed(sight.books.tenant, balance, sight.at)
         if one is not None and balance.segments[0].starting_at <= sight.at:
             yield from _of_gifts(balance, one)
             if balance.seats is not None and balance.seats.follows.individual:

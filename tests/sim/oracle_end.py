@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sim.oracle_recurring import children
 from sim.oracle_rollover import Rolled
-from sim.world import Balance, Contract, End, Schedule, Subscription, Tenant
+from sim.oracle_seats import known
+from sim.world import Balance, Contract, End, Schedule, Tenant
 
 
 def contracts_at(tenant: Tenant, customer_ids: Collection[str], at: datetime) -> list[Contract]:
@@ -67,13 +68,8 @@ def _said(tenant: Tenant, at: datetime) -> list[End]:
 
 
 def _known(contract: Contract, at: datetime) -> Contract:
-    known = (each for each in contract.subscriptions if each.known_at <= at)
-    return replace(contract, subscriptions=tuple(_without_seats(each, at) for each in known))
-
-
-def _without_seats(one: Subscription, at: datetime) -> Subscription:
-    """Return a subscription that is one of a quantity until it is agreed that it has seats."""
-    return replace(one, seat_key=None, seat_changes=()) if one.seats_from is not None and one.seats_from > at else one
+    agreed = (each for each in contract.subscriptions if each.known_at <= at)
+    return replace(contract, subscriptions=tuple(known(each, at) for each in agreed))
 
 
 def _ended(contract: Contract, end: End) -> Contract:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from sim.oracle_number import exact, share
 from sim.oracle_period import last_cycle, next_cycle
-from sim.oracle_seats import gifts
+from sim.oracle_seats import begun_with
 from sim.world import Balance, Contract, Follows, Item, Recurring, Schedule, SeatTerms, Segment
 
 HOUR = timedelta(hours=1)
@@ -85,7 +85,7 @@ def _of_seats(contract: Contract, term: Recurring, child: Balance, follows: Foll
     whole, part = bounds_of(contract, term, segment.starting_at)
     its = SeatTerms(follows, str(quantity * unit_price), whole, part, term.rounding, one.seat_key or "")
     child = replace(child, seats=its)
-    return replace(child, segments=(replace(segment, amount=str(gifts(child, one)[0].amount)),))
+    return replace(child, segments=(replace(segment, amount=str(begun_with(child, one).amount)),))
 
 
 def part_of(contract: Contract, term: Recurring, start: datetime) -> Fraction:

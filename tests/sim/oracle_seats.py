@@ -1,14 +1,14 @@
 """The oracle's seats: who has one, and what seats give (docs/pricing.md, section 17)."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 
 from sim.oracle_bill import Bill
 from sim.oracle_number import exact, share
 from sim.oracle_target import Use
-from sim.world import Balance, Subscription, Tenant
+from sim.world import Balance, SeatChange, Subscription, Tenant
 
 HOUR = timedelta(hours=1)
 KIND = "SEAT_BASED_ADJUSTMENT"
@@ -62,6 +62,41 @@ def quantity_asked(one: Subscription, at: datetime) -> Fraction:
     return found
 
 
+def known(one: Subscription, at: datetime, *, before: bool = False) -> Subscription:
+    """Return a subscription as it is known at an instant, or just before it.
+
+    Changes that were asked for later are not. It is one of a quantity until it is agreed that it has seats.
+    """
+
+    def is_said(said_at: datetime | None) -> bool:
+        return said_at is None or (said_at < at if before else said_at <= at)
+
+    found = replace(
+        one,
+        changes=tuple(each for each in one.changes if is_said(each.said_at)),
+        seat_changes=tuple(each for each in one.seat_changes if is_said(each.said_at)),
+    )
+    return found if is_said(one.seats_from) else replace(found, seat_key=None, seat_changes=())
+
+
+def is_possible(one: Subscription) -> bool:
+    """Whether no id has two seats at a time, no more free seats go than there are, and no quantity is negative."""
+    instants = sorted(changed_at(one))
+    if one.seat_key is None:
+        return all(quantity_asked(one, at) >= 0 for at in instants)
+    for at in instants:
+        before = tuple(each for each in one.seat_changes if each.starting_at < at)
+        if seats_at(replace(one, seat_changes=before), at)[1] < 0:
+            return False
+    done: tuple[SeatChange, ...] = ()
+    for each in sorted(one.seat_changes, key=lambda each: each.starting_at):
+        assigned, unassigned = seats_at(replace(one, seat_changes=done), each.starting_at)
+        if each.removed_unassigned > unassigned or (set(assigned) - set(each.removed)) & set(each.added):
+            return False
+        done = (*done, each)
+    return True
+
+
 def changed_at(one: Subscription) -> set[datetime]:
     """Return the instants at which its quantity, or who has a seat, may change."""
     return {each.starting_at for each in (*one.changes, *one.seat_changes)}
@@ -102,20 +137,35 @@ def gift(child: Balance, seats: Fraction, at: datetime) -> Fraction:
     return share(amount, Fraction(hours, whole), its.rounding)
 
 
-def followed(tenant: Tenant, child: Balance) -> Subscription | None:
-    """Return the subscription whose seats give to a balance; None: it follows none."""
+def followed(tenant: Tenant, child: Balance, at: datetime) -> Subscription | None:
+    """Return the subscription whose seats give to a balance, as it is known at an instant; None: it follows none."""
     if child.seats is None or not child.segments:
         return None
     every = (each for contract in tenant.contracts for each in contract.subscriptions)
-    return next(each for each in every if each.id == child.seats.follows.subscription_id)
+    return known(next(each for each in every if each.id == child.seats.follows.subscription_id), at)
+
+
+def begun_with(child: Balance, one: Subscription) -> Gift:
+    """Return what seats give to a child with which it begins: those of its start that were told before it."""
+    return gifts(child, known(one, child.segments[0].starting_at, before=True))[0]
 
 
 def later_gifts(tenant: Tenant, child: Balance, at: datetime) -> Iterator[tuple[datetime, str, str, Fraction]]:
-    """Yield the ledger entries of what seats give after the child began, until an instant."""
-    one = followed(tenant, child)
-    for each in gifts(child, one)[1:] if one else ():
+    """Yield the ledger entries of what seats give besides what the child began with, until an instant.
+
+    Seats of its start that were told later give, or give no more, from its start on.
+    """
+    one = followed(tenant, child, at)
+    if one is None:
+        return
+    [segment] = child.segments
+    first, *later = gifts(child, one)
+    begun = begun_with(child, one)
+    if (first.amount, dict(first.per_seat)) != (begun.amount, dict(begun.per_seat)) and first.at <= at:
+        yield first.at, KIND, segment.id, first.amount - begun.amount
+    for each in later:
         if each.at <= at:
-            yield each.at, KIND, child.segments[0].id, each.amount
+            yield each.at, KIND, segment.id, each.amount
 
 
 def seat_of(balance: Balance, use: Use) -> str | None:
@@ -138,15 +188,16 @@ def part_of(segment_id: str, seat: str) -> str:
 
 def parts(tenant: Tenant, balance: Balance, bills: Iterable[Bill], at: datetime) -> dict[str, Fraction]:
     """Return seat → what these invoices leave of its part, of those that seats were given until an instant."""
-    one = followed(tenant, balance)
+    one = followed(tenant, balance, at)
     if one is None or balance.seats is None or not balance.seats.follows.individual:
         return {}
-    left: dict[str, Fraction] = {}
+    left = dict.fromkeys(dict(begun_with(balance, one).per_seat), Fraction(0))
     for each in gifts(balance, one):
         if each.at <= at or each.at == balance.segments[0].starting_at:
             left |= dict(each.per_seat)
     for bill in bills:
         for line in bill.lines:
             if line.segment_id == balance.segments[0].id and line.type == "usage" and not bill.void and not line.origin:
-                left[dict((*line.pricing, *line.presentation))[balance.seats.key] or ""] -= line.total
+                seat = dict((*line.pricing, *line.presentation))[balance.seats.key] or ""
+                left[seat] = left.get(seat, Fraction(0)) - line.total
     return left

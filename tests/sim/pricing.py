@@ -15,6 +15,7 @@ from sim.oracle_edit import edit
 from sim.oracle_end import contracts_at
 from sim.oracle_family import children, family
 from sim.oracle_ledger import Told
+from sim.oracle_told import asked_later, before_them, hear
 from sim.real import Real
 from sim.shrink import dump, smallest
 from sim.world import Balance, Case, Correction, Edit
@@ -87,14 +88,21 @@ def compare(case: Case) -> tuple[list[str], list[Sight]]:
     real = Real(case)
     keys = {each.id: {each.id, *(alias for alias, _ in each.aliases)} for each in case.tenant.customers}
     books = Books(
-        case.tenant,
+        before_them(case.tenant),
         case.tenant.customers[0].id,
         lambda whose, metric_id: [
             each for each in case.counted if each.customer in keys[whose] and each.metric_id == metric_id
         ],
     )
     sights: list[Sight] = []
+    asked = asked_later(case.tenant)
     for at, until in pairwise([*case.looks, AFTER_ALL]):
+        answers = [hear(books, each) for each in asked if each.said_at <= at]
+        asked = [each for each in asked if each.said_at > at]
+        heard = [(each, each.refused is None) for each in answers]
+        said = [(each, real.hear(each.asked)) for each in answers]
+        if heard != said:
+            return [f"\nbefore {at:%Y-%m-%d}", *differences(dict(said), dict(heard))], sights
         drafts, drafted = books.drafts(at), real.drafts(at)
         rolled = [*books.rolled, *books.rolling]
         held = [*books.balances(at), *(each.balance for each in books.rolling)]
@@ -102,7 +110,7 @@ def compare(case: Case) -> tuple[list[str], list[Sight]]:
         found = found or differences(real.ledgers(drafted, at), ledgers(books, held, drafts, at))
         final = books.finalize(drafts, at, case.grace)
         found = found or bill_differences(real.finalize(drafted, at), final)
-        sights.append(Sight(at, drafts, final, books, held, rolled))
+        sights.append(Sight(at, drafts, final, books, held, rolled, answers))
         found = found or changed(case, real, books, sights[-1], until)
         if found:
             return [f"\nat {at:%Y-%m-%d}", *found], sights

@@ -13,9 +13,11 @@ from sim import build, real_edit
 from sim.compare import bill_of, contents, told
 from sim.oracle_bill import Bill
 from sim.oracle_ledger import Told
+from sim.oracle_told import Asked, before_them
 from sim.world import Case, Counted, Edit, Subscription
-from winkel.api import contract_ends, renewals
+from winkel.api import contract_edits, contract_ends, renewals
 from winkel.api.balance_edits import Settled
+from winkel.api.contract_edits import Ground
 from winkel.api.transitions import TrueUpBehavior
 from winkel.bill import recurring, seats
 from winkel.bill.balance import balance_of, ledger, part_id, remaining_of
@@ -47,7 +49,7 @@ class Real:
         self.products = {each.id: build.product_of(each) for each in made.products}
         self.balances = tuple(build.balance_of(each) for each in made.balances)
         self.manual = tuple(build.entry_of(each) for each in made.entries)
-        self.contracts = tuple(build.contract_of(each) for each in made.contracts)
+        self.contracts = tuple(build.contract_of(each) for each in before_them(made).contracts)
         cards = {each.rate_card_id for each in self.contracts}
         self.rates = {
             card: tuple(
@@ -78,10 +80,32 @@ class Real:
         self.rolled: list[tuple[datetime, Balance]] = []
         """What rolled over for good, and when that was settled."""
         self.rolling: list[Rollover] = []
+        self.heard: set[Asked] = set()
+        """Changes of subscriptions that were agreed on after these."""
+        self.children: dict[str, Balance] = {}
+        """By id: children of recurring terms that were kept before such a change."""
         self.standing = self._account(build.MADE)
         """The account for which drafts were made last."""
         self.names: dict[str, str] = {}
         """Our ids of what rolled over → Winkel's."""
+
+    def hear(self, asked: Asked) -> bool:
+        """Change seats or a quantity, as `api/edits.py` does; return whether that is agreed on."""
+        at = asked.said_at
+        contracts, balances = self._terms(at)
+        contract = next((each for each in contracts if each.id == asked.contract_id), None)
+        if contract is None:
+            return False
+        kept = (each for each in balances if each.recurring_id is not None)
+        begun = [each for each in kept if not each.segments or each.segments[0].starting_at <= at]
+        self.children |= {each.id: each for each in begun}
+        held = {each.id: each for each in map(_named, balances) if each.contract_id == contract.id}
+        try:
+            contract_edits.edited(contract, held, build.edit_of(asked), Ground({}, self._settled(), (), at, "sim"))
+        except InvalidError:
+            return False
+        self.heard.add(asked)
+        return True
 
     def drafts(self, at: datetime) -> list[Draft]:
         """Return all drafts; `rolling` is what rolls over by them."""
@@ -171,7 +195,7 @@ class Real:
     def _waiting(self) -> list[Invoice]:
         """Return the void usage statements that were not made anew."""
         anew = {each.regenerated_from_invoice_id for each in self.final.values()}
-        void = (each for each in self.final.values() if each.status is InvoiceStatus.VOID and each.id not in anew)
+        void = (each for each in self._final(InvoiceStatus.VOID) if each.id not in anew)
         return [each for each in void if each.type is InvoiceType.USAGE]
 
     def _keep(self, draft: Draft, issued_at: datetime) -> None:
@@ -179,15 +203,19 @@ class Real:
         invoice = replace(draft.invoice, status=InvoiceStatus.FINALIZED, issued_at=issued_at)
         self.bills[invoice.id], self.final[invoice.id] = bill_of(draft.invoice, self.starts), invoice
         self.posted += draft.entries
-        self.items |= {line.schedule_item_id for line in invoice.line_items if line.schedule_item_id}
+        self.items |= _items([invoice])
+
+    def _final(self, status: InvoiceStatus) -> list[Invoice]:
+        """Return the kept invoices of a status."""
+        return [each for each in self.final.values() if each.status is status]
 
     def _kept(self, bill: Bill, status: InvoiceStatus) -> Invoice:
         """Return a kept invoice that says what the oracle's does, and was not made anew."""
         anew = {each.regenerated_from_invoice_id for each in self.final.values()}
         return next(
             each
-            for each in self.final.values()
-            if each.status is status and each.id not in anew and contents(self.bills[each.id]) == contents(bill)
+            for each in self._final(status)
+            if each.id not in anew and contents(self.bills[each.id]) == contents(bill)
         )
 
     def _settle_again(self, account: Account, of: Invoice, posted: Iterable[LedgerEntry], at: datetime) -> None:
@@ -255,6 +283,11 @@ class Real:
         return _with_ids(balance, name, f"{name} access", f"{name} invoice")
 
     def _agreed(self, at: datetime) -> tuple[tuple[Contract, ...], tuple[Balance, ...]]:
+        """Return contracts and balances as they are at an instant, the latter under the ids of the oracle."""
+        contracts, balances = self._terms(at)
+        return tuple(contracts), tuple(map(_named, balances))
+
+    def _terms(self, at: datetime) -> tuple[list[Contract], list[Balance]]:
         """Return contracts and balances as they are when some end earlier, or are renewed, with children.
 
         That is what `api/contract_ends.py` and `api/renewals.py` make of them.
@@ -266,6 +299,7 @@ class Real:
         }
         agreed = {None, *contracts}
         balances = {each.id: each for each in self.balances if each.created_at <= at and each.contract_id in agreed}
+        balances |= self.children
         for end in said:
             contract = contracts[end.contract_id]
             begun = recurring.begun(recurring.children([contract], (), end.said_at), end.said_at)
@@ -285,12 +319,26 @@ class Real:
             balances |= {each.id: each for each in cut}
         balances |= {each.id: each for _, each in self.rolled if each.id not in balances}
         found = [*balances.values(), *recurring.children(contracts.values(), balances, at)]
-        return tuple(contracts.values()), tuple(map(_named, found))
+        return list(contracts.values()), found
 
     def _known(self, contract: Contract, at: datetime) -> Contract:
         made = next(each for each in self.case.tenant.contracts if each.id == contract.id)
-        known = (each for each in made.subscriptions if each.known_at <= at)
-        return replace(contract, subscriptions=tuple(build.subscription_of(_as_known(each, at)) for each in known))
+        known = (self._as_known(contract.id, each, at) for each in made.subscriptions if each.known_at <= at)
+        return replace(contract, subscriptions=tuple(map(build.subscription_of, known)))
+
+    def _as_known(self, contract_id: str, one: Subscription, at: datetime) -> Subscription:
+        """Return a subscription with what is agreed of it: it has a quantity until it is said that it has seats."""
+        heard = {
+            each.change for each in self.heard if (each.contract_id, each.subscription_id) == (contract_id, one.id)
+        }
+        later = one.seats_from is not None and one.seats_from > at
+        return dataclasses.replace(
+            one,
+            changes=tuple(each for each in one.changes if each.said_at is None or each in heard),
+            seat_key=None if later else one.seat_key,
+            seat_changes=tuple(each for each in one.seat_changes if not later and (not each.said_at or each in heard)),
+            seats_from=None if later else one.seats_from,
+        )
 
     def _rows(self, need: Need, at: datetime) -> list[HourUsage]:
         """Return what `store/usage.py` would read: here each event is a row of its own."""
@@ -305,10 +353,10 @@ class Real:
         ]
 
 
-def _as_known(one: Subscription, at: datetime) -> Subscription:
-    """Return a subscription that has a quantity until it is said that it has seats."""
-    later = one.seats_from is not None and one.seats_from > at
-    return dataclasses.replace(one, seat_key=None, seat_changes=(), seats_from=None) if later else one
+def _items(invoices: Iterable[Invoice]) -> set[str]:
+    """Return the ids of what is asked for on dates, and by subscriptions, that invoices ask for."""
+    lines = (line for each in invoices for line in each.line_items)
+    return {line.schedule_item_id for line in lines if line.schedule_item_id}
 
 
 def _parts(balance: Balance, entries: Iterable[LedgerEntry]) -> dict[str, Fraction]:

@@ -1,5 +1,6 @@
 """Proof that the oracle notices: each of these wrong rules makes some random contract differ."""
 
+from datetime import datetime
 from decimal import Decimal
 from itertools import count, islice
 from typing import Any
@@ -12,8 +13,10 @@ from sim.pricing import compare
 from winkel.bill.balance import all_remaining
 from winkel.bill.draft import usage_draft
 from winkel.bill.draw import payable
+from winkel.bill.seats import _adjustments
 from winkel.bill.subscription import OfRate
 from winkel.model.account import Account
+from winkel.model.commit import Balance
 from winkel.model.contract import Contract
 from winkel.rate.composite import counts
 
@@ -162,6 +165,17 @@ WRONG: dict[str, tuple[str, str, Any]] = {
         "winkel.model.subscription.Seats.total",
         property(lambda seats: len(seats.assigned)),
     ),
+    "what a child began with stays, whatever is told later": (
+        "recurring",
+        "winkel.bill.seats._adjustments",
+        lambda balance, *of: (each for each in _adjustments(balance, *of) if each.timestamp > _start(balance)),
+    ),
+    "seats change where they are charged": (
+        "recurring",
+        "winkel.api.subscription_edits.charged_last",
+        lambda *_: None,
+    ),
+    "seats go of which invoices have taken": ("recurring", "winkel.bill.seats.overdrawn", lambda *_: False),
     "composite products ask for all tags": (
         "composites",
         "winkel.rate.composite.counts winkel.bill.statement.counts",
@@ -178,3 +192,7 @@ def test_a_wrong_rule_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(each, wrong)
     seeds = islice((seed for seed in count() if theme_of(seed) == theme), CASES)
     assert any(compare(make(seed))[0] for seed in seeds)
+
+
+def _start(child: Balance) -> datetime:
+    return child.segments[0].starting_at

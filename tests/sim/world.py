@@ -247,6 +247,8 @@ class SeatChange:
     added_unassigned: int = 0
     removed: tuple[str, ...] = ()
     removed_unassigned: int = 0
+    said_at: datetime | None = None
+    """When it was asked for; None: with the subscription, or when that got seats."""
 
 
 @dataclass(frozen=True)
@@ -256,6 +258,8 @@ class Change:
     starting_at: datetime
     quantity: str | None = None
     delta: str | None = None
+    said_at: datetime | None = None
+    """When it was asked for; None: with the subscription."""
 
 
 @dataclass(frozen=True)
