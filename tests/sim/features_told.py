@@ -28,7 +28,7 @@ def of_told(sight: "Sight") -> Iterator[str]:
         yield from _of_answer(sight, each)
     for bill in sight.drafts:
         yield from _of_bill(sight, bill)
-    for kind, old, new in sight.corrected:
+    for kind, old, new, _ in sight.corrected:
         if kind == "REGENERATE" and new is not None:
             quantities = [
                 {(line.item_id, line.quantity) for line in bill.lines if line.type == "subscription"}

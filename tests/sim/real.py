@@ -101,7 +101,7 @@ class Real:
         self.children |= {each.id: each for each in begun}
         held = {each.id: each for each in map(_named, balances) if each.contract_id == contract.id}
         try:
-            contract_edits.edited(contract, held, build.edit_of(asked), Ground({}, self._settled(), (), at, "sim"))
+            contract_edits.edited(contract, held, build.edit_of(asked), Ground({}, self._settled(at), (), at, "sim"))
         except InvalidError:
             return False
         self.heard.add(asked)
@@ -153,7 +153,7 @@ class Real:
         [like] = [each for each in self.case.tenant.contracts if each.id == asked.contract_id]
         [before] = [each for each in self.contracts if each.id == asked.contract_id]
         try:
-            made, balances = real_edit.edited(before, self.balances, asked, self.products, self._settled())
+            made, balances = real_edit.edited(before, self.balances, asked, self.products, self._settled(asked.said_at))
         except InvalidError:
             return False
         made = real_edit.with_new(made, like, asked)
@@ -161,16 +161,11 @@ class Real:
         self.balances = tuple(balances)
         return True
 
-    def _settled(self) -> Settled:
+    def _settled(self, at: datetime) -> Settled:
         """Return what is final, and therefore stays."""
-        final = {
-            line.schedule_item_id
-            for each in self.final.values()
-            if each.status is InvoiceStatus.FINALIZED
-            for line in each.line_items
-            if line.schedule_item_id
-        }
-        return Settled((*self.posted, *self.manual), final, self.items - final)
+        manual = (each for each in self.manual if each.timestamp <= at)
+        final = _items(self._final(InvoiceStatus.FINALIZED))
+        return Settled((*self.posted, *manual), final, self.items - final)
 
     def _anew(self, account: Account, void: Invoice, at: datetime) -> Draft:
         """Return what takes the place of a void invoice. Raises `InvalidError`."""
