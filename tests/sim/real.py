@@ -23,9 +23,9 @@ from winkel.bill import recurring, seats
 from winkel.bill.balance import balance_of, ledger, part_id, remaining_of
 from winkel.bill.correct import credited, needs_again, reconsolidated, regenerated
 from winkel.bill.draft import Draft, drafted
-from winkel.bill.due import due_at, settled
-from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers, without_awaited
-from winkel.bill.statement import Need, needs, statements
+from winkel.bill.due import due_at, settled, settling
+from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers
+from winkel.bill.statement import Need, needs
 from winkel.model.account import Account
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract
@@ -216,9 +216,8 @@ class Real:
     def _settle_again(self, account: Account, of: Invoice, posted: Iterable[LedgerEntry], at: datetime) -> None:
         """Settle once more what rolled over from contracts on which an invoice draws, as `bill/actions.py` does."""
         contract = next(each for each in account.contracts if each.id == of.contract_id)
-        drawn = {its_id for each in statements(account, at) for its_id in each.contract.draws_on}
+        known = settling(account, at)
         for contract_id in contract.draws_on:
-            known = without_awaited(account) if contract_id in drawn else account
             for each in settled_again(known, contract_id, list(posted), f"{of.id} {of.status}"):
                 when = next((then for then, one in self.rolled if one.id == each.balance.id), at)
                 self.rolled = [(then, one) for then, one in self.rolled if one.id != each.balance.id]

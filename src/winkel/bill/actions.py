@@ -13,7 +13,7 @@ from winkel.bill import books, correct, pro_service
 from winkel.bill.apart import apart
 from winkel.bill.breakdown import Window, breakdown
 from winkel.bill.draft import Draft, drafted, drafts
-from winkel.bill.due import RETRY, due_at, next_look, settled
+from winkel.bill.due import RETRY, due_at, next_look, settled, settling
 from winkel.bill.imported import as_metered, imported, statement_to_import
 from winkel.bill.issue import contract_of
 from winkel.bill.preview import preview
@@ -500,12 +500,11 @@ async def _settle_again(
 ) -> None:
     """Keep what changes of what rolled over from these contracts, for whose balances these entries were posted.
 
-    `account` is what it was before. As long as open statements may draw on a contract, only what was settled is so
+    `account` is what it was before. As long as open statements may draw on a balance, only what was settled of it is so
     again.
     """
-    drawn = {its_id for each in statements(account, at) for its_id in each.contract.draws_on}
+    known = settling(account, at)
     for contract_id in contract_ids:
-        known = without_awaited(account) if contract_id in drawn else account
         for each in settled_again(known, contract_id, posted, cause):
             if each.balance.id in known.kept_balances:
                 await balances.set_schedules(tx, tenant_id, each.balance)

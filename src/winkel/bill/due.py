@@ -3,13 +3,17 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from msgspec import structs
+
 from winkel.bill import subscription
 from winkel.bill.draft import Draft
 from winkel.bill.purse import reaches
 from winkel.bill.recurring import next_start
-from winkel.bill.rollover import Rollover
+from winkel.bill.rollover import Rollover, is_awaited
 from winkel.bill.scheduled import schedules
+from winkel.bill.statement import statements
 from winkel.model.account import Account
+from winkel.model.commit import Balance
 from winkel.model.invoice import InvoiceType
 
 RETRY = timedelta(minutes=5)
@@ -44,6 +48,21 @@ def settled(account: Account, rollovers: Iterable[Rollover], still: Iterable[Dra
         if not any(date is not None and date <= end for date in dates):
             found.append(each)
     return found
+
+
+def settling(account: Account, at: datetime) -> Account:
+    """Return the account without the balances of which cannot be settled yet what they hold.
+
+    Those whose older balance an open statement may still draw on.
+    """
+    drawing = [each.contract for each in statements(account, at)]
+    held = {each.id: each for each in account.balances}
+
+    def waits(balance: Balance) -> bool:
+        old = held.get(balance.rolled_over_from.balance_id) if balance.rolled_over_from else None
+        return is_awaited(account, balance) and old is not None and any(reaches(account, old, each) for each in drawing)
+
+    return structs.replace(account, balances=tuple(each for each in account.balances if not waits(each)))
 
 
 def next_look(account: Account, drafts: Iterable[Draft], grace: timedelta, at: datetime) -> datetime | None:
