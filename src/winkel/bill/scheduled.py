@@ -120,7 +120,10 @@ def asked_again(account: Account, contract: Contract, void: Invoice, at: datetim
     ]
     if not some:
         raise InvalidError("nothing of what this invoice asked for is agreed any more")
-    date = max(each.date for each in some)  # not that of issue: a balance is drawn down when what it pays for was due
+    due = max(each.date for each in some)
+    ids = {invoice_id(contract.id, InvoiceType.SCHEDULED, due, void.credit_type_id, item) for item in items}
+    moved = [contract.issue_dates[each] for each in ids if each in contract.issue_dates]
+    date = min(moved, default=due)  # on which the void one drew, too: not its day of issue
     return _scheduled(contract, min(date, at), void.credit_type_id, some)
 
 
