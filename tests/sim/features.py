@@ -14,6 +14,7 @@ from sim.features_corrections import CORRECTIONS, of_corrections
 from sim.features_dated import DATED, of_dated
 from sim.features_edits import EDITS, of_edits
 from sim.features_families import FAMILIES, of_families
+from sim.features_moves import MOVED, of_moves
 from sim.features_priced import PRICED, of_priced
 from sim.features_quantity import COVERED, of_covered
 from sim.features_renewals import RENEWALS, of_renewals
@@ -35,7 +36,7 @@ from sim.oracle_rollover import Rolled
 from sim.oracle_target import Use
 from sim.oracle_told import Answer
 from sim.oracle_trueup import true_up_of
-from sim.world import Balance, Case, Contract, Edit, Override, Specifier, Terms
+from sim.world import Balance, Case, Contract, Edit, Move, Override, Specifier, Terms
 
 EXPECTED = (
     # 1, amounts
@@ -99,6 +100,8 @@ EXPECTED = (
     *FAMILIES,
     # 10, corrections
     *CORRECTIONS,
+    # 8, dates of issue that were moved
+    *MOVED,
     # 14, edits
     *EDITS,
     # 3, usage filters; 9, recurring commits and credits
@@ -130,6 +133,8 @@ class Sight:
     """
     edited: list[tuple[Edit, bool]] = field(default_factory=list)
     """What was to be changed before invoices were looked at again, and whether it was."""
+    moved: list[tuple[Bill, Move, bool]] = field(default_factory=list)
+    """Which open invoice was to be moved, and whether it was."""
 
     @cached_property
     def by_id(self) -> dict[str, Balance]:
@@ -158,6 +163,7 @@ def features(case: Case, sights: list[Sight]) -> Counter[str]:
     found.update(_of_steps(case, sights))
     found.update(of_corrections(case, sights))
     found.update(of_edits(sights))
+    found.update(of_moves(sights))
     return Counter({**dict.fromkeys(found, 1), "contracts": len(case.tenant.contracts)})
 
 

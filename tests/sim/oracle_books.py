@@ -47,6 +47,8 @@ class Books:
         """What would roll over besides, by the drafts that were made last."""
         self.edits: list[Edit] = []
         """What was changed since the beginning."""
+        self.moved: dict[str | None, datetime] = {}
+        """What an invoice asks for → the other date on which that is issued."""
 
     def drafts(self, at: datetime) -> list[Bill]:
         """Return all open invoices, in the order in which they draw down: by date, usage statements first."""
@@ -79,14 +81,16 @@ class Books:
                     by_then = partial(usable_by, until=end)
                     make = partial(self.statement, contract, start, end, by_then, left, at, invoiced)
                     turns.append(((end, False, contract.created_at, contract.id), make))
-        for asked in scheduled(self.tenant, contracts, balances, over, invoiced, at):
+        open_ones = scheduled(self.tenant, contracts, balances, over, invoiced, at)
+        for asked in map(self._as_moved, sorted(open_ones, key=lambda each: each.date)):
             by = asked.date, True, asked.contract.created_at, asked.contract.id
             turns.append((by, partial(self.scheduled, asked, balances, left, at)))
         found = [make() for _, make in sorted(turns, key=lambda each: each[0])]
         for contract in list(waiting.values()):
             usable_by(contract)
         balances += [each.balance for each in self.rolling]
-        found += true_ups(self.tenant, contracts, balances, invoiced, left)
+        asking = true_ups(self.tenant, contracts, balances, invoiced, left)
+        found += [replace(each, start=self.moved.get(each.lines[0].item_id, each.start)) for each in asking]
         found += consolidated(contracts, found, self.over(CONSOLIDATED))
         return [addressed(contracts, each) for each in found]
 
@@ -106,6 +110,18 @@ class Books:
                 self.rolled.append(replace(each, settled_at=until))
         self.rolling = [each for each in self.rolling if all(each.balance != one.balance for one in self.rolled)]
         return found
+
+    def move(self, bill: Bill, to: datetime, at: datetime) -> bool:
+        """Let an open invoice be issued on another date; False: its contract has ended by then."""
+        [end] = [each.ending_before for each in self.contracts(at) if each.id == bill.contract_id]
+        if end is not None and to > end:
+            return False
+        self.moved |= {line.item_id: to for line in bill.lines if line.item_id}
+        return True
+
+    def _as_moved(self, asked: Asked) -> Asked:
+        items = [each.item_id for each in (*asked.lines, *asked.charges)]
+        return replace(asked, date=next((self.moved[each] for each in items if each in self.moved), asked.date))
 
     def ledger(self, balance: Balance, at: datetime, drafts: Iterable[Bill] = ()) -> list[Told]:
         """Return the ledger of a balance, with the deductions of these drafts."""

@@ -59,9 +59,9 @@ def regenerate(books: Books, number: int, at: datetime) -> Bill | None:
     elif old.type == "USAGE":
         made = _statement(books, contract, old, items, left, at)
     elif any(item.id in items for balance in books.balances(at) for item, _ in true_up_of(balance)):
-        made = _true_up(books, items, left, at)
+        made = _true_up(books, old, items, left, at)
     else:
-        made = _scheduled(books, contract, items, left, at)
+        made = _scheduled(books, contract, old, items, left, at)
     if made is not None:
         made = addressed(books.contracts(at), made)
         books.final[number] = replace(old, regenerated=True)
@@ -83,9 +83,12 @@ def _statement(
 
 
 def _scheduled(
-    books: Books, contract: Contract, items: set[str | None], left: dict[str, Fraction], at: datetime
+    books: Books, contract: Contract, old: Bill, items: set[str | None], left: dict[str, Fraction], at: datetime
 ) -> Bill | None:
-    """Return what of the items is still agreed; it has its own invoice again, wherever it would stand now."""
+    """Return what of the items is still agreed; it has its own invoice again, wherever it would stand now.
+
+    It draws balances down on the date of the void one.
+    """
     subscriptions = tuple(replace(each, scheduled=True) for each in contract.subscriptions)
     contract = replace(contract, on_statements=False, subscriptions=subscriptions)
     balances = books.balances(at)
@@ -93,11 +96,11 @@ def _scheduled(
         lines = [line for line in asked.lines if line.item_id in items]
         charges = [charge for charge in asked.charges if charge.item_id in items]
         if lines or charges:
-            return books.scheduled(replace(asked, lines=lines, charges=charges), balances, left, at)
+            return books.scheduled(replace(asked, date=old.start, lines=lines, charges=charges), balances, left, at)
     return None
 
 
-def _true_up(books: Books, items: set[str | None], left: dict[str, Fraction], at: datetime) -> Bill | None:
+def _true_up(books: Books, old: Bill, items: set[str | None], left: dict[str, Fraction], at: datetime) -> Bill | None:
     """Return what is missing now, if all usage that counts is final."""
     balances, contracts = books.balances(at), books.contracts(at)
     for balance in balances:
@@ -106,7 +109,7 @@ def _true_up(books: Books, items: set[str | None], left: dict[str, Fraction], at
             if item.id in items and (until is None or (until <= at and _is_final(books, contracts, balance, until))):
                 invoiced = books.invoiced() - items
                 [made] = true_ups(books.tenant, contracts, [balance], invoiced, left)
-                return made
+                return replace(made, start=old.start)
     return None
 
 

@@ -46,7 +46,7 @@ def _taken(balance: Balance, own: set[str], bill: Bill) -> Iterator[Told]:
     for item, segment in true_up_of(balance):
         for line in bill.lines:
             if line.item_id == item.id and line.total:
-                yield item.at, "TRUEUP", segment.id, -line.total
+                yield bill.start, "TRUEUP", segment.id, -line.total
 
 
 def remaining(balance: Balance, changed: Iterable[Told]) -> dict[str, Fraction]:

@@ -18,7 +18,7 @@ from sim.oracle_ledger import Told
 from sim.oracle_told import asked_later, before_them, hear
 from sim.real import Real
 from sim.shrink import dump, smallest
-from sim.world import Balance, Case, Correction, Edit
+from sim.world import Balance, Case, Correction, Edit, Move
 
 AFTER_ALL = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -119,16 +119,23 @@ def compare(case: Case) -> tuple[list[str], list[Sight]]:
 
 def changed(case: Case, real: Real, books: Books, sight: Sight, until: datetime) -> list[str]:
     """Edit terms and correct final invoices before `until`; return where that, or what is left of balances, differs."""
-    asked: list[tuple[datetime, Edit | Correction]] = [(each.said_at, each) for each in case.edits]
+    asked: list[tuple[datetime, Edit | Correction | Move]] = [(each.said_at, each) for each in case.edits]
+    asked += [(each.said_at, each) for each in case.moves]
     asked += [(each.at, each) for each in case.corrections]
     last = sight.at
     for at, each in sorted(asked, key=lambda one: one[0]):
         if sight.at <= at < until:
-            found = edited(real, books, sight, each) if isinstance(each, Edit) else corrected(real, books, sight, each)
+            match each:
+                case Edit():
+                    found = edited(real, books, sight, each)
+                case Move():
+                    found = moved(real, books, sight, each)
+                case _:
+                    found = corrected(real, books, sight, each)
             if found:
                 return found
             last = at
-    if not sight.corrected and not sight.edited:
+    if not sight.corrected and not sight.edited and not sight.moved:
         return []
     books.rolling = real.rolling = []
     return differences(real.ledgers([], last), ledgers(books, books.balances(last), [], last))
@@ -139,6 +146,19 @@ def edited(real: Real, books: Books, sight: Sight, asked: Edit) -> list[str]:
     mine, done = real.edit(asked), edit(books, asked)
     sight.edited.append((asked, done))
     return [] if mine == done else [f"{short(asked)}: Winkel {'edits' if mine else 'refuses'}, the oracle does not"]
+
+
+def moved(real: Real, books: Books, sight: Sight, asked: Move) -> list[str]:
+    """Let an open scheduled invoice be issued on another date; return whether only one of them refuses."""
+    open_ones = [each for each in books.drafts(asked.said_at) if each.type == "SCHEDULED" and each.lines]
+    if not open_ones:
+        return []
+    bill = open_ones[asked.number % len(open_ones)]
+    mine = real.move(bill, asked.to, asked.said_at)
+    done = books.move(bill, asked.to, asked.said_at)
+    sight.moved.append((bill, asked, done))
+    told = f"{short(asked)} of {bill.contract_id} {bill.start:%Y-%m-%d %H:%M} {bill.currency}"
+    return [] if mine == done else [f"{told}: Winkel {'moves it' if mine else 'refuses'}, the oracle does not"]
 
 
 def corrected(real: Real, books: Books, sight: Sight, asked: Correction) -> list[str]:

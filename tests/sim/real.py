@@ -24,6 +24,7 @@ from winkel.bill.balance import balance_of, ledger, part_id, remaining_of
 from winkel.bill.correct import credited, needs_again, reconsolidated, regenerated
 from winkel.bill.draft import Draft, drafted
 from winkel.bill.due import due_at, settled, settling
+from winkel.bill.issue import contract_of, moved
 from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers
 from winkel.bill.statement import Need, needs
 from winkel.model.account import Account
@@ -159,6 +160,21 @@ class Real:
         made = real_edit.with_new(made, like, asked)
         self.contracts = tuple(made if each.id == made.id else each for each in self.contracts)
         self.balances = tuple(balances)
+        return True
+
+    def move(self, bill: Bill, to: datetime, at: datetime) -> bool:
+        """Let the open invoice that the oracle means be issued on another date; False: that is refused."""
+        open_ones = [each.invoice for each in self.drafts(at)]
+        its_id = next(each.id for each in open_ones if contents(bill_of(each, self.starts)) == contents(bill))
+        contract = contract_of(self.standing, its_id, at)
+        assert contract is not None
+        try:
+            dates = moved(contract, its_id, to).issue_dates
+        except InvalidError:
+            return False
+        self.contracts = tuple(
+            replace(each, issue_dates=dates) if each.id == contract.id else each for each in self.contracts
+        )
         return True
 
     def _settled(self, at: datetime) -> Settled:

@@ -13,6 +13,8 @@ from sim.pricing import compare
 from winkel.bill.balance import all_remaining
 from winkel.bill.draft import usage_draft
 from winkel.bill.draw import payable
+from winkel.bill.issue import moved
+from winkel.bill.scheduled import asked_again
 from winkel.bill.seats import _adjustments
 from winkel.bill.subscription import OfRate
 from winkel.model.account import Account
@@ -112,6 +114,16 @@ WRONG: dict[str, tuple[str, str, Any]] = {
         "corrections",
         "winkel.api.balance_edits._item",
         lambda item, *_: item,
+    ),
+    "what was moved is made anew with its old date": (
+        "corrections",
+        "winkel.bill.correct.asked_again",
+        lambda account, contract, *rest: asked_again(account, replace(contract, issue_dates={}), *rest),
+    ),
+    "an invoice may be issued after the end of its contract": (
+        "anything",
+        "sim.real.moved",
+        lambda contract, its_id, date: moved(replace(contract, ending_before=None), its_id, date),
     ),
     "a new invoice draws on what others have taken": (
         "corrections",

@@ -523,6 +523,16 @@ class Edit:
 
 
 @dataclass(frozen=True)
+class Move:
+    """An open scheduled invoice gets another date of issue."""
+
+    said_at: datetime
+    number: int
+    """Which one, among all that are open."""
+    to: datetime
+
+
+@dataclass(frozen=True)
 class Case:
     """What a customer, or a family, agreed to and used, and the instants at which its invoices are made final."""
 
@@ -534,4 +544,6 @@ class Case:
     corrections: tuple[Correction, ...] = ()
     """In the order in which they are asked for."""
     edits: tuple[Edit, ...] = ()
+    """In the order in which they are asked for."""
+    moves: tuple[Move, ...] = ()
     """In the order in which they are asked for."""
