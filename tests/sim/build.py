@@ -14,6 +14,7 @@ from sim import world
 from sim.oracle_told import Asked
 from sim.world import Tenant
 from winkel.api.edit_requests import EditContract
+from winkel.api.pro_service_invoices import LineIn, ScheduleInvoice
 from winkel.api.subscription_edits import (
     QuantityUpdate,
     SeatIdsUpdate,
@@ -33,6 +34,7 @@ from winkel.model import (
     override,
     period,
     price,
+    pro_service,
     product,
     proration,
     rate_card,
@@ -228,6 +230,7 @@ def contract_of(each: world.Contract) -> contract.Contract:
         recurring_balances=tuple(map(recurring_of, each.recurring)),
         transition=each.renews and contract.Transition(contract.TransitionType.RENEWAL, each.renews),
         subscriptions=tuple(map(subscription_of, each.subscriptions)),
+        professional_services=tuple(map(service_of, each.services)),
         as_child=each.parent and child_of(each.parent),
         consolidation=hierarchy.Consolidation.CONCATENATE if each.consolidates else None,
     )
@@ -307,7 +310,9 @@ def seats_of(change: world.SeatChange) -> subscription.SeatChange:
 
 def edit_of(asked: Asked) -> EditContract:
     """Return the edit by which seats, or a quantity, are changed."""
-    start, change = asked.change.starting_at, asked.change
+    change = asked.change
+    assert isinstance(change, world.Change | world.SeatChange)
+    start = change.starting_at
     update = SubscriptionUpdate(subscription_id=cast("UUID", asked.subscription_id))
     if isinstance(change, world.Change):
         update.quantity_updates = [
@@ -331,6 +336,35 @@ def edit_of(asked: Asked) -> EditContract:
         )
     return EditContract(
         customer_id=UUID(int=0), contract_id=cast("UUID", asked.contract_id), update_subscriptions=[update]
+    )
+
+
+def service_of(each: world.Service) -> pro_service.ProService:
+    """Return a professional service."""
+    return pro_service.ProService(
+        id=each.id,
+        product_id=each.product_id,
+        unit_price=Decimal(each.unit_price),
+        quantity=Decimal(each.quantity),
+        max_amount=Decimal(each.max_amount),
+    )
+
+
+def services_of(contract_id: str, request: world.ServiceRequest) -> ScheduleInvoice:
+    """Return the body of a request for an invoice for professional services."""
+    return ScheduleInvoice(
+        customer_id=UUID(int=0),
+        contract_id=cast("UUID", contract_id),
+        issued_at=request.at,
+        line_items=[
+            LineIn(
+                professional_service_id=cast("UUID", each.service_id),
+                amount=None if each.amount is None else Decimal(each.amount),
+                quantity=None if each.quantity is None else Decimal(each.quantity),
+                unit_price=None if each.unit_price is None else Decimal(each.unit_price),
+            )
+            for each in request.rendered
+        ],
     )
 
 

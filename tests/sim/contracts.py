@@ -11,6 +11,7 @@ from sim.contracts_chance import DAY, HOUR, HOURS, KEYS, LONG_AGO
 from sim.contracts_moves import Moved
 from sim.contracts_priced import with_other_prices
 from sim.contracts_quantity import in_units
+from sim.contracts_services import Serving
 from sim.contracts_subscribed import with_subscription_rates
 from sim.world import Case, Correction, Counted, Customer, Tenant
 
@@ -29,7 +30,7 @@ def theme_of(seed: int) -> str:
     return Maker(seed).theme
 
 
-class Maker(Moved):
+class Maker(Moved, Serving):
     """Makes one case, part by part."""
 
     def case(self) -> Case:
@@ -88,7 +89,7 @@ class Maker(Moved):
         with_subscription_rates(self)
         with_other_prices(self)
         case = Case(self.seed, made, counted, tuple(self.looks), grace, corrections)
-        return self.with_moves(self.with_edits(self.with_seats(self.with_family(case))))
+        return self.with_moves(self.with_edits(self.with_services(self.with_seats(self.with_family(case)))))
 
     def corrections(self) -> tuple[Correction, ...]:
         """Return what is voided and made anew."""

@@ -19,6 +19,7 @@ from sim.features_priced import PRICED, of_priced
 from sim.features_quantity import COVERED, of_covered
 from sim.features_renewals import RENEWALS, of_renewals
 from sim.features_seats import SEATS, of_seats
+from sim.features_services import SERVICES, of_services
 from sim.features_subscribed import SUBSCRIBED, of_subscribed
 from sim.features_subscriptions import SUBSCRIPTIONS, of_subscriptions
 from sim.features_terms import FILTERS, RECURRING, of_filters, of_recurring
@@ -96,6 +97,8 @@ EXPECTED = (
     *SEATS,
     # 13, 14, 17, seats and quantities that are told late
     *TOLD,
+    # 8, professional services
+    *SERVICES,
     # 20, hierarchies
     *FAMILIES,
     # 10, corrections
@@ -150,6 +153,7 @@ def features(case: Case, sights: list[Sight]) -> Counter[str]:
         found.update(of_families(case, sight))
         found.update(of_seats(case, sight))
         found.update(of_told(sight))
+        found.update(of_services(case, sight))
         for bill in sight.drafts:
             if bill.type == CONSOLIDATED:  # its lines are those of others
                 continue

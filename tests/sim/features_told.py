@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from sim.oracle_bill import Bill
 from sim.oracle_seats import begun_with, followed, gifts
 from sim.oracle_told import Answer
-from sim.world import Balance, Change, Subscription
+from sim.world import Balance, Change, ServiceRequest, Subscription
 
 if TYPE_CHECKING:
     from sim.features import Sight
@@ -50,7 +50,10 @@ def _agreed(sight: "Sight") -> bool:
 
 def _of_answer(sight: "Sight", answer: Answer) -> Iterator[str]:
     """Yield what became of a change."""
-    asked, start = answer.asked, answer.asked.change.starting_at
+    asked = answer.asked
+    if isinstance(asked.change, ServiceRequest):
+        return
+    start = asked.change.starting_at
     if answer.refused is not None:
         yield f"told late, refused: {answer.refused}"
     elif start < asked.said_at:

@@ -11,7 +11,8 @@ from sim.oracle_family import CONSOLIDATED, addressed, copies_of, draws_on, made
 from sim.oracle_number import exact
 from sim.oracle_period import periods
 from sim.oracle_rollover import rolls_over
-from sim.oracle_scheduled import scheduled
+from sim.oracle_scheduled import scheduled, service_lines
+from sim.oracle_service import freed, is_too_much
 from sim.oracle_trueup import counts_until, true_up_of, true_ups
 from sim.world import Balance, Contract, Correction
 
@@ -49,6 +50,8 @@ def regenerate(books: Books, number: int, at: datetime) -> Bill | None:
     """Make a void invoice anew, final at once; None: that is refused."""
     old = books.final[number]
     [contract] = [each for each in books.contracts(at) if each.id == old.contract_id]
+    if _takes_too_much(books, contract, old):
+        return None
     items = {line.item_id for line in old.lines} - {None}
     left = books.left(at)
     for each in books.rolled:  # what rolled over and is not used comes back first
@@ -69,6 +72,17 @@ def regenerate(books: Books, number: int, at: datetime) -> Bill | None:
         for drawn in draws_on(contract):
             settle_again(books, drawn, at)
     return made
+
+
+def _takes_too_much(books: Books, contract: Contract, void: Bill) -> bool:
+    """Whether other requests have taken the place of what a void invoice asked for services."""
+    items = {line.item_id for line in void.lines}
+    asked = any(
+        line.item_id in items
+        for request in contract.service_requests
+        for line in service_lines(books.tenant, contract, request)
+    )
+    return asked and is_too_much(books.tenant, contract, freed(books.final) - items)
 
 
 def _statement(

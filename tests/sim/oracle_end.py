@@ -69,7 +69,9 @@ def _said(tenant: Tenant, at: datetime) -> list[End]:
 
 def _known(contract: Contract, at: datetime) -> Contract:
     agreed = (each for each in contract.subscriptions if each.known_at <= at)
-    return replace(contract, subscriptions=tuple(known(each, at) for each in agreed))
+    requests = tuple(each for each in contract.service_requests if each.said_at <= at)
+    subscriptions = tuple(known(each, at) for each in agreed)
+    return replace(contract, subscriptions=subscriptions, service_requests=requests)
 
 
 def _ended(contract: Contract, end: End) -> Contract:
@@ -77,7 +79,14 @@ def _ended(contract: Contract, end: End) -> Contract:
         tuple(replace(each, schedule=_until(each.schedule, end)) for each in some)
         for some in (contract.charges, contract.discounts)
     )
-    return replace(contract, ending_before=end.ending_before, charges=charges, discounts=discounts)
+    requests = tuple(
+        each
+        for each in contract.service_requests
+        if each.at < end.ending_before or each.at <= end.said_at or each.said_at >= end.said_at
+    )
+    return replace(
+        contract, ending_before=end.ending_before, charges=charges, discounts=discounts, service_requests=requests
+    )
 
 
 def _is_earlier(contract: Contract, end: End) -> bool:

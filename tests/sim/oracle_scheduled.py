@@ -10,7 +10,7 @@ from sim.oracle_line import name_of
 from sim.oracle_number import exact
 from sim.oracle_period import periods
 from sim.oracle_subscription import off_statements
-from sim.world import Balance, Contract, Item, Schedule, Tenant
+from sim.world import Balance, Contract, Item, Schedule, ServiceRequest, Tenant
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,15 @@ def scheduled(
 ) -> list[Asked]:
     """Return one invoice for each contract, date and currency, of all that is on no final one.
 
+    A request for professional services has one of its own.
+
     `over` are (contract id, start) of usage statements that are final, `invoiced` is what final invoices ask for.
     """
-    found: dict[tuple[str, datetime, str], Asked] = {}
+    found: dict[tuple[str, datetime, str, str], Asked] = {}
     for contract in contracts:
 
-        def on(date: datetime, currency: str, contract: Contract = contract) -> Asked:
-            return found.setdefault((contract.id, date, currency), Asked(contract, date, currency))
+        def on(date: datetime, currency: str, alone: str = "", contract: Contract = contract) -> Asked:
+            return found.setdefault((contract.id, date, currency, alone), Asked(contract, date, currency))
 
         for schedule, item, line in _asked(tenant, contract, balances):
             if item.id not in invoiced and statement_of(tenant, contract, schedule, item, at, over) is None:
@@ -48,6 +50,10 @@ def scheduled(
         for due in off_statements(tenant, contract, at, over, invoiced):
             unit = due.charge.use.currency
             on(due.date, tenant.cards[contract.card_id] if unit in tenant.units else unit).charges.append(due.charge)
+        for request in contract.service_requests:
+            for line in service_lines(tenant, contract, request):
+                if line.item_id not in invoiced:
+                    on(request.at, tenant.cards[contract.card_id], request.id).lines.append(line)
     return list(found.values())
 
 
@@ -105,6 +111,17 @@ def _asked(tenant: Tenant, contract: Contract, balances: Iterable[Balance]) -> I
             for item in _items(each.schedule):
                 name = each.name or name_of(tenant, each.product_id, item.at)
                 yield each.schedule, item, _line("scheduled", name, each.product_id, item, None, sign)
+
+
+def service_lines(tenant: Tenant, contract: Contract, request: ServiceRequest) -> Iterator[Line]:
+    """Yield what a request asks for professional services."""
+    services = {each.id: each for each in contract.services}
+    for number, each in enumerate(request.rendered):
+        service = services[each.service_id]
+        quantity, unit_price = each.quantity or "1", each.amount or each.unit_price or service.unit_price
+        item = Item(request.item_id(number), request.at, quantity, unit_price)
+        name = name_of(tenant, service.product_id, request.at)
+        yield _line("scheduled", name, service.product_id, item, None)
 
 
 def _items(schedule: Schedule) -> tuple[Item, ...]:

@@ -1,4 +1,7 @@
-"""The oracle's changes of seats and quantities that are asked for later (docs/pricing.md, sections 13, 14 and 17)."""
+"""The oracle's requests that come later: other seats and quantities, and invoices for professional services.
+
+Those are sections 8, 13, 14 and 17 of docs/pricing.md.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -7,17 +10,19 @@ from datetime import datetime
 from sim.oracle_books import Books
 from sim.oracle_ledger import changes, remaining
 from sim.oracle_seats import is_possible, later_gifts, parts
-from sim.world import Change, Contract, SeatChange, Subscription, Tenant
+from sim.oracle_service import freed, is_too_much, with_request
+from sim.world import Change, Contract, SeatChange, ServiceRequest, Subscription, Tenant
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A change of a subscription that was asked for at a time."""
+    """What was asked for at a time: a change of a subscription, or an invoice for services."""
 
     said_at: datetime
     contract_id: str
     subscription_id: str
-    change: Change | SeatChange
+    """Empty: of none."""
+    change: Change | SeatChange | ServiceRequest
 
 
 @dataclass(frozen=True)
@@ -29,8 +34,13 @@ class Answer:
 
 
 def asked_later(tenant: Tenant) -> list[Asked]:
-    """Return the changes that were asked for after their subscriptions were agreed, in their order."""
+    """Return what was asked for after contracts were agreed, in its order."""
     found = [
+        Asked(each.said_at, contract.id, "", each)
+        for contract in tenant.contracts
+        for each in contract.service_requests
+    ]
+    found += [
         Asked(each.said_at, contract.id, one.id, each)
         for contract in tenant.contracts
         for one in contract.subscriptions
@@ -44,26 +54,34 @@ def before_them(tenant: Tenant) -> Tenant:
     """Return a tenant without what is asked for later."""
     return replace(
         tenant,
-        contracts=[replace(each, subscriptions=tuple(map(_untold, each.subscriptions))) for each in tenant.contracts],
+        contracts=[
+            replace(each, subscriptions=tuple(map(_untold, each.subscriptions)), service_requests=())
+            for each in tenant.contracts
+        ],
     )
 
 
 def hear(books: Books, asked: Asked) -> Answer:
-    """Agree on a change, or refuse it (section 14)."""
+    """Agree on what is asked for, or refuse it (sections 8 and 14)."""
     contract = next((each for each in books.contracts(asked.said_at) if each.id == asked.contract_id), None)
-    one = (
-        next((each for each in contract.subscriptions if each.id == asked.subscription_id), None) if contract else None
-    )
     agreed = [_with(each, asked) if each.id == asked.contract_id else each for each in books.tenant.contracts]
     tenant = replace(books.tenant, contracts=agreed)
-    why = "unknown" if one is None else next(_objections(books, tenant, one, asked), None)
+    why = "unknown" if contract is None else next(_objections(books, tenant, contract, asked), None)
     if why is None:
         books.tenant = tenant
     return Answer(asked, why)
 
 
-def _objections(books: Books, tenant: Tenant, one: Subscription, asked: Asked) -> Iterator[str]:
-    """Yield why a change is refused that would leave the tenant like this."""
+def _objections(books: Books, tenant: Tenant, contract: Contract, asked: Asked) -> Iterator[str]:
+    """Yield why something is refused that would leave the tenant like this."""
+    if isinstance(asked.change, ServiceRequest):
+        if is_too_much(tenant, with_request(contract, asked.change), freed(books.final)):
+            yield "too much"
+        return
+    one = next((each for each in contract.subscriptions if each.id == asked.subscription_id), None)
+    if one is None:
+        yield "unknown"
+        return
     start = asked.change.starting_at
     if start < one.starting_at or (one.ending_before is not None and start >= one.ending_before):
         yield "outside its time"
@@ -96,7 +114,9 @@ def _is_overdrawn(books: Books, tenant: Tenant, asked: Asked) -> bool:
 
 
 def _with(contract: Contract, asked: Asked) -> Contract:
-    """Return a contract with a change of a subscription more."""
+    """Return a contract with a request for services, or a change of a subscription, more."""
+    if isinstance(asked.change, ServiceRequest):
+        return with_request(contract, asked.change)
     return replace(contract, subscriptions=tuple(_changed(each, asked) for each in contract.subscriptions))
 
 
@@ -106,6 +126,7 @@ def _changed(one: Subscription, asked: Asked) -> Subscription:
         return one
     if isinstance(asked.change, Change):
         return replace(one, changes=(*one.changes, asked.change))
+    assert isinstance(asked.change, SeatChange)
     return replace(one, seat_changes=(*one.seat_changes, asked.change))
 
 

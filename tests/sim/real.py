@@ -14,12 +14,12 @@ from sim.compare import bill_of, contents, told
 from sim.oracle_bill import Bill
 from sim.oracle_ledger import Told
 from sim.oracle_told import Asked, before_them
-from sim.world import Case, Counted, Edit, Subscription
-from winkel.api import contract_edits, contract_ends, renewals
+from sim.world import Case, Counted, Edit, ServiceRequest, Subscription
+from winkel.api import contract_edits, contract_ends, pro_service_invoices, renewals
 from winkel.api.balance_edits import Settled
 from winkel.api.contract_edits import Ground
 from winkel.api.transitions import TrueUpBehavior
-from winkel.bill import recurring, seats
+from winkel.bill import pro_service, recurring, seats
 from winkel.bill.balance import balance_of, ledger, part_id, remaining_of
 from winkel.bill.correct import credited, needs_again, reconsolidated, regenerated
 from winkel.bill.draft import Draft, drafted
@@ -35,6 +35,7 @@ from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
 from winkel.model.ledger import LedgerEntry
 from winkel.model.metric import Aggregation, BillableMetric
 from winkel.model.period import EPOCH, hour_number
+from winkel.model.pro_service import ProServiceInvoice
 from winkel.model.usage import HourUsage
 
 MICROSECOND = timedelta(microseconds=1)
@@ -81,6 +82,8 @@ class Real:
         self.rolled: list[tuple[datetime, Balance]] = []
         """What rolled over for good, and when that was settled."""
         self.rolling: list[Rollover] = []
+        self.requests: dict[str, tuple[datetime, str, ProServiceInvoice]] = {}
+        """Invoices for services that were agreed on, by id: when, of which contract, and what."""
         self.heard: set[Asked] = set()
         """Changes of subscriptions that were agreed on after these."""
         self.children: dict[str, Balance] = {}
@@ -97,6 +100,8 @@ class Real:
         contract = next((each for each in contracts if each.id == asked.contract_id), None)
         if contract is None:
             return False
+        if isinstance(asked.change, ServiceRequest):
+            return self._ask_for_services(contract, asked.change)
         kept = (each for each in balances if each.recurring_id is not None)
         begun = [each for each in kept if not each.segments or each.segments[0].starting_at <= at]
         self.children |= {each.id: each for each in begun}
@@ -107,6 +112,20 @@ class Real:
             return False
         self.heard.add(asked)
         return True
+
+    def _ask_for_services(self, contract: Contract, request: ServiceRequest) -> bool:
+        """Schedule an invoice for services, as `api/pro_service_invoices.py` does; return whether that is agreed on."""
+        try:
+            made = pro_service_invoices._invoice(contract, build.services_of(contract.id, request), self._freed())
+        except InvalidError:
+            return False
+        lines = tuple(replace(each, id=request.item_id(number)) for number, each in enumerate(made.lines))
+        self.requests[request.id] = request.said_at, contract.id, replace(made, id=request.id, lines=lines)
+        return True
+
+    def _freed(self) -> set[str]:
+        """Return the ids of what only void invoices ask for."""
+        return self.items - _items(self._final(InvoiceStatus.FINALIZED))
 
     def drafts(self, at: datetime) -> list[Draft]:
         """Return all drafts; `rolling` is what rolls over by them."""
@@ -143,6 +162,8 @@ class Real:
         void, account = self._kept(bill, InvoiceStatus.VOID), self._account(at)
         try:
             draft = self._anew(account, void, at)
+            contract = next(each for each in account.contracts if each.id == void.contract_id)
+            pro_service.check_again(contract, void, self._freed())
         except InvalidError:
             return None
         self._keep(draft, at)
@@ -180,8 +201,8 @@ class Real:
     def _settled(self, at: datetime) -> Settled:
         """Return what is final, and therefore stays."""
         manual = (each for each in self.manual if each.timestamp <= at)
-        final = _items(self._final(InvoiceStatus.FINALIZED))
-        return Settled((*self.posted, *manual), final, self.items - final)
+        freed = self._freed()
+        return Settled((*self.posted, *manual), self.items - freed, freed)
 
     def _anew(self, account: Account, void: Invoice, at: datetime) -> Draft:
         """Return what takes the place of a void invoice. Raises `InvalidError`."""
@@ -260,7 +281,12 @@ class Real:
         named = {rate.product_id for card in self.rates.values() for rate in card}
         named |= {each.product_id for each in balances}
         for contract in contracts:
-            terms = (*contract.dated, *contract.recurring_balances, *contract.subscriptions)
+            terms = (
+                *contract.dated,
+                *contract.recurring_balances,
+                *contract.subscriptions,
+                *contract.professional_services,
+            )
             named |= {each.product_id for each in terms if each.product_id in self.products}
         account = Account(
             customer=self.customer,
@@ -319,7 +345,12 @@ class Real:
             own = [each for each in balances.values() if each.contract_id == contract.id]
             cut = own
             if contract.ending_before is None or end.ending_before < contract.ending_before:
-                contracts[contract.id], cut = contract_ends.ended(contract, own, end.ending_before, end.said_at, ())
+                later = [each for each in contract.pro_service_invoices if self.requests[each.id][0] >= end.said_at]
+                before = [each for each in contract.pro_service_invoices if each not in later]
+                contract = replace(contract, pro_service_invoices=tuple(before))
+                ended, cut = contract_ends.ended(contract, own, end.ending_before, end.said_at, ())
+                asked = (*ended.pro_service_invoices, *later)
+                contracts[contract.id] = replace(ended, pro_service_invoices=asked)
             if end.renewed_by is not None:
                 trueup = TrueUpBehavior.AS_IS if end.true_ups else TrueUpBehavior.REMOVE
                 cut = [
@@ -334,7 +365,9 @@ class Real:
     def _known(self, contract: Contract, at: datetime) -> Contract:
         made = next(each for each in self.case.tenant.contracts if each.id == contract.id)
         known = (self._as_known(contract.id, each, at) for each in made.subscriptions if each.known_at <= at)
-        return replace(contract, subscriptions=tuple(map(build.subscription_of, known)))
+        asked = (invoice for _, its_id, invoice in self.requests.values() if its_id == contract.id)
+        subscriptions = tuple(map(build.subscription_of, known))
+        return replace(contract, subscriptions=subscriptions, pro_service_invoices=tuple(asked))
 
     def _as_known(self, contract_id: str, one: Subscription, at: datetime) -> Subscription:
         """Return a subscription with what is agreed of it: it has a quantity until it is said that it has seats."""

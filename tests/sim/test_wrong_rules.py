@@ -14,7 +14,8 @@ from winkel.bill.balance import all_remaining
 from winkel.bill.draft import usage_draft
 from winkel.bill.draw import payable
 from winkel.bill.issue import moved
-from winkel.bill.scheduled import asked_again
+from winkel.bill.pro_service import room
+from winkel.bill.scheduled import _asked_for_services, asked_again
 from winkel.bill.seats import _adjustments
 from winkel.bill.subscription import OfRate
 from winkel.model.account import Account
@@ -188,6 +189,16 @@ WRONG: dict[str, tuple[str, str, Any]] = {
         lambda *_: None,
     ),
     "seats go of which invoices have taken": ("recurring", "winkel.bill.seats.overdrawn", lambda *_: False),
+    "what is void counts towards the most of a service": (
+        "corrections",
+        "winkel.bill.pro_service.room",
+        lambda contract, service, _: room(contract, service, ()),
+    ),
+    "services stand on the invoice of their date": (
+        "corrections",
+        "winkel.bill.scheduled._asked_for_services",
+        lambda *of: (replace(each, alone="") for each in _asked_for_services(*of)),
+    ),
     "composite products ask for all tags": (
         "composites",
         "winkel.rate.composite.counts winkel.bill.statement.counts",

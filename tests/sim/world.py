@@ -295,6 +295,41 @@ class Subscription:
 
 
 @dataclass(frozen=True)
+class Service:
+    """A professional service: what a unit costs, how many are expected, and the most that may be asked for."""
+
+    id: str
+    product_id: str
+    unit_price: str
+    quantity: str
+    max_amount: str
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What is asked for of a service: an amount, or a quantity, at the agreed unit price or at another one."""
+
+    service_id: str
+    amount: str | None = None
+    quantity: str | None = None
+    unit_price: str | None = None
+
+
+@dataclass(frozen=True)
+class ServiceRequest:
+    """An invoice for professional services, asked for at a time; `at` is its date."""
+
+    id: str
+    said_at: datetime
+    at: datetime
+    rendered: tuple[Rendered, ...]
+
+    def item_id(self, number: int) -> str:
+        """Return the id of one of its lines."""
+        return f"{self.id}.{number}"
+
+
+@dataclass(frozen=True)
 class Filter:
     """From an instant on a contract counts only usage that has one of these values; the next one takes its place."""
 
@@ -343,6 +378,9 @@ class Contract:
     parent: Parent | None = None
     consolidates: bool = False
     """Of a parent: whether there are consolidated invoices."""
+    services: tuple[Service, ...] = ()
+    service_requests: tuple[ServiceRequest, ...] = ()
+    """In the order in which they were asked for."""
 
 
 @dataclass(frozen=True)
