@@ -28,6 +28,7 @@ from winkel.model import (
     contract,
     customer,
     hierarchy,
+    invoice,
     ledger,
     metric,
     money,
@@ -219,7 +220,9 @@ def contract_of(each: world.Contract) -> contract.Contract:
         created_by="sim",
         rate_card_id=each.card_id,
         usage_statement_schedule=contract.StatementSchedule(
-            frequency=period.Frequency(each.frequency), billing_anchor_date=each.anchor
+            frequency=period.Frequency(each.frequency),
+            billing_anchor_date=each.anchor,
+            invoice_generation_starting_at=each.statements_from,
         ),
         overrides=tuple(override_of(one, prioritization) for one in each.overrides),
         multiplier_override_prioritization=prioritization,
@@ -336,6 +339,17 @@ def edit_of(asked: Asked) -> EditContract:
         )
     return EditContract(
         customer_id=UUID(int=0), contract_id=cast("UUID", asked.contract_id), update_subscriptions=[update]
+    )
+
+
+def given_of(each: world.Given) -> invoice.ImportedUsage:
+    """Return a quantity of an imported invoice."""
+    return invoice.ImportedUsage(
+        product_id=each.product_id,
+        starting_at=each.at,
+        quantity=Decimal(each.quantity),
+        pricing_group_values={name: value or "" for name, value in each.pricing},
+        presentation_group_values={name: value or "" for name, value in each.presentation},
     )
 
 

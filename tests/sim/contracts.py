@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from sim.contracts_chance import DAY, HOUR, HOURS, KEYS, LONG_AGO
+from sim.contracts_imports import with_imports
 from sim.contracts_moves import Moved
 from sim.contracts_priced import with_other_prices
 from sim.contracts_quantity import in_units
@@ -89,7 +90,8 @@ class Maker(Moved, Serving):
         with_subscription_rates(self)
         with_other_prices(self)
         case = Case(self.seed, made, counted, tuple(self.looks), grace, corrections)
-        return self.with_moves(self.with_edits(self.with_services(self.with_seats(self.with_family(case)))))
+        changed = self.with_moves(self.with_edits(self.with_services(self.with_seats(self.with_family(case)))))
+        return with_imports(self, changed)
 
     def corrections(self) -> tuple[Correction, ...]:
         """Return what is voided and made anew."""

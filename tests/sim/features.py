@@ -14,6 +14,7 @@ from sim.features_corrections import CORRECTIONS, of_corrections
 from sim.features_dated import DATED, of_dated
 from sim.features_edits import EDITS, of_edits
 from sim.features_families import FAMILIES, of_families
+from sim.features_imports import IMPORTED, of_imports
 from sim.features_moves import MOVED, of_moves
 from sim.features_priced import PRICED, of_priced
 from sim.features_quantity import COVERED, of_covered
@@ -37,7 +38,7 @@ from sim.oracle_rollover import Rolled
 from sim.oracle_target import Use
 from sim.oracle_told import Answer
 from sim.oracle_trueup import true_up_of
-from sim.world import Balance, Case, Contract, Edit, Move, Override, Specifier, Terms
+from sim.world import Balance, Case, Contract, Edit, Import, Move, Override, Specifier, Terms
 
 EXPECTED = (
     # 1, amounts
@@ -99,6 +100,8 @@ EXPECTED = (
     *TOLD,
     # 8, professional services
     *SERVICES,
+    # 19, imported invoices
+    *IMPORTED,
     # 20, hierarchies
     *FAMILIES,
     # 10, corrections
@@ -129,6 +132,8 @@ class Sight:
     """What has rolled over, and what would by these drafts."""
     answers: list[Answer] = field(default_factory=list)
     """What became of changes that were asked for since the instant before."""
+    brought: list[tuple[Import, Bill | None]] = field(default_factory=list)
+    """What was imported then, before drafts were made; None: that was refused."""
     corrected: list[tuple[str, Bill, Bill | None, list[Edit]]] = field(default_factory=list)
     """(VOID or REGENERATE, which invoice, the one in its place, what was edited since the void).
 
@@ -154,6 +159,7 @@ def features(case: Case, sights: list[Sight]) -> Counter[str]:
         found.update(of_seats(case, sight))
         found.update(of_told(sight))
         found.update(of_services(case, sight))
+        found.update(of_imports(case, sight))
         for bill in sight.drafts:
             if bill.type == CONSOLIDATED:  # its lines are those of others
                 continue

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from sim.oracle_quantity import Group
 from sim.oracle_rate import Steps
+from sim.world import Given
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Bill:
     customer_id: str = ""
     payer: str = ""
     """Whose contract pays it."""
+    given: tuple[Given, ...] = ()
+    """The quantities from which an imported one was made."""
     constituents: frozenset[tuple[str, datetime]] = frozenset()
     """Of a consolidated one: (contract id, start) of the statements that it copies."""
 

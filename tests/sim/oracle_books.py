@@ -16,7 +16,7 @@ from sim.oracle_end import balances_at, contracts_at
 from sim.oracle_family import CONSOLIDATED, addressed, consolidated, draws_on, family
 from sim.oracle_ledger import Told, changes, ledger, remaining, usable
 from sim.oracle_line import lines
-from sim.oracle_period import periods
+from sim.oracle_period import makes, periods
 from sim.oracle_quantity import counts
 from sim.oracle_rollover import Rolled, rolls_over
 from sim.oracle_scheduled import Asked, below_usage, scheduled
@@ -77,7 +77,7 @@ class Books:
         turns: list[tuple[Any, Callable[[], Bill]]] = []
         for contract in contracts:
             for start, end in periods(contract, at):
-                if (contract.id, start) not in over:
+                if (contract.id, start) not in over and makes(contract, start):
                     by_then = partial(usable_by, until=end)
                     make = partial(self.statement, contract, start, end, by_then, left, at, invoiced)
                     turns.append(((end, False, contract.created_at, contract.id), make))

@@ -8,8 +8,9 @@ from sim.oracle_bill import Bill
 from sim.oracle_books import Books
 from sim.oracle_draw import reaches
 from sim.oracle_family import CONSOLIDATED, addressed, copies_of, draws_on, made_anew
+from sim.oracle_import import rated
 from sim.oracle_number import exact
-from sim.oracle_period import periods
+from sim.oracle_period import makes, periods
 from sim.oracle_rollover import rolls_over
 from sim.oracle_scheduled import scheduled, service_lines
 from sim.oracle_service import freed, is_too_much
@@ -91,6 +92,8 @@ def _statement(
     """Return the statement of a period as the contract has it today, if it is over."""
     for start, end in periods(contract, old.start):
         if start == old.start and end <= at:
+            if old.given:
+                return rated(books, contract, (start, end), old.given, left, at, items)
             invoiced = books.invoiced() - items
             return books.statement(contract, start, end, lambda _: books.balances(at), left, at, invoiced, items)
     return None
@@ -130,8 +133,9 @@ def _true_up(books: Books, old: Bill, items: set[str | None], left: dict[str, Fr
 def _is_final(books: Books, contracts: list[Contract], balance: Balance, until: datetime) -> bool:
     """Whether all usage is on final invoices that a promise may count: not on a void one that waits to be made anew."""
     final = {(bill.contract_id, bill.start) for bill in books.final if bill.type == "USAGE" and not bill.void}
+    over = books.over()
     return all(
-        (contract.id, start) in final
+        (contract.id, start) in final or (not makes(contract, start) and (contract.id, start) not in over)
         for contract in contracts
         if reaches(books.tenant, balance, contract)
         for start, end in periods(contract, until)

@@ -43,6 +43,11 @@ def around(number: int) -> range:
     return range(number - 2, number + 4)
 
 
+def makes(contract: Contract, start: datetime) -> bool:
+    """Whether the statement of the billing period that begins then is made by itself (section 19)."""
+    return contract.statements_from is None or contract.statements_from <= start
+
+
 def periods(contract: Contract, until: datetime) -> list[tuple[datetime, datetime]]:
     """Return the billing periods of a contract that have begun at `until`."""
     found = []

@@ -8,7 +8,7 @@ from sim.oracle_bill import Line
 from sim.oracle_charge import Charge
 from sim.oracle_line import name_of
 from sim.oracle_number import exact
-from sim.oracle_period import periods
+from sim.oracle_period import makes, periods
 from sim.oracle_subscription import off_statements
 from sim.world import Balance, Contract, Item, Schedule, ServiceRequest, Tenant
 
@@ -45,7 +45,8 @@ def scheduled(
             return found.setdefault((contract.id, date, currency, alone), Asked(contract, date, currency))
 
         for schedule, item, line in _asked(tenant, contract, balances):
-            if item.id not in invoiced and statement_of(tenant, contract, schedule, item, at, over) is None:
+            place = statement_of(tenant, contract, schedule, item, at, over)
+            if item.id not in invoiced and (place is None or not makes(contract, place)):
                 on(item.at, schedule.currency).lines.append(line)
         for due in off_statements(tenant, contract, at, over, invoiced):
             unit = due.charge.use.currency

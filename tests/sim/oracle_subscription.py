@@ -8,7 +8,7 @@ from fractions import Fraction
 from sim.oracle_charge import Charge
 from sim.oracle_number import share
 from sim.oracle_override import agreed, unit_at
-from sim.oracle_period import last_cycle, next_cycle, periods
+from sim.oracle_period import last_cycle, makes, next_cycle, periods
 from sim.oracle_rate import in_tiers, rate_at, steps, terms_at, unit_of
 from sim.oracle_seats import changed_at, quantity_of
 from sim.oracle_target import Use
@@ -70,7 +70,9 @@ def off_statements(
         for term in terms_of(contract, one):
             for due in charged(tenant, contract, one, term):
                 ending = [start for start, end in periods(contract, due.date) if end == due.date]
-                has_place = not one.scheduled and any((contract.id, start) not in over for start in ending)
+                has_place = not one.scheduled and any(
+                    (contract.id, start) not in over and makes(contract, start) for start in ending
+                )
                 if not has_place and due.charge.item_id not in invoiced:
                     yield due
             if term.start > at:

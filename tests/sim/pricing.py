@@ -14,6 +14,7 @@ from sim.oracle_correction import chosen, regenerate, void
 from sim.oracle_edit import edit
 from sim.oracle_end import contracts_at
 from sim.oracle_family import children, family
+from sim.oracle_import import bring
 from sim.oracle_ledger import Told
 from sim.oracle_told import asked_later, before_them, hear
 from sim.real import Real
@@ -103,6 +104,12 @@ def compare(case: Case) -> tuple[list[str], list[Sight]]:
         said = [(each, real.hear(each.asked)) for each in answers]
         if heard != said:
             return [f"\nbefore {at:%Y-%m-%d}", *differences(dict(said), dict(heard))], sights
+        brought = [(each, bring(books, each)) for each in case.imports if each.at == at]
+        for one, made in brought:
+            mine = real.bring(one)
+            found = bill_differences([mine] if mine else [], [made] if made else [])
+            if found:
+                return [f"\nimport at {at:%Y-%m-%d}", *found], sights
         drafts, drafted = books.drafts(at), real.drafts(at)
         rolled = [*books.rolled, *books.rolling]
         held = [*books.balances(at), *(each.balance for each in books.rolling)]
@@ -110,7 +117,7 @@ def compare(case: Case) -> tuple[list[str], list[Sight]]:
         found = found or differences(real.ledgers(drafted, at), ledgers(books, held, drafts, at))
         final = books.finalize(drafts, at, case.grace)
         found = found or bill_differences(real.finalize(drafted, at), final)
-        sights.append(Sight(at, drafts, final, books, held, rolled, answers))
+        sights.append(Sight(at, drafts, final, books, held, rolled, answers, brought))
         found = found or changed(case, real, books, sights[-1], until)
         if found:
             return [f"\nat {at:%Y-%m-%d}", *found], sights

@@ -14,7 +14,7 @@ from sim.compare import bill_of, contents, told
 from sim.oracle_bill import Bill
 from sim.oracle_ledger import Told
 from sim.oracle_told import Asked, before_them
-from sim.world import Case, Counted, Edit, ServiceRequest, Subscription
+from sim.world import Case, Counted, Edit, Import, ServiceRequest, Subscription
 from winkel.api import contract_edits, contract_ends, pro_service_invoices, renewals
 from winkel.api.balance_edits import Settled
 from winkel.api.contract_edits import Ground
@@ -24,13 +24,14 @@ from winkel.bill.balance import balance_of, ledger, part_id, remaining_of
 from winkel.bill.correct import credited, needs_again, reconsolidated, regenerated
 from winkel.bill.draft import Draft, drafted
 from winkel.bill.due import due_at, settled, settling
+from winkel.bill.imported import imported, statement_to_import
 from winkel.bill.issue import contract_of, moved
 from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers
 from winkel.bill.statement import Need, needs
 from winkel.model.account import Account
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract
-from winkel.model.errors import InvalidError
+from winkel.model.errors import ConflictError, InvalidError
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
 from winkel.model.ledger import LedgerEntry
 from winkel.model.metric import Aggregation, BillableMetric
@@ -148,6 +149,22 @@ class Real:
             self.posted.append(each.entry)
             self.rolled.append((until, each.balance))
         return [self.bills[each.invoice.id] for each in due]
+
+    def bring(self, asked: Import) -> Bill | None:
+        """Import a past statement, as `bill/actions.py` does; None: that is refused."""
+        account = self._account(asked.at)
+        contract = next((each for each in account.contracts if each.id == asked.contract_id), None)
+        period = contract and contract.period_at(asked.start)
+        if contract is None or period is None or period.start != asked.start:
+            return None
+        try:
+            statement = statement_to_import(account, contract, period, asked.at)
+            draft = imported(account, statement, [build.given_of(each) for each in asked.given])
+        except (ConflictError, InvalidError):
+            return None
+        self.starts[draft.invoice.id] = period.start
+        self._keep(draft, asked.at)
+        return self.bills[draft.invoice.id]
 
     def void(self, bill: Bill, at: datetime) -> None:
         """Void the invoice that the oracle means, as `bill/actions.py` does."""

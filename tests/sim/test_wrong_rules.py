@@ -1,11 +1,13 @@
 """Proof that the oracle notices: each of these wrong rules makes some random contract differ."""
 
+from collections import defaultdict
 from datetime import datetime
 from decimal import Decimal
 from itertools import count, islice
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from sim.contracts import make, theme_of
@@ -13,6 +15,7 @@ from sim.pricing import compare
 from winkel.bill.balance import all_remaining
 from winkel.bill.draft import usage_draft
 from winkel.bill.draw import payable
+from winkel.bill.imported import _metric_id
 from winkel.bill.issue import moved
 from winkel.bill.pro_service import room
 from winkel.bill.scheduled import _asked_for_services, asked_again
@@ -198,6 +201,25 @@ WRONG: dict[str, tuple[str, str, Any]] = {
         "corrections",
         "winkel.bill.scheduled._asked_for_services",
         lambda *of: (replace(each, alone="") for each in _asked_for_services(*of)),
+    ),
+    "imported quantities are converted and rounded": (
+        "balances",
+        "winkel.bill.imported._unconverted",
+        lambda product: replace(
+            product,
+            initial=replace(product.initial, billable_metric_id=_metric_id(product.id)),
+            updates=tuple(replace(each, billable_metric_id=UNSET) for each in product.updates),
+        ),
+    ),
+    "statements are made of all periods": (
+        "balances",
+        "winkel.model.contract.StatementSchedule.makes",
+        lambda *_: True,
+    ),
+    "what was imported is made anew of usage": (
+        "corrections",
+        "winkel.bill.correct.imported",
+        lambda account, statement, _: usage_draft(account, statement, defaultdict(list), all_remaining(account)),
     ),
     "composite products ask for all tags": (
         "composites",

@@ -381,6 +381,8 @@ class Contract:
     services: tuple[Service, ...] = ()
     service_requests: tuple[ServiceRequest, ...] = ()
     """In the order in which they were asked for."""
+    statements_from: datetime | None = None
+    """The start of its first billing period whose statement is made by itself; None: of all."""
 
 
 @dataclass(frozen=True)
@@ -571,6 +573,27 @@ class Move:
 
 
 @dataclass(frozen=True)
+class Given:
+    """A quantity of an imported invoice: so many sold units of a product, used from an instant on."""
+
+    product_id: str
+    quantity: str
+    at: datetime
+    pricing: Values = ()
+    presentation: Values = ()
+
+
+@dataclass(frozen=True)
+class Import:
+    """A past usage statement that somebody brings along: of which period, and quantities in place of usage."""
+
+    at: datetime
+    contract_id: str
+    start: datetime
+    given: tuple[Given, ...]
+
+
+@dataclass(frozen=True)
 class Case:
     """What a customer, or a family, agreed to and used, and the instants at which its invoices are made final."""
 
@@ -585,3 +608,5 @@ class Case:
     """In the order in which they are asked for."""
     moves: tuple[Move, ...] = ()
     """In the order in which they are asked for."""
+    imports: tuple[Import, ...] = ()
+    """Each at an instant at which invoices are looked at, before that."""
