@@ -192,6 +192,7 @@ async def test_what_cannot_be_imported_is_refused(acme, api, clock, database_url
     now = acme.invoice(acme.line(1, JANUARY, at(2026, 2)), start=JANUARY, end=at(2026, 2))
     await acme.refused("lasts until", "$.invoices[0]", invoices=[now])
     await acme.refused("can be billed", invoices=[acme.invoice(acme.line(1, model="c"))])
+    await acme.refused("can be billed", invoices=[acme.invoice(acme.line(5, model="c"), acme.line(-5, model="c"))])
     await acme.refused(
         "is shown by: region", invoices=[acme.invoice(acme.line(1, presentation_group_values={"x": "y"}))]
     )

@@ -22,7 +22,7 @@ from winkel.model.contract import Contract
 from winkel.model.errors import ConflictError, InvalidError
 from winkel.model.invoice import ImportedUsage, Invoice, InvoiceType, LineType
 from winkel.model.metric import Aggregation, BillableMetric
-from winkel.model.money import ZERO, add
+from winkel.model.money import ZERO, add, negated
 from winkel.model.period import Period, hour_number
 from winkel.model.product import Product, ProductType
 from winkel.model.usage import HourUsage
@@ -56,12 +56,17 @@ def imported(account: Account, statement: Statement, given: Sequence[ImportedUsa
     """
     for each in given:
         _check(account, each)
-    then, usage = as_metered(account, statement.contract, given)
-    draft = usage_draft(
-        then, structs.replace(statement, contract=_unfiltered(statement.contract)), usage, all_remaining(then)
-    )
-    _check_complete(account, draft.invoice, given)
+    sizes = [structs.replace(each, quantity=negated(each.quantity)) if each.quantity < ZERO else each for each in given]
+    _check_complete(account, _rated(account, statement, sizes).invoice, sizes)  # so that none makes up for another
+    draft = _rated(account, statement, given)
     return structs.replace(draft, invoice=structs.replace(draft.invoice, imported_usage=tuple(given)))
+
+
+def _rated(account: Account, statement: Statement, given: Iterable[ImportedUsage]) -> Draft:
+    """Return the usage statement of a billing period with those of these quantities that have rates."""
+    then, usage = as_metered(account, statement.contract, given)
+    unfiltered = structs.replace(statement, contract=_unfiltered(statement.contract))
+    return usage_draft(then, unfiltered, usage, all_remaining(then))
 
 
 def as_metered(account: Account, contract: Contract, given: Iterable[ImportedUsage]) -> tuple[Account, Usage]:
