@@ -71,8 +71,8 @@ def scheduled(account: Account, at: datetime) -> list[Scheduled]:
     for (date, contract_id, credit_type_id, _), some in sorted(groups.items(), key=lambda each: each[0]):
         made = _scheduled(contracts[contract_id], date, credit_type_id, some)
         if made.invoice_id not in account.invoiced:
-            moved = made.contract.issue_dates.get(made.invoice_id, date)
-            found.append(structs.replace(made, date=moved))
+            moved = _moved(made.contract, date, credit_type_id, [each.item_id for each in some])
+            found.append(structs.replace(made, date=moved or date))
     return sorted(found, key=lambda each: each.date)
 
 
@@ -121,10 +121,20 @@ def asked_again(account: Account, contract: Contract, void: Invoice, at: datetim
     if not some:
         raise InvalidError("nothing of what this invoice asked for is agreed any more")
     due = max(each.date for each in some)
-    ids = {invoice_id(contract.id, InvoiceType.SCHEDULED, due, void.credit_type_id, item) for item in items}
-    moved = [contract.issue_dates[each] for each in ids if each in contract.issue_dates]
-    date = min(moved, default=due)  # on which the void one drew, too: not its day of issue
+    known = [line.schedule_item_id for line in void.line_items if line.schedule_item_id]
+    date = _moved(contract, due, void.credit_type_id, known) or due  # when the void one drew, not when it was issued
     return _scheduled(contract, min(date, at), void.credit_type_id, some)
+
+
+def _moved(contract: Contract, due: datetime, credit_type_id: str, item_ids: Iterable[str]) -> datetime | None:
+    """Return the date to which the invoice of these items was moved; None: it was not.
+
+    Its id follows from its first item: it had that of another one when it was moved, if something older has come since.
+    """
+    if not contract.issue_dates:
+        return None
+    ids = (invoice_id(contract.id, InvoiceType.SCHEDULED, due, credit_type_id, each) for each in item_ids)
+    return next((contract.issue_dates[each] for each in ids if each in contract.issue_dates), None)
 
 
 def schedules(account: Account) -> Iterator[InvoiceSchedule]:
