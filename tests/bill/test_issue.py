@@ -8,7 +8,7 @@ from msgspec import structs
 
 from bill.test_dated import changed, with_dates
 from bill.worlds import World, day
-from winkel.bill.issue import contract_of, moved
+from winkel.bill.issue import moved, open_invoice
 from winkel.model.invoice import Invoice, InvoiceType
 
 
@@ -22,9 +22,9 @@ def test_only_the_date_changes(world: World, date: datetime, data: st.DataObject
     before = open_ones(world)
     dates = [each for each in before.values() if each.type is InvoiceType.SCHEDULED]
     chosen = data.draw(st.sampled_from(dates))
-    contract = contract_of(world.account, chosen.id, world.at)
-    assert contract is not None
-    assert contract.id == chosen.contract_id
-    others = (moved(each, chosen.id, date) if each == contract else each for each in world.account.contracts)
+    found = open_invoice(world.account, chosen.id, world.at)
+    assert found is not None
+    assert found.contract.id == chosen.contract_id
+    others = (moved(found, date) if each == found.contract else each for each in world.account.contracts)
     after = open_ones(changed(world, tuple(others)))
     assert after == {**before, chosen.id: structs.replace(chosen, issued_at=date)}

@@ -10,7 +10,7 @@ from msgspec import structs
 from scenarios import words
 from winkel.api.contract_ends import ended
 from winkel.bill.draft import Draft, Drafted, drafted
-from winkel.bill.issue import moved
+from winkel.bill.issue import moved, open_invoice
 from winkel.bill.recurring import with_children
 from winkel.bill.rollover import with_rollovers
 from winkel.bill.statement import Need, needs, usage_key
@@ -402,7 +402,9 @@ class Told:
         date, start = words.moment(clauses[0].removeprefix("on ")), self.contracts[contract].starting_at
         found = [each.invoice for each in self.drafts(start) if each.invoice.type is InvoiceType.SCHEDULED]
         (its_id,) = [each.id for each in found if (each.contract_id, each.issued_at) == (contract, words.moment(day))]
-        self.contracts[contract] = moved(self.contracts[contract], its_id, date)
+        found = open_invoice(self.account(start), its_id, start)
+        assert found is not None
+        self.contracts[contract] = moved(found, date)
 
     def _rows(self, metric: BillableMetric, clauses: list[str]) -> Iterator[tuple[str, int, HourUsage]]:
         """Yield the same usage for every group key of the metric, as the meter does."""

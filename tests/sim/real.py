@@ -25,7 +25,7 @@ from winkel.bill.correct import credited, needs_again, reconsolidated, regenerat
 from winkel.bill.draft import Draft, drafted
 from winkel.bill.due import due_at, settled, settling
 from winkel.bill.imported import imported, statement_to_import
-from winkel.bill.issue import contract_of, moved
+from winkel.bill.issue import moved, open_invoice
 from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers
 from winkel.bill.statement import Need, needs
 from winkel.model.account import Account
@@ -204,14 +204,14 @@ class Real:
         """Let the open invoice that the oracle means be issued on another date; False: that is refused."""
         open_ones = [each.invoice for each in self.drafts(at)]
         its_id = next(each.id for each in open_ones if contents(bill_of(each, self.starts)) == contents(bill))
-        contract = contract_of(self.standing, its_id, at)
-        assert contract is not None
+        found = open_invoice(self.standing, its_id, at)
+        assert found is not None
         try:
-            dates = moved(contract, its_id, to).issue_dates
+            dates = moved(found, to).issue_dates
         except InvalidError:
             return False
         self.contracts = tuple(
-            replace(each, issue_dates=dates) if each.id == contract.id else each for each in self.contracts
+            replace(each, issue_dates=dates) if each.id == found.contract.id else each for each in self.contracts
         )
         return True
 

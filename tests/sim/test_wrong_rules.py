@@ -127,7 +127,7 @@ WRONG: dict[str, tuple[str, str, Any]] = {
     "an invoice may be issued after the end of its contract": (
         "anything",
         "sim.real.moved",
-        lambda contract, its_id, date: moved(replace(contract, ending_before=None), its_id, date),
+        lambda found, date: moved(replace(found, contract=replace(found.contract, ending_before=None)), date),
     ),
     "a new invoice draws on what others have taken": (
         "corrections",

@@ -32,11 +32,11 @@ async def update_issue_date(request: Request[Any, Any, Any], api: Api, caller: C
         try:
             found = await actions.holder_of_draft(tx, caller.tenant_id, invoice_id, api.clock())
             await commits.open_customer(tx, caller.tenant_id, found)
-            contract = await actions.contract_of_draft(tx, caller.tenant_id, found, invoice_id, api.clock())
+            invoice = await actions.open_one(tx, caller.tenant_id, found, invoice_id, api.clock())
         except InvalidError as error:
             fields.refuse(str(error), "$.invoice_id")
         try:
-            made = issue.moved(contract, invoice_id, date)
+            made = issue.moved(invoice, date)
         except InvalidError as error:
             fields.refuse(str(error), "$.issue_date")
         await contracts.update(tx, caller.tenant_id, made)

@@ -15,7 +15,7 @@ from winkel.bill.breakdown import Window, breakdown
 from winkel.bill.draft import Draft, drafted, drafts
 from winkel.bill.due import RETRY, due_at, next_look, settled, settling
 from winkel.bill.imported import as_metered, imported, statement_to_import
-from winkel.bill.issue import contract_of
+from winkel.bill.issue import Open, open_invoice
 from winkel.bill.preview import preview
 from winkel.bill.recurring import begun, children, with_children
 from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers, without_awaited
@@ -24,7 +24,6 @@ from winkel.meter.preview import usage_of
 from winkel.meter.runs import oldest_day
 from winkel.model.account import Account
 from winkel.model.commit import Balance
-from winkel.model.contract import Contract
 from winkel.model.errors import InvalidError, NotFoundError
 from winkel.model.event import Event
 from winkel.model.invoice import ImportedUsage, Invoice, InvoiceStatus, InvoiceType
@@ -425,7 +424,7 @@ async def regenerate(
 
 
 async def holder_of_draft(tx: Connection, tenant_id: int, invoice_id: str, at: datetime) -> str:
-    """Return the customer of an open scheduled invoice. Raises as `contract_of_draft` does.
+    """Return the customer of an open scheduled invoice. Raises as `open_one` does.
 
     Drafts are not kept, so this looks through the customers of the tenant until it finds one.
     """
@@ -433,22 +432,20 @@ async def holder_of_draft(tx: Connection, tenant_id: int, invoice_id: str, at: d
     while some := await contracts.holders(tx, tenant_id, after, LOOKED_THROUGH):
         families = await billing.families(tx, tenant_id, some)
         for customer_id, account in (await accounts.load_some(tx, tenant_id, families)).items():
-            found = contract_of(whole(account, at), invoice_id, at)
-            if found is not None and found.customer_id == customer_id:
+            found = open_invoice(whole(account, at), invoice_id, at)
+            if found is not None and found.contract.customer_id == customer_id:
                 return customer_id
         after = some[-1]
     raise NotFoundError(f"there is no open scheduled invoice {invoice_id}")
 
 
-async def contract_of_draft(
-    tx: Connection, tenant_id: int, customer_id: str, invoice_id: str, at: datetime
-) -> Contract:
-    """Return the contract of a customer's open scheduled invoice.
+async def open_one(tx: Connection, tenant_id: int, customer_id: str, invoice_id: str, at: datetime) -> Open:
+    """Return a customer's open scheduled invoice.
 
     Raises `NotFoundError` when there is none, and `InvalidError` for a usage statement.
     """
     account = whole(await accounts.load(tx, tenant_id, customer_id), at)
-    found = contract_of(account, invoice_id, at)
+    found = open_invoice(account, invoice_id, at)
     if found is None:
         raise NotFoundError(f"there is no open scheduled invoice {invoice_id}")
     return found

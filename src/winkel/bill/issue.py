@@ -6,7 +6,7 @@ Drafts are never kept, and their ids do not say whose they are. No usage is need
 from collections.abc import Iterator
 from datetime import datetime
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from winkel.bill.balance import all_remaining
 from winkel.bill.scheduled import scheduled
@@ -18,34 +18,43 @@ from winkel.model.errors import InvalidError
 from winkel.model.invoice import InvoiceType
 
 
-def contract_of(account: Account, invoice_id: str, at: datetime) -> Contract | None:
-    """Return the contract of an open invoice that has a date of its own; None: the account has no such invoice.
+class Open(Struct, frozen=True):
+    """An open invoice that has a date of its own."""
+
+    contract: Contract
+    ids: tuple[str, ...]
+    """Its id, and those that it would have if what stands first on it were edited away."""
+
+
+def open_invoice(account: Account, invoice_id: str, at: datetime) -> Open | None:
+    """Return the open invoice of an id that has a date of its own; None: the account has no such invoice.
 
     Raises `InvalidError` for a usage statement.
     """
-    for contract_id, its_id, kind in _open(account, at):
-        if its_id == invoice_id:
+    for contract_id, ids, kind in _open(account, at):
+        if ids[0] == invoice_id:
             if kind is InvoiceType.USAGE:
                 raise InvalidError("a usage invoice is issued when its period ends: only scheduled ones can be moved")
-            return next(each for each in account.contracts if each.id == contract_id)
+            return Open(next(each for each in account.contracts if each.id == contract_id), ids)
     return None
 
 
-def moved(contract: Contract, invoice_id: str, date: datetime) -> Contract:
+def moved(invoice: Open, date: datetime) -> Contract:
     """Return the contract with another date for one open invoice.
 
     Raises `InvalidError` when that lies after the end of the contract.
     """
+    contract = invoice.contract
     if contract.ending_before is not None and date > contract.ending_before:
         raise InvalidError(f"must not lie after the end of the contract, {contract.ending_before.isoformat()}")
-    return structs.replace(contract, issue_dates={**contract.issue_dates, invoice_id: date})
+    return structs.replace(contract, issue_dates={**contract.issue_dates, **dict.fromkeys(invoice.ids, date)})
 
 
-def _open(account: Account, at: datetime) -> Iterator[tuple[str, str, InvoiceType]]:
-    """Yield the contract, the id and the type of all open invoices, without consolidated ones."""
+def _open(account: Account, at: datetime) -> Iterator[tuple[str, tuple[str, ...], InvoiceType]]:
+    """Yield the contract, the ids (`Open`) and the type of all open invoices, without consolidated ones."""
     for statement in statements(account, at):
-        yield statement.contract.id, statement.invoice_id, InvoiceType.USAGE
+        yield statement.contract.id, (statement.invoice_id,), InvoiceType.USAGE
     for asked in scheduled(account, at):
-        yield asked.contract.id, asked.invoice_id, InvoiceType.SCHEDULED
+        yield asked.contract.id, asked.known_as, InvoiceType.SCHEDULED
     for trued_up in true_ups(account, all_remaining(account)):
-        yield trued_up.invoice.contract_id, trued_up.invoice.id, InvoiceType.SCHEDULED
+        yield trued_up.invoice.contract_id, (trued_up.invoice.id,), InvoiceType.SCHEDULED

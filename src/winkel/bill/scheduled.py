@@ -46,9 +46,17 @@ class Scheduled(Struct, frozen=True):
     date: datetime
     credit_type_id: str
     invoice_id: str
+    due: datetime
+    """The date that was agreed; `date` is another one when it was moved."""
+    item_ids: tuple[str, ...]
     lines: tuple[LineItem, ...]
     charges: tuple[Charge, ...]
     """Of subscriptions; they follow the lines."""
+
+    @property
+    def known_as(self) -> tuple[str, ...]:
+        """Its id, and those that it would have if it began with another of its items."""
+        return tuple(_ids(self.contract, self.due, self.credit_type_id, self.item_ids))
 
 
 def scheduled(account: Account, at: datetime) -> list[Scheduled]:
@@ -129,12 +137,18 @@ def asked_again(account: Account, contract: Contract, void: Invoice, at: datetim
 def _moved(contract: Contract, due: datetime, credit_type_id: str, item_ids: Iterable[str]) -> datetime | None:
     """Return the date to which the invoice of these items was moved; None: it was not.
 
-    Its id follows from its first item: it had that of another one when it was moved, if something older has come since.
+    Its id follows from its first item, so the date is kept under the ids of all: what stood first may be edited away,
+    and something older may have come since.
     """
     if not contract.issue_dates:
         return None
-    ids = (invoice_id(contract.id, InvoiceType.SCHEDULED, due, credit_type_id, each) for each in item_ids)
+    ids = _ids(contract, due, credit_type_id, item_ids)
     return next((contract.issue_dates[each] for each in ids if each in contract.issue_dates), None)
+
+
+def _ids(contract: Contract, due: datetime, credit_type_id: str, item_ids: Iterable[str]) -> Iterator[str]:
+    """Yield the ids of an invoice that begins with each of these items."""
+    return (invoice_id(contract.id, InvoiceType.SCHEDULED, due, credit_type_id, each) for each in item_ids)
 
 
 def schedules(account: Account) -> Iterator[InvoiceSchedule]:
@@ -214,7 +228,9 @@ def _scheduled(contract: Contract, date: datetime, credit_type_id: str, some: li
         contract=contract,
         date=date,
         credit_type_id=credit_type_id,
-        invoice_id=invoice_id(contract.id, InvoiceType.SCHEDULED, date, credit_type_id, some[0].item_id),
+        invoice_id=next(_ids(contract, date, credit_type_id, [some[0].item_id])),
+        due=date,
+        item_ids=tuple(each.item_id for each in some),
         lines=tuple(each.what for each in some if isinstance(each.what, LineItem)),
         charges=tuple(each.what for each in some if isinstance(each.what, Charge)),
     )
