@@ -1,7 +1,6 @@
 """The oracle's imported invoices (docs/pricing.md, section 19)."""
 
-from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -48,24 +47,26 @@ def rated(
     """
     if not all(_names_values(books.tenant, contract, each) for each in given):
         return None
-    sold = copy(books)
-    sold.tenant = _as_sold(books.tenant)
-    sold.events = lambda customer_id, metric_id: [
-        _as_counted(customer_id, each, number)
-        for number, each in enumerate(given)
-        if _metric_id(each.product_id) == metric_id
-    ]
     invoiced = books.invoiced() - set(again)
-    unfiltered = replace(contract, filters=())
-    made = sold.statement(unfiltered, *period, lambda _: books.balances(at), left, at, invoiced, again)
-    wanted, found = Counter[str](), Counter[str]()
-    for each in given:
-        wanted[each.product_id] += exact(each.quantity)
-    for line in made.lines:
-        if line.type == "usage" and line.quantity is not None:
-            found[line.product_id] += line.quantity
-    if any(found[its_id] != quantity for its_id, quantity in wanted.items()):
-        return None
+
+    def statement(some: Iterable[Given]) -> Bill:
+        sold = copy(books)
+        sold.tenant = _as_sold(books.tenant)
+        sold.events = lambda customer_id, metric_id: [
+            _as_counted(customer_id, each, number)
+            for number, each in enumerate(some)
+            if _metric_id(each.product_id) == metric_id
+        ]
+        unfiltered = replace(contract, filters=())
+        return sold.statement(unfiltered, *period, lambda _: books.balances(at), left, at, invoiced, again)
+
+    for each in given:  # one by one, so that none makes up for another
+        lines = [
+            line for line in statement([each]).lines if line.type == "usage" and line.product_id == each.product_id
+        ]
+        if sum((line.quantity or Fraction(0) for line in lines), Fraction(0)) != exact(each.quantity):
+            return None
+    made = statement(given)
     return replace(made, given=given, customer_id=contract.customer_id, payer=contract.id)
 
 
