@@ -49,7 +49,7 @@ def rated(
         return None
     invoiced = books.invoiced() - set(again)
 
-    def statement(some: Iterable[Given]) -> Bill:
+    def statement(some: Iterable[Given], left: dict[str, Fraction]) -> Bill:
         sold = copy(books)
         sold.tenant = _as_sold(books.tenant)
         sold.events = lambda customer_id, metric_id: [
@@ -62,11 +62,13 @@ def rated(
 
     for each in given:  # one by one, so that none makes up for another
         lines = [
-            line for line in statement([each]).lines if line.type == "usage" and line.product_id == each.product_id
+            line
+            for line in statement([each], dict(left)).lines
+            if line.type == "usage" and line.product_id == each.product_id
         ]
         if sum((line.quantity or Fraction(0) for line in lines), Fraction(0)) != exact(each.quantity):
             return None
-    made = statement(given)
+    made = statement(given, left)
     return replace(made, given=given, customer_id=contract.customer_id, payer=contract.id)
 
 
