@@ -34,7 +34,9 @@ def _is_possible(books: Books, asked: Edit) -> bool:
 
 
 def _may_be(before: Segment, after: Segment, drawn: Fraction, left: Fraction) -> bool:
-    """Whether a segment may be another one of which so much is drawn and left."""
+    """Whether a segment may be another one, of which so much is drawn and left: it must last for a while."""
+    if after.starting_at >= after.ending_before:
+        return False
     if drawn and after.starting_at > before.starting_at:
         return False
     more = exact(after.amount) - exact(before.amount)
