@@ -56,7 +56,7 @@ class Scheduled(Struct, frozen=True):
     @property
     def known_as(self) -> tuple[str, ...]:
         """Its id, and those that it would have if it began with another of its items."""
-        return tuple(_ids(self.contract, self.due, self.credit_type_id, self.item_ids))
+        return tuple(_id(self.contract, self.due, self.credit_type_id, each) for each in self.item_ids)
 
 
 def scheduled(account: Account, at: datetime) -> list[Scheduled]:
@@ -120,7 +120,7 @@ def asked_again(account: Account, contract: Contract, void: Invoice, at: datetim
 
     The account's `invoiced_items` must be without those of this invoice. Raises `InvalidError` when nothing is left.
     """
-    items = {line.schedule_item_id for line in void.line_items if line.schedule_item_id}
+    items = [line.schedule_item_id for line in void.line_items if line.schedule_item_id]
     some = [
         each
         for each in [*_asked(account), *_subscribed(account, at)]
@@ -129,8 +129,7 @@ def asked_again(account: Account, contract: Contract, void: Invoice, at: datetim
     if not some:
         raise InvalidError("nothing of what this invoice asked for is agreed any more")
     due = max(each.date for each in some)
-    known = [line.schedule_item_id for line in void.line_items if line.schedule_item_id]
-    date = _moved(contract, due, void.credit_type_id, known) or due  # when the void one drew, not when it was issued
+    date = _moved(contract, due, void.credit_type_id, items) or due  # when the void one drew, not when it was issued
     return _scheduled(contract, min(date, at), void.credit_type_id, some)
 
 
@@ -142,13 +141,13 @@ def _moved(contract: Contract, due: datetime, credit_type_id: str, item_ids: Ite
     """
     if not contract.issue_dates:
         return None
-    ids = _ids(contract, due, credit_type_id, item_ids)
+    ids = (_id(contract, due, credit_type_id, each) for each in item_ids)
     return next((contract.issue_dates[each] for each in ids if each in contract.issue_dates), None)
 
 
-def _ids(contract: Contract, due: datetime, credit_type_id: str, item_ids: Iterable[str]) -> Iterator[str]:
-    """Yield the ids of an invoice that begins with each of these items."""
-    return (invoice_id(contract.id, InvoiceType.SCHEDULED, due, credit_type_id, each) for each in item_ids)
+def _id(contract: Contract, due: datetime, credit_type_id: str, first_item_id: str) -> str:
+    """Return the id of the invoice that begins with this item."""
+    return invoice_id(contract.id, InvoiceType.SCHEDULED, due, credit_type_id, first_item_id)
 
 
 def schedules(account: Account) -> Iterator[InvoiceSchedule]:
@@ -228,7 +227,7 @@ def _scheduled(contract: Contract, date: datetime, credit_type_id: str, some: li
         contract=contract,
         date=date,
         credit_type_id=credit_type_id,
-        invoice_id=next(_ids(contract, date, credit_type_id, [some[0].item_id])),
+        invoice_id=_id(contract, date, credit_type_id, some[0].item_id),
         due=date,
         item_ids=tuple(each.item_id for each in some),
         lines=tuple(each.what for each in some if isinstance(each.what, LineItem)),

@@ -5,7 +5,8 @@ from collections.abc import Collection
 WAIT_SECONDS = 1.0
 """How long a partition may be without an owner until any meter takes it.
 
-Longer than a meter needs that lost the database for a moment, and than most changes of hands within a group take.
+Meters that lost the database for a moment are back by then, and most changes of hands within a group are over. Who is
+later takes back what the group gave to it.
 """
 
 
