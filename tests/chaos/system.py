@@ -13,8 +13,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +22,7 @@ import psutil
 import psycopg
 
 from chaos.guard import Guard
+from support import web
 from winkel.store import embedded
 
 TOKEN = "wk_chaos_0123456789abcdef"
@@ -371,11 +370,7 @@ class System:
 
 def answers(url: str) -> bool:
     """Whether a gateway is ready."""
-    try:
-        with urllib.request.urlopen(url + "/readyz", timeout=2) as answer:
-            return answer.status == 200
-    except (OSError, ValueError, urllib.error.URLError):
-        return False
+    return web.get(url + "/readyz", seconds=2)[0] == 200
 
 
 def is_stopped(pid: int) -> bool:

@@ -6,8 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,20 +13,9 @@ import httpx
 import pytest
 
 from support.running import Running
+from support.web import get
 
 EVENTS = 300
-
-
-def get(url: str) -> tuple[int, str]:
-    """Return what an address answers; 0 when nobody does."""
-    try:
-        with urllib.request.urlopen(url, timeout=20) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
-    except OSError:
-        return 0, ""
 
 
 def value(page: str, name: str, **labels: str) -> float:

@@ -5,13 +5,12 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import psutil
 import pytest
 
+from support import web
 from support.running import TOKEN, Running
 
 
@@ -25,12 +24,7 @@ def up(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]
 
 def opens(winkel: Running, token: str) -> bool:
     """Whether the API lets the token in."""
-    request = urllib.request.Request(f"{winkel.url}/v1/customers", headers={"authorization": f"Bearer {token}"})
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.status == 200
-    except urllib.error.HTTPError:
-        return False
+    return web.get(f"{winkel.url}/v1/customers", {"authorization": f"Bearer {token}"})[0] == 200
 
 
 def test_it_starts_answers_refuses_a_second_start_and_stops(folder: Path) -> None:
@@ -69,8 +63,7 @@ def test_whatever_is_killed_is_started_again(winkel: Running) -> None:
 def test_a_killed_gateway_refuses_nobody(winkel: Running) -> None:
     """Who connects while the gateway is being restarted waits, and is answered."""
     url, old = winkel.url, winkel.kill("gateway")
-    with urllib.request.urlopen(url + "/healthz", timeout=60) as answer:
-        assert answer.status == 200
+    assert web.get(url + "/healthz", seconds=60)[0] == 200
     assert winkel.pids["gateway"] != old
 
 

@@ -3,12 +3,11 @@
 import asyncio
 import socket
 import time
-import urllib.error
-import urllib.request
 
 import pytest
 
 from support.figures import names
+from support.web import get
 from winkel.cli.together import Merged, Together
 from winkel.cli.watch import Process, watched
 from winkel.figures import gateway, meter
@@ -35,15 +34,6 @@ def listener() -> socket.socket:
     return socket.create_server(("127.0.0.1", 0))
 
 
-def get(port: int, path: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
-
-
 def ask(subject, *paths: str) -> list[tuple[int, str]]:
     """Serve a subject and ask for paths."""
 
@@ -51,7 +41,7 @@ def ask(subject, *paths: str) -> list[tuple[int, str]]:
         at = listener()
         port = at.getsockname()[1]
         async with watched(at, subject):
-            return [await asyncio.to_thread(get, port, path) for path in paths]
+            return [await asyncio.to_thread(get, f"http://127.0.0.1:{port}{path}") for path in paths]
 
     return asyncio.run(run())
 
@@ -84,7 +74,7 @@ def test_a_loop_that_hangs_is_told_by_another_thread(monkeypatch: pytest.MonkeyP
 
     def hung(port: int) -> tuple[int, str]:
         time.sleep(0.6)
-        return get(port, "/healthz")
+        return get(f"http://127.0.0.1:{port}/healthz")
 
     asyncio.run(run())
     assert found[0][0] == 503

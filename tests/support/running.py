@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from support import web
 
 TOKEN = "wk_test_0123456789abcdef"
 
@@ -110,9 +110,8 @@ class Running:
         try:
             assert self.state["pid"] == self.process.pid, "of an earlier run"
             assert self.state["answers"], "still starting"
-            with urllib.request.urlopen(self.url + "/readyz", timeout=2) as answer:
-                return answer.status == 200
-        except (OSError, ValueError, AssertionError, urllib.error.URLError):
+            return web.get(self.url + "/readyz", seconds=2)[0] == 200
+        except (OSError, ValueError, AssertionError):
             return False
 
     def kill(self, name: str) -> int:
