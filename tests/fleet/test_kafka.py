@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -182,6 +183,24 @@ async def test_partitions_of_a_dead_or_hanging_meter_are_taken_over(
         await world.send(world.log, [event(each) for each in range(1500, 3000)])
         await world.wait_for(3000, 1000, 0)
     assert taken_over < 10
+
+
+async def test_a_partition_changes_hands_without_a_pause(world: World) -> None:
+    """Whoever is given it takes it from a meter that goes on until then: at no time has it no owner."""
+    stops = asyncio.Event(), asyncio.Event()
+    run = partial(worker.run, world.url, world.log)
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        group.create_task(run(owner="first", stop=stops[0]))
+        while await owners(world) != ["first"] * 4:
+            await asyncio.sleep(0.01)
+        group.create_task(run(owner="second", stop=stops[1]))
+        while len(set(found := await owners(world))) < 2:
+            assert len(found) == 4
+            await asyncio.sleep(0.01)
+        await world.send(world.log, [event(number) for number in range(1000)])
+        await world.wait_for(1000, 0, 0)
+        for each in stops:
+            each.set()
 
 
 async def owners(world: World) -> list[str]:

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,6 @@ from msgspec import Struct
 from winkel.figures import meter as figures
 from winkel.fleet.actions import settled, unfinished
 from winkel.fleet.ahead import Ahead
-from winkel.fleet.unowned import Unowned
 from winkel.log.log import Log
 from winkel.log.membership import Membership, Unled
 from winkel.meter import actions
@@ -34,6 +33,8 @@ PAUSE_SECONDS = (0.1, 1.0)
 """How long a worker that lost the database waits until it connects again: at first, and at most."""
 GATED_SECONDS = 0.02
 """How often to look whether a partition may go on under a new routing."""
+TAKE_SECONDS = 0.25
+"""How long partitions are taken at one go: what is held already is to be metered meanwhile."""
 COLLECT_SECONDS = 60.0
 """How often Python's cycle collector runs: it is the largest single cost of a worker that it may interrupt."""
 log = structlog.get_logger(__name__)
@@ -148,11 +149,11 @@ async def _session(
 async def _drive(meter: Meter, part: Part, stop: asyncio.Event) -> None:
     """Meter what comes, and tick; at the end, give the partitions up so that others need not wait for the lease."""
     await progress.introduce(meter.connection, meter.topic)
-    ahead, unowned = Ahead(meter), Unowned()
-    started_at = datetime.now(UTC)
+    ahead, started_at = Ahead(meter), datetime.now(UTC)
     ticked = collected = monotonic()
     await meters.forget(meter.home, meter.topic)
-    await _tick(meter, part, unowned)
+    due = await _tick(meter, part)
+    await _take(meter, due)
     await _report(meter, started_at)
     try:
         while not stop.is_set():
@@ -167,9 +168,10 @@ async def _drive(meter: Meter, part: Part, stop: asyncio.Event) -> None:
                     if not isinstance(error, LostPartitionsError):
                         meter.drop(list(meter.holdings))  # what it remembers is not what there is: start again
             if monotonic() - ticked >= TICK_SECONDS:
-                await _tick(meter, part, unowned)
+                due = await _tick(meter, part)
                 await _report(meter, started_at)
                 ticked = monotonic()
+            await _take(meter, due)
             if monotonic() - collected >= COLLECT_SECONDS:
                 gc.collect()
                 collected = monotonic()
@@ -181,63 +183,61 @@ async def _drive(meter: Meter, part: Part, stop: asyncio.Event) -> None:
         await ahead.close()
 
 
-async def _tick(meter: Meter, part: Part, unowned: Unowned) -> None:
-    """Give a sign, notice what was lost, and take what nobody alive owns up to a fair share, or what a group gives."""
+class Due(Struct):
+    """What a meter is to take now."""
+
+    given: list[int]
+    """A group gave them to it: whoever meters them still goes on until they are taken from it, so nothing pauses."""
+    free: list[int]
+    """It may have these if nobody alive owns them."""
+    most: int
+    """How many partitions it may hold."""
+
+
+async def _tick(meter: Meter, part: Part) -> Due:
+    """Give a sign, notice what was lost, give up what is beyond a fair share, and say what to take."""
     connection, topic = meter.connection, meter.topic
     epochs = {each.partition: each.epoch for each in meter.holdings.values()}
     alive = await progress.heartbeat(connection, topic, epochs)
     meter.drop([partition for partition in epochs if partition not in alive])
-    given = await part.member.assigned()
-    wanted, share = await _due(meter, part, given, unowned)
-    kept = [each for each in meter.holdings if each in wanted][:share]
-    for holding in [each for each in meter.holdings.values() if each.partition not in kept]:
+    due = await _due(meter, part)
+    for holding in list(meter.holdings.values())[due.most :]:
         await progress.release(connection, topic, holding.partition, holding.epoch)
         meter.drop([holding.partition])
-    for partition in wanted:
-        if len(meter.holdings) >= share:
-            break
-        if partition in meter.holdings:
-            continue
-        # What a group gave is ours: it has waited for the owner before, as long as it should.
-        is_given = given is not None and partition in given
-        if is_given or await progress.free(connection, topic, partition, meter.owner):
-            await meter.assign(partition)
-            if given is not None and not is_given:
-                unowned.taken.add(partition)
-            log.info("partition taken", partition=partition, epoch=meter.holdings[partition].epoch)
-    positions = {each.partition: each.next_offset for each in meter.holdings.values()}
-    await part.member.holds(positions, of=part.of(meter.events.partitions))
+    part.member.show({each.partition: each.next_offset for each in meter.holdings.values()})
     figures.PARTITIONS.labels(part.shard).set(len(meter.holdings))
     figures.HEARTBEAT.give()
+    return due
 
 
-async def _due(meter: Meter, part: Part, given: Collection[int] | None, unowned: Unowned) -> tuple[Sequence[int], int]:
-    """Return the partitions that this meter may have, and how many of them."""
-    every = part.of(meter.events.partitions)
-    if part.chosen is not None:
-        return every, len(every)
-    share = -(-len(every) // max(1, await progress.meters(meter.connection, meter.topic)))
-    if given is None:
-        return every, share
-    own = [each for each in every if each in given]
-    others = [each for each in every if each not in given]
-    wanted = own + await _left_alone(meter, others, max(0, share - len(own)), unowned)
-    return wanted, len(wanted)
-
-
-async def _left_alone(meter: Meter, others: Sequence[int], room: int, unowned: Unowned) -> list[int]:
-    """Return at most so many partitions that others were given and do not meter: first those that we took already.
+async def _due(meter: Meter, part: Part) -> Due:
+    """Return what this meter is to take: what its group gives to it, and up to a fair share what nobody meters.
 
     A group misses a dead member only after its session timeout, 45 seconds unless the brokers say otherwise. The
     database knows at once.
     """
-    unowned.settle(others, meter.holdings)
-    taken = sorted(unowned.taken)
-    if len(taken) < room:
-        asked = [each for each in others if each not in unowned.taken]
-        found = await progress.unowned(meter.connection, meter.topic, asked)
-        taken += unowned.waiting(found, monotonic())
-    return taken[:room]
+    every = part.of(meter.events.partitions)
+    given = await part.member.assigned()
+    others = [each for each in every if each not in meter.holdings]
+    if part.chosen is not None:
+        return Due([], others, len(every))
+    share = -(-len(every) // max(1, await progress.meters(meter.connection, meter.topic)))
+    if given is None:
+        return Due([], others, share)
+    own = [each for each in others if each in given]
+    room = max(0, share - len(meter.holdings) - len(own))
+    alone = await progress.unowned(meter.connection, meter.topic, others) if room else []
+    return Due(own, [each for each in alone if each not in given][:room], len(every))
+
+
+async def _take(meter: Meter, due: Due) -> None:
+    """Take partitions that are due, at least one of them, until some time is over; the others stay due."""
+    until = monotonic() + TAKE_SECONDS
+    while (due.given or due.free) and len(meter.holdings) < due.most and monotonic() < until:
+        partition, is_given = (due.given.pop(0), True) if due.given else (due.free.pop(0), False)
+        if is_given or await progress.free(meter.connection, meter.topic, partition, meter.owner):
+            await meter.assign(partition)
+            log.info("partition taken", partition=partition, epoch=meter.holdings[partition].epoch)
 
 
 async def _report(meter: Meter, started_at: datetime) -> None:

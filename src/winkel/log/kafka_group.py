@@ -17,8 +17,6 @@ from winkel.log.broker import Broker, reason
 from winkel.model.errors import UnavailableError
 
 POLL_SECONDS = 0.1
-HANDOVER_SECONDS = 3.0
-"""How long a partition that the group takes away is waited for, so that the next owner need not fence us."""
 SILENT_SECONDS = 10.0
 """A member whose worker asked nothing for so long stops polling, and the group expels it as long after that."""
 log = structlog.get_logger(__name__)
@@ -29,9 +27,8 @@ class KafkaGroup:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._given: set[int] = set()
-        self._held: set[int] = set()
         self._positions: dict[int, int] = {}
         """What the group has not been shown yet."""
         self._asked = monotonic()
@@ -51,13 +48,13 @@ class KafkaGroup:
                 queued_max_messages_kbytes=1024,
             )
         )
-        self._consumer.subscribe([self._broker.topic], on_assign=self._gain, on_revoke=self._yield, on_lost=self._lose)
+        self._consumer.subscribe([self._broker.topic], on_assign=self._gain, on_revoke=self._lose, on_lost=self._lose)
         self._thread = threading.Thread(target=self._run, name="winkel-kafka-group", daemon=True)
         self._thread.start()
 
     async def assigned(self) -> Collection[int] | None:
         """Return the partitions that the group has given to this member."""
-        with self._changed:
+        with self._lock:
             self._asked = monotonic()
             failure, self._failure = self._failure, None
             given = frozenset(self._given)
@@ -66,19 +63,14 @@ class KafkaGroup:
             raise UnavailableError(f"the consumer group of {self._broker} is out of reach: {failure}")
         return given
 
-    async def holds(self, positions: Mapping[int, int], *, of: Collection[int]) -> None:
-        """Say what is metered here and how far: the group may give the rest to others."""
-        with self._changed:
-            self._held = (self._held - set(of)) | set(positions)
-            self._changed.notify_all()
+    def show(self, positions: Mapping[int, int]) -> None:
+        """Say how far partitions are metered; the thread passes it on."""
+        with self._lock:
             self._positions.update(positions)
 
     async def leave(self) -> None:
         """Leave the group; whoever stays gets the partitions."""
         self._closing = True
-        with self._changed:
-            self._held = set()
-            self._changed.notify_all()
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
@@ -91,7 +83,7 @@ class KafkaGroup:
             self._consumer.close()
         finally:
             # Only now may another consumer be made (`assigned`): what that one is given, nothing here may take away.
-            with self._changed:
+            with self._lock:
                 self._given = set()
                 self._failure = failure
 
@@ -111,7 +103,7 @@ class KafkaGroup:
 
     def _show(self) -> None:
         """Commit positions to the group. In this thread: beside a poll it would wait for that, as long as it takes."""
-        with self._changed:
+        with self._lock:
             positions, self._positions = self._positions, {}
             places = [TopicPartition(self._broker.topic, *each) for each in positions.items() if each[0] in self._given]
         if places:
@@ -123,19 +115,14 @@ class KafkaGroup:
     def _gain(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         consumer.incremental_assign(places)
         consumer.pause(places)
-        with self._changed:
+        with self._lock:
             self._given |= {each.partition for each in places}
 
-    def _yield(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        """Give partitions back once the worker has stopped metering them, or after a while anyhow."""
-        gone = {each.partition for each in places}
-        with self._changed:
-            self._given -= gone
-            self._changed.wait_for(lambda: not self._held & gone, HANDOVER_SECONDS)
-        consumer.incremental_unassign(places)
-
     def _lose(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        """Take note that the group has expelled us: others have these partitions already."""
-        with self._changed:
+        """Take note that the group gives partitions to others, be it that it has expelled us.
+
+        It need not wait for the worker: that meters on until the next owner takes them from it.
+        """
+        with self._lock:
             self._given -= {each.partition for each in places}
         consumer.incremental_unassign(places)

@@ -8,7 +8,7 @@ class Membership(Protocol):
     """A meter's place among those that share the partitions of a log.
 
     It only spreads the work. That a partition is metered once is due to the epochs of `store/progress.py`, whatever
-    a group believes: a member keeps what it was given for a while after its group has given it up.
+    a group believes: a member keeps what it was given until whoever is given it next takes it (fleet/worker.py).
     """
 
     async def assigned(self) -> Collection[int] | None:
@@ -18,8 +18,8 @@ class Membership(Protocol):
         """
         ...
 
-    async def holds(self, positions: Mapping[int, int], *, of: Collection[int]) -> None:
-        """Say which of these partitions are metered here (→ next offset), and so that the others were given up."""
+    def show(self, positions: Mapping[int, int]) -> None:
+        """Say how far these partitions are metered here (→ next offset): for people, who look at the group's lag."""
         ...
 
     async def leave(self) -> None:
@@ -34,7 +34,7 @@ class Unled:
         """Return None."""
         return None
 
-    async def holds(self, positions: Mapping[int, int], *, of: Collection[int]) -> None:
+    def show(self, positions: Mapping[int, int]) -> None:
         """Do nothing: the database knows."""
 
     async def leave(self) -> None:

@@ -13,6 +13,8 @@ sql = Queries(__name__)
 
 LEASE_SECONDS = 5.0
 """An owner that gave no sign for so long may be replaced."""
+PATIENCE_SECONDS = 1.0
+"""How long a new owner waits for the batch of the one before: a transaction of it takes a fraction of that."""
 
 
 async def introduce(connection: Connection, topic: str) -> None:
@@ -31,12 +33,14 @@ async def meters(connection: Connection, topic: str) -> int:
 async def take(connection: Connection, topic: str, partition: int, owner: str, *, start: int) -> Progress:
     """Make `owner` the only one who can move this partition on, whoever that was before; return where it stands.
 
-    `start` is where a partition begins that nobody metered yet. When the previous owner holds the row, in the middle of
-    a batch, its connection is ended: the batch is rolled back, or its COMMIT is seen here (streaming.md §3.2).
+    `start` is where a partition begins that nobody metered yet. When the previous owner holds the row, it is in the
+    middle of a batch: one that lives ends that soon, and its others may go on. If it does not, its connection is ended:
+    the batch is rolled back, or its COMMIT is seen here (streaming.md §3.2).
     """
     values = {"topic": topic, "partition": partition, "owner": owner, "start": start}
     try:
         async with connection.transaction():
+            await connection.execute(sql.wait_at_most, {"seconds": PATIENCE_SECONDS})
             if await (await connection.execute(sql.lock, values)).fetchone() is None:
                 await connection.execute(sql.create, values)  # only now: with the row there, it waits for the holder
             return await _take(connection, values)

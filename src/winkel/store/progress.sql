@@ -3,9 +3,13 @@
 INSERT INTO log_progress (topic, partition, next_offset) VALUES (%(topic)s, %(partition)s, %(start)s)
 ON CONFLICT (topic, partition) DO NOTHING
 
+-- name: wait_at_most
+-- Wait no longer than this for a lock, until the transaction ends.
+SELECT set_config('lock_timeout', %(seconds)s || 's', true)
+
 -- name: lock
--- Ask for the row without waiting: who holds it is in the middle of a batch.
-SELECT partition FROM log_progress WHERE topic = %(topic)s AND partition = %(partition)s FOR UPDATE NOWAIT
+-- Ask for the row: who holds it is in the middle of a batch.
+SELECT partition FROM log_progress WHERE topic = %(topic)s AND partition = %(partition)s FOR UPDATE
 
 -- name: take
 -- Become the owner. The row lock waits for a batch of the previous owner; after this it can commit nothing more.
