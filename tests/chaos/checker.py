@@ -4,9 +4,11 @@ import asyncio
 import hashlib
 import itertools
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import reduce
 from typing import Any
 
 import httpx
@@ -161,22 +163,29 @@ class Checker:
         """Assert that the log has every accepted event, unchanged, in the order of acceptance; return how many.
 
         The order is that of one client and one partition: each (customer, partition) has a chain of SHA-256, in which
-        every event's first record is a link. Returns the number of chains.
+        the first records of a request are a link. (Among themselves they may stand in any order: of a request that was
+        tried twice, the first try may have left some.) Returns the number of chains.
         """
-        found, places = asyncio.run(_from_log(self.system))
+        firsts = asyncio.run(_from_log(self.system))
+        places = {first.transaction_id: first.partition for first in firsts}
         for alias, sent in self.sent.items():
-            missing = [each for each, _ in sent.events if each not in places]
+            missing = [each for each in sent.ids if each not in places]
             assert not missing, f"{alias}: {len(missing)} accepted events are not in the log, such as {missing[0]}"
-        expected = _chains((alias, places[each], digest)
-                           for alias, sent in self.sent.items() for each, digest in sent.events)  # fmt: skip
-        ours = {place: chain for place, chain in found.items() if place[0] in self.sent}
-        assert ours == expected, f"{sum(ours.get(place) != chain for place, chain in expected.items())} chains differ"
+        request_of = {each: number for sent in self.sent.values() for number, some in enumerate(sent.requests)
+                      for each, _ in some}  # fmt: skip
+        found = _chains((each.customer, each.partition, request_of.get(each.transaction_id), each.digest)
+                        for each in firsts if each.customer in self.sent)  # fmt: skip
+        expected = _chains((alias, places[each], number, digest) for alias, sent in self.sent.items()
+                           for number, some in enumerate(sent.requests) for each, digest in some)  # fmt: skip
+        assert found == expected, (
+            f"these chains differ: {[place for place in expected if found.get(place) != expected[place]]}"
+        )
         return len(expected)
 
     def in_log(self) -> dict[str, Decimal]:
         """Return by ingest alias how many different events the log has."""
-        _, places = asyncio.run(_from_log(self.system))
-        return {alias: Decimal(sum(each in places for each, _ in sent.events)) for alias, sent in self.sent.items()}
+        there = {each.transaction_id for each in asyncio.run(_from_log(self.system))}
+        return {alias: Decimal(sum(each in there for each in sent.ids)) for alias, sent in self.sent.items()}
 
     def _books_balance(self, aside: int) -> None:
         """Assert that the meter's own books say the same, and that no more events went to the dead letters.
@@ -213,11 +222,19 @@ def _key(kind: str) -> dict[str, Any]:
     return {"aggregation_key": "amount", "property_filters": [{"name": "amount", "exists": True}]}
 
 
-async def _from_log(system: System) -> tuple[dict[tuple[str, int], bytes], dict[str, int]]:
-    """Return the chains of the log, and by transaction id the partition of the first record of each event."""
+class First(msgspec.Struct, frozen=True):
+    """The first record of an event."""
+
+    transaction_id: str
+    customer: str
+    partition: int
+    digest: bytes
+
+
+async def _from_log(system: System) -> list[First]:
+    """Return the first record of each event in the log, in the order in which they came."""
     settings = Settings.from_environment(system.settings)
     events = await open_log(settings.database_url, settings)
-    places: dict[str, int] = {}
     links: list[tuple[datetime, int, list[tuple[str, str, bytes]]]] = []
     try:
         for partition, bounds in enumerate(await events.bounds()):
@@ -229,13 +246,11 @@ async def _from_log(system: System) -> tuple[dict[tuple[str, int], bytes], dict[
                 offset = records[-1].next_offset
     finally:
         await events.close()
-    firsts = []
+    firsts: dict[str, First] = {}
     for _, partition, said in sorted(links, key=lambda each: each[0]):  # stable: the order of a partition stays
         for transaction_id, customer, digest in said:
-            if transaction_id not in places:
-                places[transaction_id] = partition
-                firsts.append((customer, partition, digest))
-    return _chains(firsts), places
+            firsts.setdefault(transaction_id, First(transaction_id, customer, partition, digest))
+    return list(firsts.values())
 
 
 def _said(data: bytes) -> list[tuple[str, str, bytes]]:
@@ -245,10 +260,16 @@ def _said(data: bytes) -> list[tuple[str, str, bytes]]:
     return [(each.transaction_id, each.customer_id, print_) for each, print_ in zip(events, prints, strict=True)]
 
 
-def _chains(links: Iterable[tuple[str, int, bytes]]) -> dict[tuple[str, int], bytes]:
-    """Return by key and partition the chain of its links: SHA-256(chain so far ‖ link)."""
-    chains: dict[tuple[str, int], bytes] = {}
-    for key, partition, digest in links:
-        place = key, partition
-        chains[place] = hashlib.sha256(chains.get(place, b"") + digest).digest()
-    return chains
+def _chains(links: Iterable[tuple[str, int, int | None, bytes]]) -> dict[tuple[str, int], bytes]:
+    """Return by customer and partition the chain of what their requests left there: SHA-256(chain so far ‖ link)."""
+    requests: dict[tuple[str, int], list[tuple[int | None, list[bytes]]]] = defaultdict(list)
+    for customer, partition, request, digest in links:
+        some = requests[customer, partition]
+        if not some or some[-1][0] != request:
+            some.append((request, []))
+        some[-1][1].append(digest)
+    return {place: reduce(_linked, (sorted(digests) for _, digests in some), b"") for place, some in requests.items()}
+
+
+def _linked(chain: bytes, digests: Iterable[bytes]) -> bytes:
+    return hashlib.sha256(chain + b"".join(digests)).digest()

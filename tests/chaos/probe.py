@@ -79,7 +79,7 @@ class Probe(Clients):
         accepted = self.deliver(client, body, first=number, deadline=ACCEPT_SECONDS)
         if not accepted:
             assert self.deliver(client, body, first=number), "a probe was not accepted at all"
-        self.sent.setdefault(alias, Sent()).note(event)
+        self.sent.setdefault(alias, Sent()).note([event])
         return accepted
 
     def _watch(self, checker: Checker, alias: str) -> None:

@@ -45,7 +45,7 @@ class OneId(Clients):
         with httpx.Client(timeout=TRY_SECONDS, trust_env=False) as client:
             self.send(client, events[:5])
             self.sent["repeated"] = Sent()
-            self.sent["repeated"].note(events[0])
+            self.sent["repeated"].note(events[:1])
             self.repeated += 4
             for start in range(5, ONE_ID, 5):
                 self.send(client, events[start : start + 5], first=start, again=True)

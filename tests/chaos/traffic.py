@@ -5,7 +5,7 @@ import itertools
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -53,17 +53,23 @@ class Sent(msgspec.Struct):
     count: int = 0
     total: Decimal = Decimal(0)
     latest: tuple[datetime, str, Decimal] | None = None
-    events: list[tuple[str, bytes]] = []
-    """Transaction ids and fingerprints, in the order in which they were first accepted."""
+    requests: list[list[tuple[str, bytes]]] = []
+    """Transaction ids and fingerprints of each request, in the order in which these were first accepted."""
 
-    def note(self, event: Event) -> None:
-        """Remember one more event."""
-        amount = Decimal(event.properties["amount"])
-        self.count += 1
-        self.total += amount
-        this = event.timestamp, event.transaction_id, amount
-        self.latest = this if self.latest is None else max(self.latest, this, key=lambda each: each[:2])
-        self.events.append((event.transaction_id, event.digest))
+    @property
+    def ids(self) -> list[str]:
+        """The transaction ids of all events."""
+        return [each for some in self.requests for each, _ in some]
+
+    def note(self, events: Iterable[Event]) -> None:
+        """Remember the events of one more request."""
+        self.requests.append([(each.transaction_id, each.digest) for each in events])
+        for event in events:
+            amount = Decimal(event.properties["amount"])
+            self.count += 1
+            self.total += amount
+            this = event.timestamp, event.transaction_id, amount
+            self.latest = this if self.latest is None else max(self.latest, this, key=lambda each: each[:2])
 
 
 class Clients:
@@ -101,8 +107,9 @@ class Clients:
             if again:
                 self.repeated += len(events)
             else:
-                for event in events:
-                    self.sent.setdefault(event.customer_id, Sent()).note(event)
+                for customer in dict.fromkeys(each.customer_id for each in events):
+                    own = [each for each in events if each.customer_id == customer]
+                    self.sent.setdefault(customer, Sent()).note(own)
 
     def deliver(self, client: httpx.Client, body: bytes, *, first: int = 0, deadline: float = DEADLINE_SECONDS) -> bool:
         """Send a request until it is accepted, each time to the next gateway; False when the deadline came first.
