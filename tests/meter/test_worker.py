@@ -294,6 +294,27 @@ async def test_expired_and_merged_runs_are_fenced(world: World, clock: Any) -> N
     assert row["runs"] > 25, "nothing was merged or removed"
 
 
+async def test_a_memory_that_others_have_merged_is_read_again(world: World) -> None:
+    """Of partitions whose ranges overlap another worker may merge; whoever asks then goes on with all that it holds."""
+    meter = await restart(world)
+    sent = [event(number) for number in range(90)]
+    for start in range(0, 90, 9):
+        await world.send(sent[start : start + 9])
+        await drain(meter)
+    meter = await restart(world)  # it has no keys at hand
+    held = set(meter.holdings)
+    own = meter.holdings[0].memory
+    assert own is not None
+    other = await actions.Memory.load(
+        world.connection, own.log, own.space, own.bucket_low, own.bucket_high, actions.Shelf()
+    )
+    assert await actions.merge(world.connection, other, 0, meter.holdings[0].epoch)
+    await world.send(sent)
+    await drain(meter)
+    await world.check()
+    assert set(meter.holdings) == held
+
+
 async def test_conflicting_repeats_are_sampled(world: World) -> None:
     """The newest other content of each key is kept, and how often it came."""
     meter = await restart(world)

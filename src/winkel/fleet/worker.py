@@ -20,7 +20,7 @@ from winkel.log.log import Log
 from winkel.log.membership import Membership, Unled
 from winkel.meter import actions
 from winkel.meter.worker import LostPartitionsError, Meter
-from winkel.model.errors import FencedError, ReplacedError, UnavailableError
+from winkel.model.errors import FencedError, OutdatedError, ReplacedError, UnavailableError
 from winkel.model.routing import shard_of
 from winkel.store import meters, progress
 from winkel.store.database import Connection, connect
@@ -163,10 +163,8 @@ async def _drive(meter: Meter, part: Part, stop: asyncio.Event) -> None:
                 try:
                     if not await meter.process(records):
                         await wait(stop, GATED_SECONDS)
-                except FencedError as error:
-                    log.warning("partitions lost", reason=str(error))
-                    if not isinstance(error, LostPartitionsError):
-                        meter.drop(list(meter.holdings))  # what it remembers is not what there is: start again
+                except LostPartitionsError as error:
+                    log.info("partitions lost", reason=str(error))
             if monotonic() - ticked >= TICK_SECONDS:
                 due = await _tick(meter, part)
                 await _report(meter, started_at)
@@ -282,6 +280,8 @@ async def _tidy(meter: Meter, connection: Connection, stop: asyncio.Event) -> No
                     pass
                 await actions.expire(connection, memory, holding.partition, holding.epoch)
                 await memory.warm(connection)
+            except OutdatedError:
+                meter.outdated.append(holding)
             except FencedError as error:
                 log.warning("partition lost while merging", partition=holding.partition, reason=str(error))
                 meter.stale.append(holding)

@@ -15,7 +15,7 @@ from winkel.meter import dedupe, runs
 from winkel.meter.dedupe import KEY_BYTES, Keys, Sieve
 from winkel.meter.numbers import Bools, Ints
 from winkel.meter.runs import BLOCK, NewRun, Run
-from winkel.model.errors import FencedError
+from winkel.model.errors import FencedError, OutdatedError
 from winkel.store import metering, progress
 from winkel.store.database import Connection, Row
 
@@ -198,7 +198,8 @@ async def merge(
     """Make one run of several small ones, or narrower ones of large ones, if there are such; False: nothing to do.
 
     One transaction, fenced like a batch: the merged runs appear and their parts vanish together, and only while the
-    epoch is ours. Sorting and writing happen before anything is locked. Raises `FencedError`.
+    epoch is ours. Sorting and writing happen before anything is locked. Raises `FencedError`; `OutdatedError` when
+    another worker has merged some of them.
     """
     chosen = runs.mergeable(memory.runs, memory.bucket_low, memory.bucket_high)
     if not chosen:
@@ -214,7 +215,7 @@ async def merge(
             failpoint("merge_inserted")
             changing = await memory.changing.acquire()  # until memory says the same as the database
             if await metering.delete_runs(connection, memory.space, sorted(gone)) != len(gone):
-                raise FencedError(f"runs of partition {partition} were merged by another worker")
+                raise OutdatedError(f"runs of partition {partition} were merged by another worker")
             failpoint("merge_deleted")
             if not await progress.hold(connection, memory.log, partition, epoch):
                 raise FencedError(f"partition {partition} has another owner")

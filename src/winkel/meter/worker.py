@@ -5,7 +5,8 @@ The protocol (streaming.md §3.2). `log_progress` has a row for each partition, 
 1. *Assign* raises the row's epoch, which only the new owner knows, and reads from where to go on. The row lock waits
    for a batch that the previous owner has open; if it has one, its connection is ended first.
 2. *Read* records from `next_offset` on, of one arrival day. A record that cannot be decoded becomes a dead letter.
-3. *Ask* the memory of keys which events are new. Within the batch the first of a key wins.
+3. *Ask* the memory of keys which events are new. Within the batch the first of a key wins. When another worker has
+   merged some of that memory, it is read again first.
 4. *Decide*, with the metrics as they are now, what the batch adds. Pure; nothing was written yet.
 5. *Begin* a transaction.
 6. *Claim*: `next_offset` moves from o1 to o2, if epoch and o1 are what we believe. Otherwise this worker is a zombie,
@@ -50,7 +51,7 @@ from winkel.meter.group import SeriesIds
 from winkel.meter.match import Plan, plan
 from winkel.meter.read import Reading, decode, halved, one_day, refuse
 from winkel.meter.runs import NewRun
-from winkel.model.errors import FencedError, WinkelError
+from winkel.model.errors import FencedError, OutdatedError, WinkelError
 from winkel.model.progress import Move, Progress
 from winkel.model.routing import Routing, in_force, sources
 from winkel.model.usage import NOBODY
@@ -137,6 +138,8 @@ class Meter:
         self.holdings: dict[int, Holding] = {}
         self.stale: list[Holding] = []
         """What the tidying beside us found to be lost; to be dropped between two batches, never within one."""
+        self.outdated: list[Holding] = []
+        """Of what it found that others have changed the memory; to be read again, between two batches too."""
         self.failpoint = failpoint
         self._shelf = Shelf(cache)
         self._ids = SeriesIds()
@@ -208,6 +211,11 @@ class Meter:
         for gone in holding.memory.runs if holding.memory is not None else ():
             self._shelf.drop(gone.id)
 
+    def _forget(self, holding: Holding) -> None:
+        """Let go of what is remembered of a partition: it is read again before the next batch (`_remember`)."""
+        self._let_go(holding)
+        holding.memory = None
+
     def drop(self, partitions: Sequence[int]) -> None:
         """Forget partitions that another worker owns now."""
         for partition in partitions:
@@ -216,9 +224,12 @@ class Meter:
                 self._let_go(holding)
 
     def drop_stale(self) -> None:
-        """Drop what was found to be lost since the last batch, unless we took it anew meanwhile."""
+        """Drop what was found to be lost or outdated since the last batch, unless we took it anew meanwhile."""
         self.drop([each.partition for each in self.stale if self.holdings.get(each.partition) is each])
         self.stale.clear()
+        for each in self.outdated:
+            self._forget(each)
+        self.outdated.clear()
 
     async def step(self, *, events: int = EVENTS_MAX) -> int:
         """Meter what is there now, at most about so many events; return how many events that were."""
@@ -260,7 +271,10 @@ class Meter:
             decode(partition, some, at_home[partition], self._tenants, self._keying(partition))
             for partition, some in taken.items()
         ]
-        judged = [await self._judge(each) for each in readings]
+        try:
+            judged = [await self._judge(each) for each in readings]
+        except OutdatedError:
+            return await self._together(taken)
         await self.refresh()
         try:
             decision = await self._apply(readings, judged)
@@ -388,12 +402,16 @@ class Meter:
             self._version = version
 
     async def _judge(self, reading: Reading) -> tuple[list[Judged], NewRun]:
-        """Ask which events of a partition are new."""
+        """Ask which events of a partition are new. Raises `OutdatedError`, after forgetting what others changed."""
         memory = self._memory(reading.partition)
         blocks = [each.block for each in reading.arrived]
         keys = dedupe.from_block(b"".join(each.keys for each in blocks), b"".join(each.fingerprints for each in blocks))
         batch = dedupe.sort(keys)
-        known, prints = await memory.ask(self.connection, batch.distinct, reading.day)
+        try:
+            known, prints = await memory.ask(self.connection, batch.distinct, reading.day)
+        except OutdatedError:
+            self._forget(self.holdings[reading.partition])
+            raise
         verdict = dedupe.judge(batch, known, prints)
         judged, start = [], 0
         for arrived in reading.arrived:

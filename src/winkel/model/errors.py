@@ -55,3 +55,7 @@ class ReplacedError(UnavailableError):
 
 class FencedError(WinkelError):
     """Another worker took over this partition: this one must drop what it holds and change nothing."""
+
+
+class OutdatedError(FencedError):
+    """Another worker merged or expired what this one remembers: it must read that again, and change nothing before."""

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from psycopg.rows import dict_row
 
-from winkel.model.errors import FencedError
+from winkel.model.errors import OutdatedError
 from winkel.model.progress import Conflict, EventCount
 from winkel.model.usage import DeadLetter, Delta, Series, clean
 from winkel.store.database import Connection, Row
@@ -47,10 +47,10 @@ async def insert_runs(tx: Connection, topic: str, values: Sequence[Row]) -> list
 
 
 async def run_data(connection: Connection, topic: str, run_id: int) -> bytes:
-    """Return all keys of a run. Raises `FencedError` when another worker merged or expired it."""
+    """Return all keys of a run. Raises `OutdatedError` when another worker merged or expired it."""
     rows = await _binary(connection, sql.run_data, {"topic": topic, "id": run_id})
     if not rows:
-        raise FencedError(f"there is no run {run_id} any more")
+        raise OutdatedError(f"there is no run {run_id} any more")
     data: bytes = rows[0]["data"]
     return data
 
@@ -62,7 +62,7 @@ async def run_blocks(
     ids, blocks = [each[0] for each in wanted], [each[1] for each in wanted]
     rows = await _binary(connection, sql.run_blocks, {"topic": topic, "ids": ids, "blocks": blocks, "bytes": size})
     if len(rows) != len(wanted):
-        raise FencedError("one of the runs is not there any more")
+        raise OutdatedError("one of the runs is not there any more")
     parts: dict[int, list[bytes]] = {}
     for row in rows:
         parts.setdefault(row["id"], []).append(row["data"])
