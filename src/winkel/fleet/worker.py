@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
+from zlib import crc32
 
 import psycopg
 import structlog
@@ -214,28 +215,30 @@ async def _due(meter: Meter, part: Part) -> Due:
     A group misses a dead member only after its session timeout, 45 seconds unless the brokers say otherwise. The
     database knows at once.
     """
-    every = part.of(meter.events.partitions)
-    given = await part.member.assigned()
+    every, given = part.of(meter.events.partitions), await part.member.assigned()
     others = [each for each in every if each not in meter.holdings]
-    if part.chosen is not None:
-        return Due([], others, len(every))
-    share = -(-len(every) // max(1, await progress.meters(meter.connection, meter.topic)))
-    if given is None:
-        return Due([], others, share)
-    own = [each for each in others if each in given]
-    room = max(0, share - len(meter.holdings) - len(own))
-    alone = await progress.unowned(meter.connection, meter.topic, others) if room else []
-    return Due(own, [each for each in alone if each not in given][:room], len(every))
+    own = [each for each in others if given is not None and each in given]
+    share = len(every)
+    if part.chosen is None:
+        share = -(-share // max(1, await progress.meters(meter.connection, meter.topic)))
+    most = share if given is None else max(share, len(meter.holdings) + len(own))
+    if len(meter.holdings) + len(own) >= most:
+        return Due(own, [], most)
+    free = await progress.unowned(meter.connection, meter.topic, [each for each in others if each not in own])
+    begin = crc32(meter.owner.encode()) % max(1, len(free))  # meters that look at once should not ask for the same
+    return Due(own, free[begin:] + free[:begin], most)
 
 
 async def _take(meter: Meter, due: Due) -> None:
     """Take partitions that are due, at least one of them, until some time is over; the others stay due."""
     until = monotonic() + TAKE_SECONDS
     while (due.given or due.free) and len(meter.holdings) < due.most and monotonic() < until:
-        partition, is_given = (due.given.pop(0), True) if due.given else (due.free.pop(0), False)
-        if is_given or await progress.free(meter.connection, meter.topic, partition, meter.owner):
+        if due.given:
+            partition = due.given.pop(0)
             await meter.assign(partition)
-            log.info("partition taken", partition=partition, epoch=meter.holdings[partition].epoch)
+        elif not await meter.claim(partition := due.free.pop(0)):
+            continue
+        log.info("partition taken", partition=partition, epoch=meter.holdings[partition].epoch)
 
 
 async def _report(meter: Meter, started_at: datetime) -> None:

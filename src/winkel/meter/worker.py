@@ -34,6 +34,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
+from typing import Protocol
 
 import psycopg
 import structlog
@@ -73,6 +74,15 @@ class LostPartitionsError(FencedError):
     def __init__(self, partitions: Sequence[int]) -> None:
         super().__init__(f"another worker owns partitions {', '.join(map(str, partitions))}")
         self.partitions = partitions
+
+
+class Take(Protocol):
+    """How to become the owner of a partition: `progress.take` or `progress.claim`."""
+
+    async def __call__(
+        self, connection: Connection, topic: str, partition: int, owner: str, *, start: int
+    ) -> Progress | None:
+        """Return where it stands; None: it has an owner."""
 
 
 class RoutingChangedError(WinkelError):
@@ -146,22 +156,41 @@ class Meter:
         self._tenants: set[int] = set()
         self._version = -1
         self._plans: dict[int, Plan] = {}
+        self._starts: list[int] = []
+        """Where partitions began, of those that there were when somebody asked."""
 
     async def assign(self, partition: int) -> Holding:
         """Become the owner of a partition, whoever owned it before, and go on where its results end."""
+        holding = await self._own(partition, progress.take)
+        assert holding is not None, "it was taken from whoever had it"
+        return holding
+
+    async def claim(self, partition: int) -> bool:
+        """Do what `assign` does if nobody alive owns the partition; False: somebody does."""
+        return await self._own(partition, progress.claim) is not None
+
+    async def _own(self, partition: int, take: Take) -> Holding | None:
         self.failpoint("assign")
-        await progress.introduce(self.connection, self.topic)
+        if not self.history:
+            await progress.introduce(self.connection, self.topic)
         await self.look_at_routing()
         died = await progress.orphaned(self.connection, self.topic, partition)
-        # The log is asked only for a partition that nobody metered yet: it tells of all partitions at once.
-        start = (await self.events.bounds())[partition].start if died is None else 0
-        taken = await progress.take(self.connection, self.topic, partition, self.owner, start=start)
+        start = await self._start(partition) if died is None else 0
+        taken = await take(self.connection, self.topic, partition, self.owner, start=start)
+        if taken is None:
+            return None
         self.failpoint("assigned")
         self.drop([partition])
         holding = self.holdings[partition] = Holding(partition, taken.epoch, taken.next_offset)
         holding.caution = await self._suspect(taken, died=bool(died))
         await self._remember(holding, taken.next_offset)
         return holding
+
+    async def _start(self, partition: int) -> int:
+        """Return where a partition begins that nobody metered yet. Nothing of it is dropped before somebody does."""
+        if partition >= len(self._starts):  # the log tells of all at once, and many are new together
+            self._starts = [each.start for each in await self.events.bounds()]
+        return self._starts[partition]
 
     async def _suspect(self, taken: Progress, *, died: bool) -> Caution:
         """Draw a conclusion from the death of the owner before, if it died, and keep it."""

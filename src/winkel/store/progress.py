@@ -6,7 +6,7 @@ import msgspec
 import psycopg
 
 from winkel.model.progress import Move, Progress
-from winkel.store.database import Connection
+from winkel.store.database import Connection, Row
 from winkel.store.sql import Queries
 
 sql = Queries(__name__)
@@ -37,20 +37,46 @@ async def take(connection: Connection, topic: str, partition: int, owner: str, *
     middle of a batch: one that lives ends that soon, and its others may go on. If it does not, its connection is ended:
     the batch is rolled back, or its COMMIT is seen here (streaming.md §3.2).
     """
+    taken = await _own(connection, topic, partition, owner, start, only_free=False)
+    assert taken is not None, "it was taken from whoever had it"
+    return taken
+
+
+async def claim(connection: Connection, topic: str, partition: int, owner: str, *, start: int) -> Progress | None:
+    """Do what `take` does if nobody alive owns the partition; None: somebody does.
+
+    Of several that claim it at the same time one gets it. A live owner gives a sign at least every `LEASE_SECONDS`.
+    """
+    if not await _is_free(connection, {"topic": topic, "partition": partition, "owner": owner}):
+        return None
+    return await _own(connection, topic, partition, owner, start, only_free=True)
+
+
+async def _own(
+    connection: Connection, topic: str, partition: int, owner: str, start: int, *, only_free: bool
+) -> Progress | None:
     values = {"topic": topic, "partition": partition, "owner": owner, "start": start}
     try:
-        async with connection.transaction():
-            await connection.execute(sql.wait_at_most, {"seconds": PATIENCE_SECONDS})
-            if await (await connection.execute(sql.lock, values)).fetchone() is None:
-                await connection.execute(sql.create, values)  # only now: with the row there, it waits for the holder
-            return await _take(connection, values)
+        return await _locked(connection, values, only_free=only_free, wait_seconds=PATIENCE_SECONDS)
     except psycopg.errors.LockNotAvailable:
         await connection.execute(sql.end_holder, values)
-        return await _take(connection, values)
+        return await _locked(connection, values, only_free=only_free, wait_seconds=0)
 
 
-async def _take(connection: Connection, values: dict[str, object]) -> Progress:
-    return msgspec.convert(await (await connection.execute(sql.take, values)).fetchone(), Progress)
+async def _locked(connection: Connection, values: Row, *, only_free: bool, wait_seconds: float) -> Progress | None:
+    """Become the owner, once the row is locked. 0 seconds: wait as long as it takes."""
+    async with connection.transaction():
+        await connection.execute(sql.wait_at_most, {"seconds": wait_seconds})
+        while await (await connection.execute(sql.lock, values)).fetchone() is None:
+            await connection.execute(sql.create, values)
+        if only_free and not await _is_free(connection, values):
+            return None
+        return msgspec.convert(await (await connection.execute(sql.take, values)).fetchone(), Progress)
+
+
+async def _is_free(connection: Connection, values: Row) -> bool:
+    row = await (await connection.execute(sql.free, {"lease": LEASE_SECONDS, **values})).fetchone()
+    return row is None or bool(row["free"])
 
 
 async def orphaned(connection: Connection, topic: str, partition: int) -> bool | None:
@@ -75,13 +101,6 @@ async def try_until(connection: Connection, topic: str, partition: int, epoch: i
     """Note, before a batch is touched that may kill, where it ends; False: another worker owns the partition."""
     values = {"topic": topic, "partition": partition, "epoch": epoch, "end": end}
     return await (await connection.execute(sql.try_until, values)).fetchone() is not None
-
-
-async def free(connection: Connection, topic: str, partition: int, owner: str) -> bool:
-    """Whether nobody alive owns this partition: a live owner gives a sign at least every `LEASE_SECONDS`."""
-    values = {"topic": topic, "partition": partition, "owner": owner, "lease": LEASE_SECONDS}
-    row = await (await connection.execute(sql.free, values)).fetchone()
-    return row is None or bool(row["free"])
 
 
 async def unowned(connection: Connection, topic: str, partitions: Sequence[int]) -> list[int]:
