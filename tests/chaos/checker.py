@@ -28,9 +28,10 @@ _decoder = msgspec.json.Decoder(float_hook=Decimal)
 class Api:
     """The API of a system whose gateways come and go: what one does not answer, the next is asked."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, *, try_seconds: float = TRY_SECONDS) -> None:
+        """`try_seconds`: how long to wait for one gateway."""
         self.system = system
-        self._http = httpx.Client(timeout=TRY_SECONDS, trust_env=False)
+        self._http = httpx.Client(timeout=try_seconds, trust_env=False)
 
     def __enter__(self) -> "Api":
         return self

@@ -18,6 +18,8 @@ from chaos.traffic import TRY_SECONDS, Clients, Event, Sent
 ACCEPT_SECONDS = 10.0
 """A probe counts as accepted when some gateway took it within this time, however often it had to be sent."""
 FRESH_SECONDS = 120.0
+LOOK_SECONDS = 1.0
+"""How long a look at usage waits for a gateway that may be frozen: what is measured is not how long it is."""
 
 
 class Probe(Clients):
@@ -84,7 +86,8 @@ class Probe(Clients):
 
     def _watch(self, checker: Checker, alias: str) -> None:
         """Send an event and wait until usage shows it, again and again."""
-        with httpx.Client(timeout=TRY_SECONDS, trust_env=False) as client, Api(self.system) as api:
+        api = Api(self.system, try_seconds=LOOK_SECONDS)
+        with httpx.Client(timeout=TRY_SECONDS, trust_env=False) as client, api:
             for number in itertools.count():
                 if self._stop.is_set():
                     return
