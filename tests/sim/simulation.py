@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 
@@ -45,6 +46,9 @@ ZONES = (UTC, timezone(timedelta(hours=5, minutes=45)), timezone(timedelta(hours
 PARTITIONS = (1, 2, 3)
 TWICE = 4
 """Every so many seeds, usage is spread over two databases."""
+PATIENCE = (0.02, 1.0)
+"""How long a new owner waits for a batch of the one before, in seconds: shorter than whoever has it gets its turn, or
+so long that it does."""
 ROUNDS = 40
 """In so many attempts a worker meters all that there is, or something is stuck."""
 
@@ -151,8 +155,10 @@ class Simulation:
         self.others = {name: self.conductor.conduct(each) for name, each in self.stage.others[0].items()}
         self.further = {name: [others[name] for others in self.stage.others[1 : self.shards]] for name in Stage.NAMES}
         """Connections to the other database. What reads there does not wait for its turn: it does so beside others."""
+        patience = Random(f"patience {seed}").choice(PATIENCE)
         try:
-            yield
+            with patch.object(progress, "PATIENCE_SECONDS", patience):
+                yield
         finally:
             for rival in self.rivals:
                 await rival.close()
