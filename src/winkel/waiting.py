@@ -7,4 +7,5 @@ from contextlib import suppress
 async def wait(event: asyncio.Event, seconds: float) -> None:
     """Wait for an event, at most so long."""
     with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()

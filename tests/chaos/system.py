@@ -139,12 +139,13 @@ class System:
                     self.add(role)
             self.wait_until(self.ready, 60)
         except BaseException as error:
-            error.add_note(self.last_words())
-            self.__exit__()
+            self.__exit__(type(error), error, None)
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if error is not None:
+            error.add_note(self.last_words())
         self._over.set()
         for command in self._commands:
             command.kill()

@@ -47,7 +47,8 @@ class Reader:
         """Return the batches that so many records come in."""
         batches = []
         while records > 0:
-            batch = await asyncio.wait_for(self.next(), 30)
+            async with asyncio.timeout(30):
+                batch = await self.next()
             self.take(batch)
             records -= sum(map(len, batch.values()))
             batches.append(batch)
@@ -120,7 +121,8 @@ async def test_a_first_event_is_not_kept_waiting() -> None:
     await asyncio.sleep(0.05)
     appended = monotonic()
     await log.append([record(1)])
-    assert events_of(await asyncio.wait_for(waiting, 5)) == 100
+    async with asyncio.timeout(5):
+        assert events_of(await waiting) == 100
     assert monotonic() - appended < ahead.REST_SECONDS
     await reader.ahead.close()
 
@@ -241,7 +243,8 @@ def test_everything_comes_once_and_in_order(records: list[tuple[int, int]], seed
         while left:
             some = [waiting.pop(0) for _ in range(min(len(waiting), chance.randint(0, 9)))]
             await log.append([record(partition, events) for partition, events in some])
-            batch = await asyncio.wait_for(reader.next(), 10)
+            async with asyncio.timeout(10):
+                batch = await reader.next()
             assert events_of(batch) < EVENTS_MAX + 30_000
             taken = {partition: found[: chance.randint(0, len(found))] for partition, found in batch.items()}
             reader.take(taken)

@@ -211,7 +211,8 @@ async def test_watching_goes_on_when_the_connection_is_lost(
                     )
     finally:
         stop.set()
-        await asyncio.wait_for(watching, 30)
+        async with asyncio.timeout(30):
+            await watching
 
 
 async def test_a_database_without_room_refuses_and_recovers(owner: Connection, database_url: str) -> None:

@@ -1,5 +1,7 @@
 """Where the brokers are and how to talk to them (log/broker.py)."""
 
+import asyncio
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,15 @@ def test_a_file_that_does_not_fit_is_told_of_without_what_it_says(tmp_path: Path
     with pytest.raises(ValueError, match="line 2") as caught:
         Broker.of("kafka://db:9092", str(file))
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.anyio
+async def test_who_waits_for_an_answer_can_be_cancelled_when_it_comes() -> None:
+    """A frozen process finds both when it wakes up: an answer, and that its connection to the database was ended."""
+    future = Future[int]()
+    asking = asyncio.create_task(Broker.of("kafka://db:9092").answer(future))
+    await asyncio.sleep(0.01)
+    asyncio.get_running_loop().call_soon(asking.cancel)
+    future.set_result(1)
+    with pytest.raises(asyncio.CancelledError):
+        await asking

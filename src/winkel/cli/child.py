@@ -86,7 +86,8 @@ class Child:
         code = await self.process.wait()
         if self._reader is not None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._reader, 1.0)
+                async with asyncio.timeout(1.0):
+                    await self._reader
         if code < 0:
             return f"was killed ({signal.Signals(-code).name})"
         return f"ended with exit code {code}" + (f" ({self._lines.last})" if code and self._lines.last else "")

@@ -134,8 +134,9 @@ class Launch:
         until = time.monotonic() + READY_SECONDS
         while time.monotonic() < until:
             try:
-                if await asyncio.wait_for(answers(self.port, self.listener.getsockname()[0]), 5.0):
-                    return
+                async with asyncio.timeout(5.0):
+                    if await answers(self.port, self.listener.getsockname()[0]):
+                        return
             except (TimeoutError, OSError):
                 pass
             await asyncio.sleep(0.05)

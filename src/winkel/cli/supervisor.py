@@ -83,7 +83,8 @@ class Supervisor:
         child.send(signal.SIGTERM)
         if child.pid is not None:
             try:
-                await asyncio.wait_for(child.ended(), STOP_SECONDS)
+                async with asyncio.timeout(STOP_SECONDS):
+                    await child.ended()
             except TimeoutError:
                 self._say(f"{child.name} did not end by itself; it is killed")
                 child.send(signal.SIGKILL)

@@ -59,7 +59,8 @@ class Routes:
     async def idle(self, seconds: float) -> bool:
         """Wait until nothing is being appended, at most so long; return whether that is so."""
         try:
-            await asyncio.wait_for(self._idle.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
         except TimeoutError:
             return False
         return True
@@ -68,7 +69,8 @@ class Routes:
     async def using(self) -> AsyncIterator[Routing]:
         """Lend the routing for one append, after waiting while it is held. Raises `UnavailableError`."""
         try:
-            await asyncio.wait_for(self._open.wait(), HELD_SECONDS)
+            async with asyncio.timeout(HELD_SECONDS):
+                await self._open.wait()
         except TimeoutError:
             raise UnavailableError("the routing of events is being changed: send them again") from None
         if self._routing is None or self._clock() >= self._until:

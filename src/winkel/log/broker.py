@@ -68,7 +68,8 @@ class Broker(Struct, frozen=True):
     async def answer(self, future: "Future[T]") -> T:
         """Wait for an answer of the admin client. Raises `UnavailableError`."""
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), REQUEST_SECONDS + 1)
+            async with asyncio.timeout(REQUEST_SECONDS + 1):
+                return await asyncio.wrap_future(future)
         except TimeoutError:
             raise UnavailableError(f"Kafka at {self.servers} does not answer") from None
         except KafkaException as error:
