@@ -2,13 +2,13 @@
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
 
 from msgspec import structs
+from msgspec.structs import replace
 
 from sim import world
 from sim.oracle_told import Asked

@@ -2,11 +2,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import fields
 
 from sim.oracle_bill import Bill, Line
 from sim.oracle_ledger import Told
@@ -170,7 +172,7 @@ def short(value: Any) -> str:
         return value.isoformat(" ", "minutes").removesuffix("+00:00").removesuffix(" 00:00")
     if isinstance(value, (tuple, list)):
         return "(" + ", ".join(map(short, value)) + ")"
-    if is_dataclass(value):
+    if isinstance(value, Struct):
         given = ((each.name, getattr(value, each.name)) for each in fields(value))
         some = [f"{name}={short(one)}" for name, one in given if one is not None and one != ()]
         return f"{type(value).__name__}({', '.join(some)})"

@@ -11,6 +11,8 @@ from winkel.store.database import Connection
 
 BLOCKED_SECONDS = 0.03
 """A statement that takes longer waits for somebody's lock: let another one go on."""
+AGAIN_SECONDS = 0.002
+"""How long one that was found waiting is waited for before the next statement of another one."""
 
 
 class Conductor:
@@ -20,6 +22,8 @@ class Conductor:
         self._rng = rng
         self._parked: dict[str, asyncio.Future[None]] = {}
         self._moved = asyncio.Event()
+        self._blocked = set[str]()
+        """Who was found waiting for a lock, and has not come to another statement since."""
         self._running = False
 
     def conduct(self, connection: Connection) -> Connection:
@@ -68,14 +72,15 @@ class Conductor:
     async def _until_moved(self, tasks: dict[str, asyncio.Task[None]]) -> None:
         """Wait until all are parked or done, or somebody is blocked by a lock."""
         while True:
-            moving = [name for name, task in tasks.items() if not task.done() and name not in self._parked]
+            moving = {name for name, task in tasks.items() if not task.done()} - self._parked.keys()
             if not moving:
                 return
             self._moved.clear()
             try:
-                async with asyncio.timeout(BLOCKED_SECONDS):
+                async with asyncio.timeout(AGAIN_SECONDS if moving <= self._blocked else BLOCKED_SECONDS):
                     await self._moved.wait()
             except TimeoutError:
+                self._blocked |= moving
                 if self._parked:
                     return
 
@@ -84,5 +89,6 @@ class Conductor:
         if self._running and task is not None:
             name = task.get_name()
             self._parked[name] = asyncio.get_running_loop().create_future()
+            self._blocked.discard(name)
             self._moved.set()
             await self._parked[name]

@@ -4,8 +4,9 @@ Instants, amounts and names come from a few favourites, so that things begin tog
 balances are used up exactly and many keys of an order are equal.
 """
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from sim.contracts_chance import DAY, HOUR, HOURS, KEYS, LONG_AGO
 from sim.contracts_imports import with_imports

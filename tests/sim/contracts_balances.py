@@ -1,7 +1,8 @@
 """Commits and credits of random contracts, and manual entries in their ledgers."""
 
-from dataclasses import replace
 from itertools import pairwise
+
+from msgspec.structs import replace
 
 from sim.contracts_chance import AMOUNTS, DAY, FRACTIONS, HOUR, KEYS, LONG_AGO, PRIORITIES, RATE_TYPES, TAGS
 from sim.contracts_terms import Agreed

@@ -1,7 +1,8 @@
 """Edits of random contracts, most often between voiding invoices and making them anew. All of it is drawn last."""
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from sim.contracts_chance import DAY, HOUR, LONG_AGO
 from sim.contracts_seats import Seated

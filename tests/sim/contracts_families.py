@@ -3,9 +3,10 @@
 All of it is drawn last, and around what was drawn before: so the other seeds stay what they are.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from sim.contracts_balances import Promised
 from sim.contracts_chance import HOUR, LONG_AGO

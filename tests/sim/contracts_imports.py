@@ -3,8 +3,9 @@
 They are drawn last, so what a seed made before it knew them it still makes where there are none.
 """
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from sim.contracts_chance import HOUR, Chance
 from sim.oracle_period import periods

@@ -1,6 +1,6 @@
 """Other dates of issue in random contracts. They are drawn last, as edits are."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from sim.contracts_chance import HOUR
 from sim.contracts_edits import Edited

@@ -1,7 +1,8 @@
 """Seats of random contracts, and what they give. All of it is drawn last, as hierarchies are."""
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from sim.contracts_chance import DAY, HOUR, KEYS, LONG_AGO, TAGS
 from sim.contracts_families import Related

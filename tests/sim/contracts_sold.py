@@ -1,6 +1,6 @@
 """What a random contract is about: metrics, products and rates."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from sim.contracts_chance import FREQUENCIES, KEYS, LONG_AGO, SIZES, TAGS, Chance
 from sim.world import Condition, Metric, Price, Product, Rate, Terms, Values

@@ -3,7 +3,7 @@
 They are drawn last, so what a seed made before it knew them it still makes where there are none.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from sim.contracts_chance import LONG_AGO, PRIORITIES, SIZES, TAGS, Chance
 from sim.contracts_sold import PRICES

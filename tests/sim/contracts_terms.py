@@ -1,8 +1,9 @@
 """The terms of random contracts: overrides, charges, recurring balances, subscriptions, renewals."""
 
-from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
+
+from msgspec.structs import replace
 
 from sim.contracts_chance import (
     AMOUNTS,

@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from sim.features_commits import of_commits
 from sim.features_composites import COMPOSITES, of_composites
@@ -118,8 +120,7 @@ EXPECTED = (
 """Every feature that must occur again and again."""
 
 
-@dataclass(frozen=True)
-class Sight:
+class Sight(Struct, frozen=True, dict=True):
     """What the oracle saw at one instant: drafts, and those of them that became final."""
 
     at: datetime
@@ -299,7 +300,7 @@ def _of_period(contract: Contract, bill: Bill) -> Iterator[str]:
     if bill.start == contract.starting_at and bill.start != contract.anchor:
         yield "short first period"
     if bill.end == contract.ending_before:
-        before = [end for _, end in periods(Contract(**{**vars(contract), "ending_before": None}), bill.start)]
+        before = [end for _, end in periods(replace(contract, ending_before=None), bill.start)]
         if before[-1] != bill.end:
             yield "contract ends in a period"
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from sim.oracle_bill import Bill
 from sim.oracle_end import contracts_at
 from sim.oracle_period import periods
@@ -59,7 +61,7 @@ def _of_answer(sight: "Sight", answer: Answer) -> Iterator[str]:
         each for each in contracts_at(books.tenant, books.family, asked.said_at) if each.id == asked.contract_id
     ]
     others = tuple(each for each in contract.service_requests if each.said_at < asked.said_at)
-    before = with_request(Contract(**{**vars(contract), "service_requests": others}), asked.change)
+    before = with_request(replace(contract, service_requests=others), asked.change)
     given_up = freed(each for each in books.final if each not in sight.final)
     yield from ("services asked for once more",) * (bool(given_up) and is_too_much(books.tenant, before, ()))
 

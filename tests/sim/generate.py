@@ -1,9 +1,11 @@
 """One seed → a world: whom to bill, for what, and a month and a half of badly behaved traffic."""
 
 import uuid
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sim.world import (
     Balance,
@@ -63,8 +65,7 @@ GROUP_KEYS = ((), (), (("region",),), (("region", "model"),), (("model",), ("reg
 AMOUNTS = ("1", "10", "99.99", "1000", "123456.789", "0.000001", "50")
 
 
-@dataclass
-class World:
+class World(Struct):
     """All that happens in one simulation."""
 
     seed: int

@@ -7,10 +7,11 @@ wrong. Here is what happens to events; `oracle_books.py` makes invoices of them.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
+
+from msgspec.structs import replace
 
 from sim.oracle_bill import Bill
 from sim.oracle_books import Books

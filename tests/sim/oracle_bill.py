@@ -1,18 +1,18 @@
 """What an invoice says, in the oracle's words."""
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from functools import cached_property
+
+from msgspec import Struct
 
 from sim.oracle_quantity import Group
 from sim.oracle_rate import Steps
 from sim.world import Given
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Struct, frozen=True):
     """A line of an invoice. `tier` is (level, where it begins, its size)."""
 
     type: str
@@ -42,8 +42,7 @@ class Line:
     """On a consolidated invoice: the contract from whose statement it is."""
 
 
-@dataclass(frozen=True)
-class Bill:
+class Bill(Struct, frozen=True, dict=True):
     """An invoice; `end` is None for one of a date."""
 
     contract_id: str

@@ -1,11 +1,12 @@
 """The oracle's invoices of one customer and its family, drafts and final ones, and what they leave of balances."""
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from sim.oracle_bill import Bill
 from sim.oracle_charge import Payer, charges

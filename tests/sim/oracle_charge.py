@@ -6,9 +6,11 @@ same holds it is one charge for each unit price: for all units that cost the sam
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sim.oracle_override import agreed, price_for, unit_at
 from sim.oracle_quantity import Group, Position, quantities
@@ -24,8 +26,7 @@ Share = tuple[str, datetime]
 """A composite product, and since when it asks for the share that it does."""
 
 
-@dataclass(frozen=True)
-class Charge:
+class Charge(Struct, frozen=True):
     """A priced quantity of one product, group, time and unit price."""
 
     use: Use
@@ -55,8 +56,7 @@ class Charge:
         return self.quantity * self.unit_price
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(Struct, frozen=True):
     """What holds at an instant for a product and group. When any of it changes, a new charge begins."""
 
     terms: Terms
@@ -85,8 +85,7 @@ class Held:
         return "TIERED", tuple(Step(low, high, Fraction(0)) for low, high in edges)
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(Struct, frozen=True):
     """The time between two instants, with the terms of the product, what holds for a group and what it used."""
 
     start: datetime

@@ -1,10 +1,12 @@
 """The oracle's composite products: shares of what other products cost (docs/pricing.md, section 5)."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sim.oracle_charge import Charge, Held, Payer, Share, Span, held, instants_of, of_group
 from sim.oracle_draw import Paid, is_paid
@@ -15,8 +17,7 @@ from sim.world import Contract, Product, Tenant, Terms
 HOUR = timedelta(hours=1)
 
 
-@dataclass(frozen=True)
-class Composite:
+class Composite(Struct, frozen=True):
     """A composite product in one billing period: what holds from instant to instant."""
 
     product: Product

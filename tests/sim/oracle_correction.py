@@ -1,8 +1,9 @@
 """The oracle's corrections: final invoices that are voided, and made anew (docs/pricing.md, sections 10 and 18)."""
 
-from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
+
+from msgspec.structs import replace
 
 from sim.oracle_bill import Bill
 from sim.oracle_books import Books

@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
+
+from msgspec import Struct, field
 
 from sim.oracle_charge import Charge, Payer, Tier
 from sim.oracle_family import family, shares
@@ -134,8 +135,7 @@ def turn(charge: Charge) -> tuple[Any, ...]:
     return *by, use.product_id, use.pricing, shown, charge.tier[0] if charge.tier else 0, charge.place
 
 
-@dataclass(frozen=True)
-class Payment:
+class Payment(Struct, frozen=True):
     """What one segment pays of a charge: units at a unit price."""
 
     payer: Payer
@@ -145,8 +145,7 @@ class Payment:
     tier: Tier | None
 
 
-@dataclass
-class Paid:
+class Paid(Struct):
     """What balances may pay of a charge and pay, as one comes after the other."""
 
     charge: Charge

@@ -1,7 +1,8 @@
 """The oracle's edits: what is agreed from an instant on, and what final invoices keep (docs/pricing.md, section 14)."""
 
-from dataclasses import replace
 from fractions import Fraction
+
+from msgspec.structs import replace
 
 from sim.oracle_books import Books
 from sim.oracle_number import exact

@@ -1,8 +1,9 @@
 """What the oracle knows of contracts at a time, and leaves of one that ends earlier (docs/pricing.md, section 8)."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from sim.oracle_recurring import children
 from sim.oracle_rollover import Rolled

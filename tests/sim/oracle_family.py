@@ -1,8 +1,9 @@
 """The oracle's hierarchies: who draws on a parent, who pays, consolidated invoices (docs/pricing.md, section 20)."""
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from sim.oracle_bill import Bill
 from sim.world import Balance, Contract, Tenant

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Iterable
 from copy import copy
-from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
+
+from msgspec.structs import replace
 
 from sim.oracle_bill import Bill
 from sim.oracle_books import Books

@@ -2,10 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sim.oracle_bill import Line
 from sim.oracle_charge import Charge, Payer, Tier
@@ -14,8 +16,7 @@ from sim.oracle_rate import terms_at
 from sim.world import QUANTITY, Tenant
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(Struct, frozen=True):
     """Units of a charge at one price, and who pays for them."""
 
     payer: Payer | None

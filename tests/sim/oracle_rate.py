@@ -1,16 +1,16 @@
 """The oracle's rates and tiers (docs/pricing.md, section 4)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+
+from msgspec import Struct
 
 from sim.oracle_number import exact
 from sim.world import Price, Product, Rate, Tenant, Terms
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """One tier: from which quantity on (exclusive), up to which (inclusive; None: open), and at which unit price."""
 
     low: Fraction

@@ -1,9 +1,10 @@
 """The oracle's recurring commits and credits (docs/pricing.md, section 9)."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
+
+from msgspec.structs import replace
 
 from sim.oracle_number import exact, share
 from sim.oracle_period import last_cycle, next_cycle

@@ -1,9 +1,11 @@
 """The oracle's renewals: what rolls over from one contract to the one that renews it (docs/pricing.md, section 18)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sim.oracle_draw import is_paid
 from sim.oracle_number import exact
@@ -11,8 +13,7 @@ from sim.oracle_period import months_after
 from sim.world import Balance, Contract, Item, Schedule, Segment
 
 
-@dataclass(frozen=True)
-class Rolled:
+class Rolled(Struct, frozen=True):
     """What leaves a segment of an older contract, and the balance of the new one that begins with it."""
 
     from_contract: str

@@ -1,8 +1,9 @@
 """The oracle's scheduled invoices: what is asked for on a date (docs/pricing.md, section 8)."""
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from msgspec import Struct, field
 
 from sim.oracle_bill import Line
 from sim.oracle_charge import Charge
@@ -13,8 +14,7 @@ from sim.oracle_subscription import off_statements
 from sim.world import Balance, Contract, Item, Schedule, ServiceRequest, Tenant
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What one invoice asks for: lines, and charges of subscriptions for which balances may pay."""
 
     contract: Contract

@@ -1,9 +1,11 @@
 """The oracle's seats: who has one, and what seats give (docs/pricing.md, section 17)."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sim.oracle_bill import Bill
 from sim.oracle_number import exact, share
@@ -14,8 +16,7 @@ HOUR = timedelta(hours=1)
 KIND = "SEAT_BASED_ADJUSTMENT"
 
 
-@dataclass(frozen=True)
-class Gift:
+class Gift(Struct, frozen=True):
     """What seats give from an instant on: in all, and of an individual allocation to whom how much."""
 
     at: datetime

@@ -1,8 +1,9 @@
 """The oracle's professional services: how much may be asked for (docs/pricing.md, section 8)."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 from fractions import Fraction
+
+from msgspec.structs import replace
 
 from sim.oracle_bill import Bill
 from sim.oracle_number import exact

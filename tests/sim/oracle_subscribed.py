@@ -1,10 +1,11 @@
 """The oracle's SUBSCRIPTION rates: what every contract of a card is charged for (docs/pricing.md, section 13)."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
+
+from msgspec.structs import replace
 
 from sim.oracle_charge import Charge
 from sim.oracle_number import exact, share

@@ -1,9 +1,11 @@
 """The oracle's subscriptions (docs/pricing.md, section 13)."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sim.oracle_charge import Charge
 from sim.oracle_number import share
@@ -17,8 +19,7 @@ from sim.world import Contract, Subscription, Tenant
 HOUR = timedelta(hours=1)
 
 
-@dataclass(frozen=True)
-class Term:
+class Term(Struct, frozen=True):
     """A billing period of a subscription: all of it, and what lies within the subscription's time."""
 
     whole: tuple[datetime, datetime]
@@ -26,8 +27,7 @@ class Term:
     end: datetime
 
 
-@dataclass(frozen=True)
-class Due:
+class Due(Struct, frozen=True):
     """A charge, and the date on which it is asked for."""
 
     date: datetime

@@ -1,14 +1,14 @@
 """What terms name: products, tags and group values (docs/pricing.md, sections 5 and 6)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from sim.oracle_quantity import Group
 from sim.world import Specifier
 
 
-@dataclass(frozen=True)
-class Use:
+class Use(Struct, frozen=True):
     """What was used, as far as terms can name it."""
 
     product_id: str

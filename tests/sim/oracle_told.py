@@ -4,8 +4,10 @@ Those are sections 8, 13, 14 and 17 of docs/pricing.md.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sim.oracle_books import Books
 from sim.oracle_ledger import changes, remaining
@@ -14,8 +16,7 @@ from sim.oracle_service import freed, is_too_much, with_request
 from sim.world import Change, Contract, SeatChange, ServiceRequest, Subscription, Tenant
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What was asked for at a time: a change of a subscription, or an invoice for services."""
 
     said_at: datetime
@@ -25,8 +26,7 @@ class Asked:
     change: Change | SeatChange | ServiceRequest
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What became of it; `refused` says why it was not agreed on, and is None if it was."""
 
     asked: Asked

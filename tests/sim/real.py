@@ -1,6 +1,5 @@
 """Winkel's pure pricing over a case: the same function that the bill worker calls, without a database."""
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -392,7 +391,7 @@ class Real:
             each.change for each in self.heard if (each.contract_id, each.subscription_id) == (contract_id, one.id)
         }
         later = one.seats_from is not None and one.seats_from > at
-        return dataclasses.replace(
+        return replace(
             one,
             changes=tuple(each for each in one.changes if each.said_at is None or each in heard),
             seat_key=None if later else one.seat_key,

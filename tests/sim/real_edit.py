@@ -1,11 +1,11 @@
 """Winkel's edits of a case: what `api/contract_edits.py` makes of what is asked for."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from msgspec import structs
+from msgspec.structs import replace
 
 from sim import build, world
 from sim.world import Edit

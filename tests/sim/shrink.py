@@ -1,8 +1,10 @@
 """The smallest case that still fails, found by leaving parts out, and how it looks to people."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from typing import Any
+
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import FieldInfo, fields, replace
 
 from sim.compare import short
 from sim.world import Case
@@ -23,11 +25,11 @@ def smallest(case: Case, fails: Callable[[Case], bool]) -> Case:
 
 def _smaller(value: Any) -> Iterator[Any]:
     """Yield the value with one part left out, or put back to its default, at any depth; large parts first."""
-    if is_dataclass(value) and not isinstance(value, type):
+    if isinstance(value, Struct):
         for field in fields(value):
             own = getattr(value, field.name)
             default = _default(field)
-            if default is not MISSING and own != default and not isinstance(own, list):
+            if default is not NODEFAULT and own != default and not isinstance(own, list):
                 yield replace(value, **{field.name: default})
             elif own is not None and field.name == "ending_before":
                 yield replace(value, **{field.name: None})
@@ -42,8 +44,8 @@ def _smaller(value: Any) -> Iterator[Any]:
                 yield made([*parts[:index], other, *parts[index + 1 :]])
 
 
-def _default(field: "Field[Any]") -> Any:
-    return field.default if field.default_factory is MISSING else field.default_factory()
+def _default(field: FieldInfo) -> Any:
+    return field.default if field.default_factory is NODEFAULT else field.default_factory()
 
 
 def dump(case: Case) -> str:

@@ -46,7 +46,7 @@ ZONES = (UTC, timezone(timedelta(hours=5, minutes=45)), timezone(timedelta(hours
 PARTITIONS = (1, 2, 3)
 TWICE = 4
 """Every so many seeds, usage is spread over two databases."""
-PATIENCE = (0.02, 0.02, 0.02, 1.0)
+PATIENCE = (0.02, 0.02, 0.02, 0.2)
 """How long a new owner waits for a batch of the one before, in seconds: shorter than whoever has it gets its turn, or,
 in some worlds because it takes its time, so long that it does."""
 ROUNDS = 40

@@ -42,6 +42,12 @@ def _seeds() -> list[range]:
 
 
 @pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """Live on the event loop of the roles that meter and bill."""
+    return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture
 async def stage(database_url: str, further_url: str) -> AsyncIterator[Stage]:
     """Return a stage on two databases that need not survive a power cut."""
     for url in (database_url, further_url):

@@ -3,8 +3,9 @@
 Numbers are decimal text, so that generator, oracle and Winkel each read the same digits in their own way.
 """
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct, field
 
 Values = tuple[tuple[str, str], ...]
 """(property, value) pairs."""
@@ -12,8 +13,7 @@ QUANTITY = "units of what is used"
 """In the place of a currency: what a balance holds that pays by units, not by what they cost."""
 
 
-@dataclass(frozen=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """A property filter of a metric."""
 
     name: str
@@ -22,8 +22,7 @@ class Condition:
     not_in_values: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True)
-class Metric:
+class Metric(Struct, frozen=True):
     """A billable metric; `made_at` is the instant from which on the meter knows it."""
 
     id: str
@@ -37,8 +36,7 @@ class Metric:
     made_at: datetime
 
 
-@dataclass(frozen=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """What an invoice line depends on, for a product at one time. Without a metric it is a FIXED product."""
 
     name: str
@@ -58,8 +56,7 @@ class Terms:
     with_composites: bool = False
 
 
-@dataclass(frozen=True)
-class Product:
+class Product(Struct, frozen=True):
     """A product: its first terms, and (starting at, terms) from later instants on. Its rates come with it."""
 
     id: str
@@ -70,8 +67,7 @@ class Product:
     """None: USAGE with a metric, and FIXED without."""
 
 
-@dataclass(frozen=True)
-class Price:
+class Price(Struct, frozen=True):
     """A price: FLAT or TIERED, of a COMPOSITE product PERCENTAGE or TIERED_PERCENTAGE.
 
     `tiers` are (size, unit price); a flat price is one tier without a size.
@@ -85,8 +81,7 @@ class Price:
     """Of a CUSTOM price, which is flat and zero: by what somebody else works it out."""
 
 
-@dataclass(frozen=True)
-class Rate:
+class Rate(Struct, frozen=True):
     """The price of a product on a card, for one combination of pricing group values."""
 
     id: str
@@ -107,8 +102,7 @@ class Rate:
     """The custom pricing unit that the price is in; None: the currency of the card. One for each product on a card."""
 
 
-@dataclass(frozen=True)
-class Specifier:
+class Specifier(Struct, frozen=True):
     """One way to be meant; all parts must match."""
 
     product_id: str | None = None
@@ -121,8 +115,7 @@ class Specifier:
     """Of an override: the subscriptions with a price for so long."""
 
 
-@dataclass(frozen=True)
-class Override:
+class Override(Struct, frozen=True):
     """How a contract's rates differ from its card's. `type` is None when it only says who is entitled."""
 
     id: str
@@ -145,8 +138,7 @@ class Override:
     """Of an OVERWRITE: the currency or the custom pricing unit that its price is in; None: that of the rate."""
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(Struct, frozen=True):
     """A date on which something is asked for: quantity × unit price."""
 
     id: str
@@ -155,8 +147,7 @@ class Item:
     unit_price: str
 
 
-@dataclass(frozen=True)
-class Schedule:
+class Schedule(Struct, frozen=True):
     """The dates on which something is asked for, and in which currency."""
 
     currency: str
@@ -164,8 +155,7 @@ class Schedule:
     do_not_invoice: bool = False
 
 
-@dataclass(frozen=True)
-class ScheduledCharge:
+class ScheduledCharge(Struct, frozen=True):
     """What a contract asks for on dates, or as a discount takes off; without a name it has that of its product."""
 
     id: str
@@ -174,8 +164,7 @@ class ScheduledCharge:
     schedule: Schedule
 
 
-@dataclass(frozen=True)
-class Follows:
+class Follows(Struct, frozen=True):
     """The subscription whose seats give to a recurring commit or credit."""
 
     subscription_id: str
@@ -185,8 +174,7 @@ class Follows:
     """Whether seats that come within a period give a share of it."""
 
 
-@dataclass(frozen=True)
-class SeatTerms:
+class SeatTerms(Struct, frozen=True):
     """How the seats of a subscription give to a child of a recurring term."""
 
     follows: Follows
@@ -200,8 +188,7 @@ class SeatTerms:
     """The property that names who has a seat."""
 
 
-@dataclass(frozen=True)
-class Recurring:
+class Recurring(Struct, frozen=True):
     """A recurring commit or credit: what each period of a term gives, and asks for."""
 
     id: str
@@ -238,8 +225,7 @@ class Recurring:
     """Then the amount is what one seat gives."""
 
 
-@dataclass(frozen=True)
-class SeatChange:
+class SeatChange(Struct, frozen=True):
     """From an instant on there are other seats: first some go, then some come."""
 
     starting_at: datetime
@@ -251,8 +237,7 @@ class SeatChange:
     """When it was asked for; None: with the subscription, or when that got seats."""
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(Struct, frozen=True):
     """From an instant on a quantity is another one, or so much more or less."""
 
     starting_at: datetime
@@ -262,8 +247,7 @@ class Change:
     """When it was asked for; None: with the subscription."""
 
 
-@dataclass(frozen=True)
-class Subscription:
+class Subscription(Struct, frozen=True):
     """So many of a SUBSCRIPTION product for so long, charged once a period."""
 
     id: str
@@ -294,8 +278,7 @@ class Subscription:
     """When it was agreed that what was a quantity, by its `changes`, has seats; None: it had them before."""
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(Struct, frozen=True):
     """A professional service: what a unit costs, how many are expected, and the most that may be asked for."""
 
     id: str
@@ -305,8 +288,7 @@ class Service:
     max_amount: str
 
 
-@dataclass(frozen=True)
-class Rendered:
+class Rendered(Struct, frozen=True):
     """What is asked for of a service: an amount, or a quantity, at the agreed unit price or at another one."""
 
     service_id: str
@@ -315,8 +297,7 @@ class Rendered:
     unit_price: str | None = None
 
 
-@dataclass(frozen=True)
-class ServiceRequest:
+class ServiceRequest(Struct, frozen=True):
     """An invoice for professional services, asked for at a time; `at` is its date."""
 
     id: str
@@ -329,8 +310,7 @@ class ServiceRequest:
         return f"{self.id}.{number}"
 
 
-@dataclass(frozen=True)
-class Filter:
+class Filter(Struct, frozen=True):
     """From an instant on a contract counts only usage that has one of these values; the next one takes its place."""
 
     name: str
@@ -338,8 +318,7 @@ class Filter:
     starting_at: datetime
 
 
-@dataclass(frozen=True)
-class Parent:
+class Parent(Struct, frozen=True):
     """The contract of another customer whose child a contract is."""
 
     customer_id: str
@@ -350,8 +329,7 @@ class Parent:
     """Whether the child's statements are on its consolidated invoices."""
 
 
-@dataclass(frozen=True)
-class Contract:
+class Contract(Struct, frozen=True):
     """A contract: which card, from when to when, how its periods are counted, and what is special about it."""
 
     id: str
@@ -385,8 +363,7 @@ class Contract:
     """The start of its first billing period whose statement is made by itself; None: of all."""
 
 
-@dataclass(frozen=True)
-class End:
+class End(Struct, frozen=True):
     """A contract is told to end earlier than it did; when it is renewed, where the other one begins."""
 
     contract_id: str
@@ -397,8 +374,7 @@ class End:
     """Of a renewal: whether true-ups with a date from then on are asked for all the same."""
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """An amount that may be used from one instant until another."""
 
     id: str
@@ -407,8 +383,7 @@ class Segment:
     ending_before: datetime
 
 
-@dataclass(frozen=True)
-class Balance:
+class Balance(Struct, frozen=True):
     """A commit or a credit; without a name it has that of its product. It is known from `created_at` on.
 
     A POSTPAID commit has one segment, and one date in its schedule: that of its true-up.
@@ -446,8 +421,7 @@ class Balance:
     seats: SeatTerms | None = None
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A manual entry of a balance's ledger; it is known from its own time on."""
 
     id: str
@@ -457,8 +431,7 @@ class Entry:
     at: datetime
 
 
-@dataclass(frozen=True)
-class Customer:
+class Customer(Struct, frozen=True):
     """A customer, and (alias, from when on it is known) of its aliases."""
 
     id: str
@@ -466,8 +439,7 @@ class Customer:
     aliases: tuple[tuple[str, datetime], ...]
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(Struct, frozen=True):
     """A usage event. `properties` is the JSON text of an object, as the client wrote it."""
 
     transaction_id: str
@@ -478,16 +450,14 @@ class Event:
     properties: str
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Struct, frozen=True):
     """Events that a client sends together, and when."""
 
     at: datetime
     events: tuple[Event, ...]
 
 
-@dataclass(frozen=True)
-class Counted:
+class Counted(Struct, frozen=True):
     """An event that a metric counted, under the identifier that it carried."""
 
     metric_id: str
@@ -507,8 +477,7 @@ class Counted:
         return self.at.replace(minute=0, second=0, microsecond=0)
 
 
-@dataclass
-class Tenant:
+class Tenant(Struct):
     """All of one tenant. `id` is 0 until it is made."""
 
     name: str
@@ -532,8 +501,7 @@ class Tenant:
     id: int = 0
 
 
-@dataclass(frozen=True)
-class Correction:
+class Correction(Struct, frozen=True):
     """A final invoice is voided, or a void one made anew, when invoices are looked at, or before they are again."""
 
     at: datetime
@@ -543,8 +511,7 @@ class Correction:
     """Which one, among all that can be."""
 
 
-@dataclass(frozen=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """From an instant on something else is agreed, all of it or nothing: what goes, what changes, what is new."""
 
     contract_id: str
@@ -562,8 +529,7 @@ class Edit:
     balances: tuple[Balance, ...] = ()
 
 
-@dataclass(frozen=True)
-class Move:
+class Move(Struct, frozen=True):
     """An open scheduled invoice gets another date of issue."""
 
     said_at: datetime
@@ -572,8 +538,7 @@ class Move:
     to: datetime
 
 
-@dataclass(frozen=True)
-class Given:
+class Given(Struct, frozen=True):
     """A quantity of an imported invoice: so many sold units of a product, used from an instant on."""
 
     product_id: str
@@ -583,8 +548,7 @@ class Given:
     presentation: Values = ()
 
 
-@dataclass(frozen=True)
-class Import:
+class Import(Struct, frozen=True):
     """A past usage statement that somebody brings along: of which period, and quantities in place of usage."""
 
     at: datetime
@@ -593,8 +557,7 @@ class Import:
     given: tuple[Given, ...]
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(Struct, frozen=True):
     """What a customer, or a family, agreed to and used, and the instants at which its invoices are made final."""
 
     seed: int
