@@ -18,6 +18,7 @@ from sim.features_edits import EDITS, of_edits
 from sim.features_families import FAMILIES, of_families
 from sim.features_imports import IMPORTED, of_imports
 from sim.features_moves import MOVED, of_moves
+from sim.features_previews import PREVIEWED, of_previews
 from sim.features_priced import PRICED, of_priced
 from sim.features_quantity import COVERED, of_covered
 from sim.features_renewals import RENEWALS, of_renewals
@@ -40,7 +41,7 @@ from sim.oracle_rollover import Rolled
 from sim.oracle_target import Use
 from sim.oracle_told import Answer
 from sim.oracle_trueup import true_up_of
-from sim.world import Balance, Case, Contract, Edit, Import, Move, Override, Specifier, Terms
+from sim.world import Balance, Case, Contract, Edit, Import, Move, Override, Preview, Specifier, Terms
 
 EXPECTED = (
     # 1, amounts
@@ -102,6 +103,8 @@ EXPECTED = (
     *TOLD,
     # 8, professional services
     *SERVICES,
+    # 12, previews
+    *PREVIEWED,
     # 19, imported invoices
     *IMPORTED,
     # 20, hierarchies
@@ -135,6 +138,8 @@ class Sight(Struct, frozen=True, dict=True):
     """What became of changes that were asked for since the instant before."""
     brought: list[tuple[Import, Bill | None]] = field(default_factory=list)
     """What was imported then, before drafts were made; None: that was refused."""
+    previewed: list[tuple[Preview, list[Bill]]] = field(default_factory=list)
+    """What events would cost that nobody sent."""
     corrected: list[tuple[str, Bill, Bill | None, list[Edit]]] = field(default_factory=list)
     """(VOID or REGENERATE, which invoice, the one in its place, what was edited since the void).
 
@@ -161,6 +166,7 @@ def features(case: Case, sights: list[Sight]) -> Counter[str]:
         found.update(of_told(sight))
         found.update(of_services(case, sight))
         found.update(of_imports(case, sight))
+        found.update(of_previews(case, sight))
         for bill in sight.drafts:
             if bill.type == CONSOLIDATED:  # its lines are those of others
                 continue

@@ -16,6 +16,7 @@ from sim.oracle_end import contracts_at
 from sim.oracle_family import children, family
 from sim.oracle_import import bring
 from sim.oracle_ledger import Told
+from sim.oracle_preview import preview
 from sim.oracle_told import asked_later, before_them, hear
 from sim.real import Real
 from sim.shrink import dump, smallest
@@ -106,8 +107,8 @@ def compare(case: Case) -> tuple[list[str], list[Sight]]:
             return [f"\nbefore {at:%Y-%m-%d}", *differences(dict(said), dict(heard))], sights
         brought = [(each, bring(books, each)) for each in case.imports if each.at == at]
         for one, made in brought:
-            mine = real.bring(one)
-            found = bill_differences([mine] if mine else [], [made] if made else [])
+            its = real.bring(one)
+            found = bill_differences([its] if its else [], [made] if made else [])
             if found:
                 return [f"\nimport at {at:%Y-%m-%d}", *found], sights
         drafts, drafted = books.drafts(at), real.drafts(at)
@@ -115,9 +116,13 @@ def compare(case: Case) -> tuple[list[str], list[Sight]]:
         held = [*books.balances(at), *(each.balance for each in books.rolling)]
         found = bill_differences([bill_of(each.invoice, real.starts) for each in drafted], drafts)
         found = found or differences(real.ledgers(drafted, at), ledgers(books, held, drafts, at))
+        previewed = [(each, preview(books, each)) for each in case.previews if each.at == at]
+        for one, bills in previewed:
+            mine = [bill_of(each.invoice, real.starts) for each in real.preview(one)]
+            found = found or bill_differences(mine, bills)
         final = books.finalize(drafts, at, case.grace)
         found = found or bill_differences(real.finalize(drafted, at), final)
-        sights.append(Sight(at, drafts, final, books, held, rolled, answers, brought))
+        sights.append(Sight(at, drafts, final, books, held, rolled, answers, brought, previewed))
         found = found or changed(case, real, books, sights[-1], until)
         if found:
             return [f"\nat {at:%Y-%m-%d}", *found], sights

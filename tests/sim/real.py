@@ -13,7 +13,7 @@ from sim.compare import bill_of, contents, told
 from sim.oracle_bill import Bill
 from sim.oracle_ledger import Told
 from sim.oracle_told import Asked, before_them
-from sim.world import Case, Counted, Edit, Import, ServiceRequest, Subscription
+from sim.world import Case, Counted, Edit, Import, Preview, ServiceRequest, Subscription
 from winkel.api import contract_edits, contract_ends, pro_service_invoices, renewals
 from winkel.api.balance_edits import Settled
 from winkel.api.contract_edits import Ground
@@ -25,11 +25,13 @@ from winkel.bill.draft import Draft, drafted
 from winkel.bill.due import due_at, settled, settling
 from winkel.bill.imported import imported, statement_to_import
 from winkel.bill.issue import moved, open_invoice
+from winkel.bill.preview import preview
 from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers
 from winkel.bill.statement import Need, needs
 from winkel.model.account import Account
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract
+from winkel.model.customer import Customer
 from winkel.model.errors import ConflictError, InvalidError
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
 from winkel.model.ledger import LedgerEntry
@@ -132,11 +134,27 @@ class Real:
         account = self.standing = self._account(at)
         usage: dict[str, list[HourUsage]] = defaultdict(list)
         for need in needs(account, at):
-            usage[need.key] += self._rows(need, at)
+            usage[need.key] += self._rows(account, need, at)
         found = drafted(account, usage, at)
         self.rolling = found.rollovers
         self.starts |= {each.invoice.id: each.invoice.start for each in found.drafts if each.invoice.start is not None}
         return found.drafts
+
+    def preview(self, asked: Preview) -> list[Draft]:
+        """Return what a customer's events would cost, as `bill/actions.py` does."""
+        account = self._account(asked.at)
+        own, others = _parted(account.customers, asked.customer_id)
+        account = replace(account, customer=own, relatives=others)
+        usage: dict[str, list[HourUsage]] = defaultdict(list)
+        for need in needs(account, asked.at):
+            usage[need.key] += self._rows(account, need, asked.at) if asked.merge or need.relative_id else ()
+        more = {
+            (metric.id, number): [_row(metric, number, each) for each in asked.events if each.metric_id == metric.id]
+            for metric in self.metrics.values()
+            for number in range(len(metric.keys))
+        }
+        found = preview(account, usage, more, asked.at)
+        return [each for each in found if each.invoice.customer_id == own.id]
 
     def finalize(self, found: list[Draft], until: datetime) -> list[Bill]:
         """Make those of these drafts final that are due, as `bill/actions.py` does."""
@@ -227,7 +245,7 @@ class Real:
             return Draft(reconsolidated(account, void, final), (), None)
         usage: dict[str, list[HourUsage]] = defaultdict(list)
         for need in needs_again(account, void, at):
-            usage[need.key] += self._rows(need, at)
+            usage[need.key] += self._rows(account, need, at)
         made = regenerated(account, void, usage, at, self._waiting())
         if made.invoice.start is not None:
             self.starts[made.invoice.id] = made.invoice.start
@@ -399,9 +417,9 @@ class Real:
             seats_from=None if later else one.seats_from,
         )
 
-    def _rows(self, need: Need, at: datetime) -> list[HourUsage]:
+    def _rows(self, account: Account, need: Need, at: datetime) -> list[HourUsage]:
         """Return what `store/usage.py` would read: here each event is a row of its own."""
-        metric, keys = self.metrics[need.metric_id], self.standing.keys(need.relative_id)
+        metric, keys = self.metrics[need.metric_id], account.keys(need.relative_id)
         return [
             _row(metric, need.group_key, each)
             for each in self.case.counted
@@ -416,6 +434,12 @@ def _items(invoices: Iterable[Invoice]) -> set[str]:
     """Return the ids of what is asked for on dates, and by subscriptions, that invoices ask for."""
     lines = (line for each in invoices for line in each.line_items)
     return {line.schedule_item_id for line in lines if line.schedule_item_id}
+
+
+def _parted(some: Iterable[Customer], customer_id: str) -> tuple[Customer, tuple[Customer, ...]]:
+    """Return one of these customers, and the others."""
+    [own] = [each for each in some if each.id == customer_id]
+    return own, tuple(each for each in some if each.id != customer_id)
 
 
 def _parts(balance: Balance, entries: Iterable[LedgerEntry]) -> dict[str, Fraction]:

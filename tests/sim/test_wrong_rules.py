@@ -41,6 +41,7 @@ CASES = 250
 """Random cases of a theme among which one must show that a rule is wrong."""
 WRONG: dict[str, tuple[str, str, Any]] = {
     # name: theme, the places of the rule, what is there instead
+    "a preview shows every open period": ("anything", "winkel.bill.preview._covers", lambda *_: True),
     "usage filters are ignored": ("changes", "winkel.model.contract.Contract.filters", lambda _: []),
     "a partial period gives all": ("recurring", "winkel.bill.recurring.prorated", lambda amount, *_: amount),
     "the last period is always prorated": (

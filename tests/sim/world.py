@@ -557,6 +557,16 @@ class Import(Struct, frozen=True):
     given: tuple[Given, ...]
 
 
+class Preview(Struct, frozen=True):
+    """Events that nobody sent, as they would count for a customer."""
+
+    at: datetime
+    customer_id: str
+    merge: bool
+    """Whether they count beside its usage, or instead of it."""
+    events: tuple[Counted, ...]
+
+
 class Case(Struct, frozen=True):
     """What a customer, or a family, agreed to and used, and the instants at which its invoices are made final."""
 
@@ -573,3 +583,5 @@ class Case(Struct, frozen=True):
     """In the order in which they are asked for."""
     imports: tuple[Import, ...] = ()
     """Each at an instant at which invoices are looked at, before that."""
+    previews: tuple[Preview, ...] = ()
+    """Each at an instant at which invoices are looked at."""
