@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from sim.contracts_chance import DAY, HOUR, HOURS, KEYS, LONG_AGO
 from sim.contracts_imports import with_imports
 from sim.contracts_moves import Moved
-from sim.contracts_previews import with_previews
+from sim.contracts_previews import with_cuts, with_previews
 from sim.contracts_priced import with_other_prices
 from sim.contracts_quantity import in_units
 from sim.contracts_services import Serving
@@ -93,7 +93,7 @@ class Maker(Moved, Serving):
         with_other_prices(self)
         case = Case(self.seed, made, counted, tuple(self.looks), grace, corrections)
         changed = self.with_moves(self.with_edits(self.with_services(self.with_seats(self.with_family(case)))))
-        return with_previews(self, with_imports(self, changed))
+        return with_cuts(self, with_previews(self, with_imports(self, changed)))
 
     def corrections(self) -> tuple[Correction, ...]:
         """Return what is voided and made anew."""

@@ -18,7 +18,7 @@ from sim.features_edits import EDITS, of_edits
 from sim.features_families import FAMILIES, of_families
 from sim.features_imports import IMPORTED, of_imports
 from sim.features_moves import MOVED, of_moves
-from sim.features_previews import PREVIEWED, of_previews
+from sim.features_previews import PREVIEWED, WINDOWS, of_previews, of_windows
 from sim.features_priced import PRICED, of_priced
 from sim.features_quantity import COVERED, of_covered
 from sim.features_renewals import RENEWALS, of_renewals
@@ -103,8 +103,8 @@ EXPECTED = (
     *TOLD,
     # 8, professional services
     *SERVICES,
-    # 12, previews
-    *PREVIEWED,
+    # 11, windows; 12, previews
+    *WINDOWS, *PREVIEWED,
     # 19, imported invoices
     *IMPORTED,
     # 20, hierarchies
@@ -167,6 +167,7 @@ def features(case: Case, sights: list[Sight]) -> Counter[str]:
         found.update(of_services(case, sight))
         found.update(of_imports(case, sight))
         found.update(of_previews(case, sight))
+        found.update(of_windows(case, sight))
         for bill in sight.drafts:
             if bill.type == CONSOLIDATED:  # its lines are those of others
                 continue

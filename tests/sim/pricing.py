@@ -18,9 +18,12 @@ from sim.oracle_import import bring
 from sim.oracle_ledger import Told
 from sim.oracle_preview import preview
 from sim.oracle_told import asked_later, before_them, hear
+from sim.oracle_window import summed, units, used_between
 from sim.real import Real
 from sim.shrink import dump, smallest
 from sim.world import Balance, Case, Correction, Edit, Move
+from winkel.bill.draft import Draft
+from winkel.model.invoice import InvoiceType
 
 AFTER_ALL = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -116,6 +119,7 @@ def compare(case: Case) -> tuple[list[str], list[Sight]]:
         held = [*books.balances(at), *(each.balance for each in books.rolling)]
         found = bill_differences([bill_of(each.invoice, real.starts) for each in drafted], drafts)
         found = found or differences(real.ledgers(drafted, at), ledgers(books, held, drafts, at))
+        found = found or windows_differ(case, real, books, drafted, drafts, at)
         previewed = [(each, preview(books, each)) for each in case.previews if each.at == at]
         for one, bills in previewed:
             mine = [bill_of(each.invoice, real.starts) for each in real.preview(one)]
@@ -127,6 +131,28 @@ def compare(case: Case) -> tuple[list[str], list[Sight]]:
         if found:
             return [f"\nat {at:%Y-%m-%d}", *found], sights
     return [], sights
+
+
+def windows_differ(
+    case: Case, real: Real, books: Books, drafted: list[Draft], drafts: list[Bill], at: datetime
+) -> list[str]:
+    """Cut statements into windows; return where one has other units than were used in it, or their sum differs."""
+    if not case.cuts:
+        return []
+    expected = {(each.contract_id, each.start): each for each in drafts if each.type == "USAGE"}
+    for draft in drafted:
+        if draft.invoice.type is not InvoiceType.USAGE:
+            continue
+        bill = expected[draft.invoice.contract_id, draft.invoice.period.start]
+        assert bill.end is not None
+        instants = [bill.start, *(each for each in case.cuts if bill.start < each < bill.end), bill.end]
+        parts = real.windows(draft, instants, at)
+        used = [units(books, each.lines) for each in parts]
+        found = differences(dict(enumerate(used)), dict(enumerate(used_between(books, bill, instants, at))))
+        found = found or differences(summed(line for each in parts for line in each.lines), summed(bill.lines))
+        if found:
+            return [f"\ncut {bill.contract_id} {bill.start:%Y-%m-%d %H:%M}", *found]
+    return []
 
 
 def changed(case: Case, real: Real, books: Books, sight: Sight, until: datetime) -> list[str]:

@@ -1,10 +1,11 @@
 """Winkel's pure pricing over a case: the same function that the bill worker calls, without a database."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 from msgspec.structs import replace
 
@@ -20,6 +21,7 @@ from winkel.api.contract_edits import Ground
 from winkel.api.transitions import TrueUpBehavior
 from winkel.bill import pro_service, recurring, seats
 from winkel.bill.balance import balance_of, ledger, part_id, remaining_of
+from winkel.bill.breakdown import breakdown
 from winkel.bill.correct import credited, needs_again, reconsolidated, regenerated
 from winkel.bill.draft import Draft, drafted
 from winkel.bill.due import due_at, settled, settling
@@ -27,16 +29,15 @@ from winkel.bill.imported import imported, statement_to_import
 from winkel.bill.issue import moved, open_invoice
 from winkel.bill.preview import preview
 from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers
-from winkel.bill.statement import Need, needs
+from winkel.bill.statement import Need, needs, needs_of, statement_of
 from winkel.model.account import Account
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract
-from winkel.model.customer import Customer
 from winkel.model.errors import ConflictError, InvalidError
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
 from winkel.model.ledger import LedgerEntry
 from winkel.model.metric import Aggregation, BillableMetric
-from winkel.model.period import EPOCH, hour_number
+from winkel.model.period import EPOCH, Period, hour_number
 from winkel.model.pro_service import ProServiceInvoice
 from winkel.model.usage import HourUsage
 
@@ -140,11 +141,18 @@ class Real:
         self.starts |= {each.invoice.id: each.invoice.start for each in found.drafts if each.invoice.start is not None}
         return found.drafts
 
+    def windows(self, found: Draft, instants: Sequence[datetime], at: datetime) -> list[Bill]:
+        """Return a statement's draft cut at instants from its begin to its end, as `bill/actions.py` does."""
+        account, invoice = self._asked_by(found.invoice.customer_id, at), found.invoice
+        usage: dict[str, list[HourUsage]] = defaultdict(list)
+        for need in needs_of(account, [statement_of(account, invoice)]):
+            usage[need.key] += self._rows(account, need, at)
+        windows = [Period(start, end) for start, end in pairwise(instants)]
+        return [bill_of(each.invoice, self.starts) for each in breakdown(account, invoice, usage, windows)]
+
     def preview(self, asked: Preview) -> list[Draft]:
         """Return what a customer's events would cost, as `bill/actions.py` does."""
-        account = self._account(asked.at)
-        own, others = _parted(account.customers, asked.customer_id)
-        account = replace(account, customer=own, relatives=others)
+        account = self._asked_by(asked.customer_id, asked.at)
         usage: dict[str, list[HourUsage]] = defaultdict(list)
         for need in needs(account, asked.at):
             usage[need.key] += self._rows(account, need, asked.at) if asked.merge or need.relative_id else ()
@@ -154,7 +162,13 @@ class Real:
             for number in range(len(metric.keys))
         }
         found = preview(account, usage, more, asked.at)
-        return [each for each in found if each.invoice.customer_id == own.id]
+        return [each for each in found if each.invoice.customer_id == asked.customer_id]
+
+    def _asked_by(self, customer_id: str, at: datetime) -> Account:
+        """Return the account of one of the family, with the others as its relatives."""
+        account = self._account(at)
+        [own] = [each for each in account.customers if each.id == customer_id]
+        return replace(account, customer=own, relatives=tuple(each for each in account.customers if each != own))
 
     def finalize(self, found: list[Draft], until: datetime) -> list[Bill]:
         """Make those of these drafts final that are due, as `bill/actions.py` does."""
@@ -434,12 +448,6 @@ def _items(invoices: Iterable[Invoice]) -> set[str]:
     """Return the ids of what is asked for on dates, and by subscriptions, that invoices ask for."""
     lines = (line for each in invoices for line in each.line_items)
     return {line.schedule_item_id for line in lines if line.schedule_item_id}
-
-
-def _parted(some: Iterable[Customer], customer_id: str) -> tuple[Customer, tuple[Customer, ...]]:
-    """Return one of these customers, and the others."""
-    [own] = [each for each in some if each.id == customer_id]
-    return own, tuple(each for each in some if each.id != customer_id)
 
 
 def _parts(balance: Balance, entries: Iterable[LedgerEntry]) -> dict[str, Fraction]:

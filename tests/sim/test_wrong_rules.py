@@ -1,5 +1,6 @@
 """Proof that the oracle notices: each of these wrong rules makes some random contract differ."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from datetime import datetime
 from decimal import Decimal
@@ -41,6 +42,7 @@ CASES = 250
 """Random cases of a theme among which one must show that a rule is wrong."""
 WRONG: dict[str, tuple[str, str, Any]] = {
     # name: theme, the places of the rule, what is there instead
+    "a window has what was used in the hour before it": ("anything", "winkel.bill.breakdown.bisect_right", bisect_left),
     "a preview shows every open period": ("anything", "winkel.bill.preview._covers", lambda *_: True),
     "usage filters are ignored": ("changes", "winkel.model.contract.Contract.filters", lambda _: []),
     "a partial period gives all": ("recurring", "winkel.bill.recurring.prorated", lambda amount, *_: amount),

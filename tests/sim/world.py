@@ -585,3 +585,5 @@ class Case(Struct, frozen=True):
     """Each at an instant at which invoices are looked at, before that."""
     previews: tuple[Preview, ...] = ()
     """Each at an instant at which invoices are looked at."""
+    cuts: tuple[datetime, ...] = ()
+    """Where drafts of statements are cut into windows, in order."""
