@@ -11,11 +11,12 @@ from msgspec.structs import replace
 from sim.contracts_chance import DAY, HOUR, HOURS, KEYS, LONG_AGO
 from sim.contracts_imports import with_imports
 from sim.contracts_moves import Moved
-from sim.contracts_previews import with_cuts, with_previews
+from sim.contracts_previews import with_previews
 from sim.contracts_priced import with_other_prices
 from sim.contracts_quantity import in_units
 from sim.contracts_services import Serving
 from sim.contracts_subscribed import with_subscription_rates
+from sim.contracts_windows import with_cuts
 from sim.world import Case, Correction, Counted, Customer, Tenant
 
 QUANTITIES = ("1", "2", "3", "3", "5", "5", "10", "10", "7", "0.5", "0", "-2", "-5", "1e-21", "0.1234567890123456789")

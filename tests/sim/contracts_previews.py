@@ -1,10 +1,10 @@
-"""Previews and windows of random contracts, drawn last: what a seed made before it knew them it still makes."""
+"""Previews of random contracts, drawn last: what a seed made before it knew them it still makes."""
 
 from datetime import datetime
 
 from msgspec.structs import replace
 
-from sim.contracts_chance import HOUR, HOURS, Chance
+from sim.contracts_chance import HOUR, Chance
 from sim.world import Case, Counted, Preview
 
 
@@ -13,14 +13,6 @@ def with_previews(chance: Chance, case: Case) -> Case:
     if not case.counted or not chance.chance(0.15):
         return case
     return replace(case, previews=tuple(_one(chance, case, at) for at in case.looks for _ in range(2)))
-
-
-def with_cuts(chance: Chance, case: Case) -> Case:
-    """Return the case, sometimes with instants at which its statements are cut into windows."""
-    if not case.counted or not chance.chance(0.12):
-        return case
-    several = range(chance.pick((1, 2, 5)))
-    return replace(case, cuts=tuple(sorted({chance.base + chance.rng.randrange(HOURS) * HOUR for _ in several})))
 
 
 def _one(chance: Chance, case: Case, at: datetime) -> Preview:

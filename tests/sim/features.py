@@ -18,7 +18,7 @@ from sim.features_edits import EDITS, of_edits
 from sim.features_families import FAMILIES, of_families
 from sim.features_imports import IMPORTED, of_imports
 from sim.features_moves import MOVED, of_moves
-from sim.features_previews import PREVIEWED, WINDOWS, of_previews, of_windows
+from sim.features_previews import PREVIEWED, of_previews
 from sim.features_priced import PRICED, of_priced
 from sim.features_quantity import COVERED, of_covered
 from sim.features_renewals import RENEWALS, of_renewals
@@ -29,6 +29,7 @@ from sim.features_subscriptions import SUBSCRIPTIONS, of_subscriptions
 from sim.features_terms import FILTERS, RECURRING, of_filters, of_recurring
 from sim.features_told import TOLD, of_told
 from sim.features_units import UNITS, of_units
+from sim.features_windows import WINDOWS, of_windows
 from sim.oracle_bill import Bill, Line
 from sim.oracle_books import Books
 from sim.oracle_charge import Payer

@@ -133,10 +133,7 @@ class Real:
     def drafts(self, at: datetime) -> list[Draft]:
         """Return all drafts; `rolling` is what rolls over by them."""
         account = self.standing = self._account(at)
-        usage: dict[str, list[HourUsage]] = defaultdict(list)
-        for need in needs(account, at):
-            usage[need.key] += self._rows(account, need, at)
-        found = drafted(account, usage, at)
+        found = drafted(account, self._usage(account, needs(account, at), at), at)
         self.rolling = found.rollovers
         self.starts |= {each.invoice.id: each.invoice.start for each in found.drafts if each.invoice.start is not None}
         return found.drafts
@@ -144,18 +141,16 @@ class Real:
     def windows(self, found: Draft, instants: Sequence[datetime], at: datetime) -> list[Bill]:
         """Return a statement's draft cut at instants from its begin to its end, as `bill/actions.py` does."""
         account, invoice = self._asked_by(found.invoice.customer_id, at), found.invoice
-        usage: dict[str, list[HourUsage]] = defaultdict(list)
-        for need in needs_of(account, [statement_of(account, invoice)]):
-            usage[need.key] += self._rows(account, need, at)
+        usage = self._usage(account, needs_of(account, [statement_of(account, invoice)]), at)
         windows = [Period(start, end) for start, end in pairwise(instants)]
         return [bill_of(each.invoice, self.starts) for each in breakdown(account, invoice, usage, windows)]
 
     def preview(self, asked: Preview) -> list[Draft]:
         """Return what a customer's events would cost, as `bill/actions.py` does."""
         account = self._asked_by(asked.customer_id, asked.at)
-        usage: dict[str, list[HourUsage]] = defaultdict(list)
-        for need in needs(account, asked.at):
-            usage[need.key] += self._rows(account, need, asked.at) if asked.merge or need.relative_id else ()
+        wanted = needs(account, asked.at)
+        counting = [need for need in wanted if asked.merge or need.relative_id]
+        usage = {**{need.key: [] for need in wanted}, **self._usage(account, counting, asked.at)}
         more = {
             (metric.id, number): [_row(metric, number, each) for each in asked.events if each.metric_id == metric.id]
             for metric in self.metrics.values()
@@ -257,9 +252,7 @@ class Real:
         if void.type is InvoiceType.USAGE_CONSOLIDATED:
             final = [found for each in void.constituent_invoices for found in self._standing_for(each.invoice_id)]
             return Draft(reconsolidated(account, void, final), (), None)
-        usage: dict[str, list[HourUsage]] = defaultdict(list)
-        for need in needs_again(account, void, at):
-            usage[need.key] += self._rows(account, need, at)
+        usage = self._usage(account, needs_again(account, void, at), at)
         made = regenerated(account, void, usage, at, self._waiting())
         if made.invoice.start is not None:
             self.starts[made.invoice.id] = made.invoice.start
@@ -430,6 +423,13 @@ class Real:
             seat_changes=tuple(each for each in one.seat_changes if not later and (not each.said_at or each in heard)),
             seats_from=None if later else one.seats_from,
         )
+
+    def _usage(self, account: Account, some: Iterable[Need], at: datetime) -> dict[str, list[HourUsage]]:
+        """Return usage under the keys by which it is asked for."""
+        usage: dict[str, list[HourUsage]] = defaultdict(list)
+        for need in some:
+            usage[need.key] += self._rows(account, need, at)
+        return usage
 
     def _rows(self, account: Account, need: Need, at: datetime) -> list[HourUsage]:
         """Return what `store/usage.py` would read: here each event is a row of its own."""
