@@ -1,6 +1,6 @@
 """The oracle's invoices of one customer and its family, drafts and final ones, and what they leave of balances."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
@@ -15,7 +15,7 @@ from sim.oracle_conversion import conversions
 from sim.oracle_draw import applies, draw, is_open, payers, pays_for, reaches
 from sim.oracle_end import balances_at, contracts_at
 from sim.oracle_family import CONSOLIDATED, addressed, consolidated, draws_on, family
-from sim.oracle_ledger import Told, changes, ledger, remaining, usable
+from sim.oracle_ledger import Told, asked_for, changes, ledger, remaining, usable
 from sim.oracle_line import lines
 from sim.oracle_period import makes, periods
 from sim.oracle_quantity import counts
@@ -135,7 +135,17 @@ class Books:
     def _changes(self, balance: Balance, at: datetime, drafts: Iterable[Bill]) -> list[Told]:
         bills = [*self.final, *drafts]
         found = changes(balance, self._entries(at), bills, [*self.rolled, *self.rolling])
-        return [*found, *later_gifts(self.tenant, balance, at)]
+        return [*found, *later_gifts(self.tenant, balance, at), *self._kept(balance)]
+
+    def _kept(self, balance: Balance) -> Iterator[Told]:
+        """Yield what true-ups took of segments that an end has dropped since, and gave back: entries stay (7)."""
+        own = {each.id for each in balance.segments}
+        made = (each for each in self.tenant.balances if each.id == balance.id)
+        told = ((bill, *entry) for each in made for bill in self.final for entry in asked_for(each, bill))
+        for bill, at, kind, segment_id, amount in told:
+            if segment_id not in own:
+                yield at, kind, segment_id, amount
+                yield from ((at, kind, segment_id, -amount),) * bill.void
 
     def parts(self, balance: Balance, at: datetime, drafts: Iterable[Bill] = ()) -> dict[str, Fraction]:
         """Return what each seat has left of its part of a balance, less the deductions of these drafts."""

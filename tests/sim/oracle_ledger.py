@@ -43,6 +43,11 @@ def _taken(balance: Balance, own: set[str], bill: Bill) -> Iterator[Told]:
     for segment_id, amount in bill.paid.items():
         if segment_id in own:
             yield bill.end or bill.start, "AUTOMATED_INVOICE_DEDUCTION", segment_id, -amount
+    yield from asked_for(balance, bill)
+
+
+def asked_for(balance: Balance, bill: Bill) -> Iterator[Told]:
+    """Yield what the true-up of a promise takes, if this is the invoice that asks for it."""
     for item, segment in true_up_of(balance):
         for line in bill.lines:
             if line.item_id == item.id and line.total:
@@ -53,7 +58,8 @@ def remaining(balance: Balance, changed: Iterable[Told]) -> dict[str, Fraction]:
     """Return segment id → what is left of it: the sum of its entries."""
     left = {each.id: exact(each.amount) for each in balance.segments}
     for _, _, segment_id, amount in changed:
-        left[segment_id] += amount
+        if segment_id in left:
+            left[segment_id] += amount
     return left
 
 

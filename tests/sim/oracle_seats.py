@@ -198,7 +198,7 @@ def parts(tenant: Tenant, balance: Balance, bills: Iterable[Bill], at: datetime)
             left |= dict(each.per_seat)
     for bill in bills:
         for line in bill.lines:
-            if line.segment_id == balance.segments[0].id and line.type == "usage" and not bill.void and not line.origin:
+            if line.segment_id == balance.segments[0].id and line.type == "usage" and not line.origin:
                 seat = dict((*line.pricing, *line.presentation))[balance.seats.key] or ""
-                left[seat] = left.get(seat, Fraction(0)) - line.total
+                left[seat] = left.get(seat, Fraction(0)) - (0 if bill.void else line.total)
     return left

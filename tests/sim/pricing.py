@@ -21,7 +21,7 @@ from sim.oracle_told import asked_later, before_them, hear
 from sim.oracle_window import summed, units, used_between
 from sim.real import Real
 from sim.shrink import dump, smallest
-from sim.world import Balance, Case, Correction, Edit, Move
+from sim.world import Balance, Case, Correction, Edit, Move, SeatChange
 from winkel.bill.draft import Draft
 from winkel.model.invoice import InvoiceType
 
@@ -55,6 +55,8 @@ def differ(case: Case) -> bool:
     """Whether they disagree. Where a part is missing that others need, there is nothing to compare."""
     if any(each.ending_before is None for each in case.tenant.ends) or not _is_family(case):
         return False
+    if any(not _asks(each) for one in case.tenant.contracts for sub in one.subscriptions for each in sub.seat_changes):
+        return False
     contracts = {None, *(each.id for each in case.tenant.contracts)}
     if any(
         {each.contract_id, each.invoice_contract_id, *each.contract_ids} - contracts for each in case.tenant.balances
@@ -68,6 +70,12 @@ def differ(case: Case) -> bool:
         return bool(compare(case)[0])
     except Exception:  # noqa: BLE001
         return False
+
+
+def _asks(change: SeatChange) -> bool:
+    """Whether a change of seats asks for anything; or else it is refused (section 14), whatever is compared."""
+    seats = change.added or change.removed or change.added_unassigned or change.removed_unassigned
+    return bool(seats) or change.said_at is None
 
 
 def _is_family(case: Case) -> bool:
