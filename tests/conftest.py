@@ -16,6 +16,7 @@ from chaos import figures
 from support import kafka as kafka_support
 from winkel.store import database, embedded, migrate
 
+REASON_CHARACTERS = 300
 _numbers = itertools.count()
 # How long an example takes is measured in bench/: here it only tells how busy the machine is.
 settings.register_profile("winkel", deadline=None)
@@ -132,7 +133,7 @@ def anyio_backend() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell the figures of the chaos tests; in full size keep them for the report."""
+    """Tell the figures of the chaos tests, in full size keep them for the report; and last, what failed."""
     reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, [])]
     run = figures.from_reports(reports)
     if run.tests and (figures.FULL or any(each.test.startswith("tests/chaos/") for each in run.tests)):
@@ -140,3 +141,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             figures.keep(run)
         terminalreporter.section("chaos")
         terminalreporter.write_line("\n".join(figures.lines(run)))
+    _tell_failures(terminalreporter)
+
+
+def _tell_failures(reporter: pytest.TerminalReporter) -> None:
+    """End with a line for each failure: pytest's own summary repeats whole differences in CI, however long."""
+    failures = [each for kind in ("failed", "error") for each in reporter.stats.get(kind, [])]
+    if failures:
+        reporter.section("what failed")
+    for each in failures:
+        crash = getattr(each.longrepr, "reprcrash", None)
+        reason = crash.message.splitlines()[0][:REASON_CHARACTERS] if crash and crash.message else ""
+        reporter.write_line(f"{each.nodeid}  {reason}")

@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from log.conftest import SECRET, open_log
+from support.broker_line import BrokerLine
 from winkel.log import fetcher, kafka_group, look_back, sender
 from winkel.log.broker import Broker
 from winkel.log.envelope import NOBODY
@@ -174,6 +175,20 @@ async def test_a_record_that_no_broker_takes_is_told_apart(log: KafkaLog) -> Non
     with pytest.raises(TooLargeError, match=r"max\.message\.bytes"):
         await log.append([new(0, bytes(sender.MESSAGE_BYTES_MAX))])
     await log.append([new(0)])
+
+
+async def test_what_no_broker_confirmed_is_not_taken_for_durable(kafka: str, kafka_url: str) -> None:
+    """A new producer's first message is refused and its second one taken: the client calls both of them delivered."""
+    line = BrokerLine()
+    async with line.at(kafka) as servers:
+        log = await KafkaLog.open(Broker.of(kafka_url.replace(kafka, servers)), 1, SECRET)
+        records = [new(data=b"spoilt"), new(data=bytes(2_000_000))]  # too large for one request
+        line.spoil = b"spoilt"
+        with pytest.raises(UnavailableError, match="did not confirm"):
+            await log.append(records)
+        await log.append(records)
+        assert [len(each.data) for each in await everything(log)] == [2_000_000, 6, 2_000_000]
+        await log.close()
 
 
 async def test_brokers_that_are_not_there_are_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:

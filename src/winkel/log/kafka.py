@@ -94,11 +94,15 @@ class KafkaLog:
             raise ValueError(f"a log needs at least one partition, not {partitions}")
         admin = admin_of(broker)
         described = await describe(broker, admin)
+        made = described is None
         if described is None:
             await _create(broker, admin, partitions)
             described = await _led(broker, admin, 1)
         await _check(broker, admin)
-        return cls(broker, admin, described, secret)
+        opened = cls(broker, admin, described, secret)
+        if made:
+            await opened.bounds()  # a leader that answers this takes messages too
+        return opened
 
     @property
     def name(self) -> str:
@@ -164,6 +168,7 @@ class KafkaLog:
             if _code(error) != KafkaError.INVALID_PARTITIONS:  # somebody was quicker
                 raise
         self._learn(await _led(self._broker, self._admin, partitions))
+        await self.bounds()  # a leader that answers this takes messages too
 
     async def refresh(self) -> None:
         """Learn of partitions that somebody else made. Raises `ReplacedError` when the topic was made anew."""

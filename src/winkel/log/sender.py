@@ -18,6 +18,8 @@ LINGER_MILLISECONDS = 1
 POLL_SECONDS = 0.5
 """How often the thread looks whether it is still wanted; delivery reports wake it at once."""
 
+_UNCONFIRMED = KafkaError(KafkaError._FAIL, "it did not confirm each message: send again")  # noqa: SLF001 (a public name)
+
 
 class Sender:
     """A producer that is replaced when it says that it cannot go on."""
@@ -134,7 +136,12 @@ async def produce(broker: Broker, messages: Sequence[tuple[bytes, bytes]]) -> No
 
 
 class Delivery:
-    """Counts the delivery reports of one append."""
+    """Counts the delivery reports of one append.
+
+    A report without an offset says nothing of use, whatever else it says. The client calls a message delivered whose
+    request was refused as soon as a later one is taken, for a broker takes none out of order. But one that does not
+    know the producer yet takes any as its first, and then what came before is nowhere (confluent-kafka-go, issue 921).
+    """
 
     def __init__(self, messages: int) -> None:
         self._loop = asyncio.get_running_loop()
@@ -143,10 +150,10 @@ class Delivery:
         self.done: asyncio.Future[KafkaError | None] = self._loop.create_future()
         """The first problem, or None when all went well."""
 
-    def heard(self, problem: KafkaError | None, _: Message) -> None:
+    def heard(self, problem: KafkaError | None, message: Message) -> None:
         """Take note of one report, in the sender's thread."""
         self._left -= 1
-        self._problem = self._problem or problem
+        self._problem = self._problem or problem or (_UNCONFIRMED if message.offset() is None else None)
         if not self._left:
             with suppress(RuntimeError):  # the event loop is gone, and with it whoever wanted to know
                 self._loop.call_soon_threadsafe(self._finish)
