@@ -1,9 +1,15 @@
 """A line to Kafka that spoils one message on its way, so that the broker refuses it and takes those behind it."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
+
+import anyio
+from anyio.abc import ByteStream, SocketAttribute
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+HOST = "127.0.0.1"
+BROKEN = (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError)
 
 
 class BrokerLine:
@@ -16,35 +22,22 @@ class BrokerLine:
         self.spoil: bytes | None = None
         self._far = self._near = b""
 
-    async def serve(self, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry one connection, frame by frame."""
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
-        pumps = [
-            asyncio.create_task(_carry(reader, far_writer, self._forth)),
-            asyncio.create_task(_carry(far_reader, writer, self._back)),
-        ]
-        try:
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in pumps:
-                each.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
-            for end in (writer, far_writer):
-                end.close()
-                with suppress(OSError):
-                    await end.wait_closed()
-
     @asynccontextmanager
     async def at(self, servers: str) -> AsyncIterator[str]:
-        """Yield the address of this line to a broker of the same machine."""
-        host, _, port = servers.partition(":")
-        assert host == "127.0.0.1", "the broker is on this machine"
-        server = await asyncio.start_server(partial(self.serve, int(port)), host, 0)
-        near = server.sockets[0].getsockname()[1]
-        # A broker says where it can be reached: the host, then the port in four bytes.
-        self._far, self._near = (host.encode() + each.to_bytes(4, "big") for each in (int(port), near))
-        async with server:
-            yield f"{host}:{near}"
+        """Yield the address of this line to a broker of the same machine; at the end all connections are cut."""
+        port = int(servers.removeprefix(f"{HOST}:"))
+        async with await anyio.create_tcp_listener(local_host=HOST) as listener, anyio.create_task_group() as serving:
+            near = listener.extra(SocketAttribute.local_port)
+            # A broker says where it can be reached: the host, then the port in four bytes.
+            self._far, self._near = (HOST.encode() + each.to_bytes(4, "big") for each in (port, near))
+            serving.start_soon(listener.serve, partial(self._serve, port))
+            yield f"{HOST}:{near}"
+            serving.cancel_scope.cancel()
+
+    async def _serve(self, port: int, client: ByteStream) -> None:
+        async with client, await anyio.connect_tcp(HOST, port) as broker, anyio.create_task_group() as both:
+            both.start_soon(_carry, client, broker, self._forth, both.cancel_scope)
+            both.start_soon(_carry, broker, client, self._back, both.cancel_scope)
 
     def _forth(self, frame: bytes) -> bytes:
         if self.spoil is not None and self.spoil in frame:
@@ -55,10 +48,14 @@ class BrokerLine:
         return frame.replace(self._far, self._near)
 
 
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, change: Callable[[bytes], bytes]) -> None:
+async def _carry(
+    one: ByteStream, other: ByteStream, change: Callable[[bytes], bytes], connection: anyio.CancelScope
+) -> None:
     """Carry frames, each of them a length in four bytes and so many more, until one end closes."""
-    with suppress(asyncio.IncompleteReadError, ConnectionError):
+    frames = BufferedByteReceiveStream(one)
+    try:
         while True:
-            length = await reader.readexactly(4)
-            writer.write(length + change(await reader.readexactly(int.from_bytes(length, "big"))))
-            await writer.drain()
+            length = await frames.receive_exactly(4)
+            await other.send(length + change(await frames.receive_exactly(int.from_bytes(length, "big"))))
+    except BROKEN:
+        connection.cancel()
