@@ -192,6 +192,21 @@ async def test_void_and_regenerate(acme):
     assert (invoice.total, [each.total for each in invoice.line_items]) == (1000, [1000])
 
 
+async def test_a_date_on_an_invoice_keeps_its_currency(acme):
+    """On a void one too: what is made in its place asks in one currency."""
+    await billing.bill(acme.api, acme.url)
+    (made,) = (await acme.terms()).discounts
+    (old,) = await billing.invoices_of(acme.client, acme.keys["customer_id"], status="FINALIZED", type="SCHEDULED")
+    await acme.sdk.v1.invoices.void(id=old["id"])
+    euro = next(each.id for each in (await acme.sdk.v1.pricing_units.list()).data if each.name == "EUR")
+    update = {"id": made.id, "schedule": {**dates((at(2026), 400)), "credit_type_id": euro}}
+    await acme.refused({"update_discounts": [update]}, "keeps its currency", "$.update_discounts[0].schedule")
+    update["schedule"] = {**dates((at(2026, 3), 30)), "credit_type_id": euro}
+    await acme.edit(update_discounts=[update])
+    new = await acme.invoice((await acme.sdk.v1.invoices.regenerate(id=old["id"])).data.id)
+    assert (new.total, [each.total for each in new.line_items]) == (1000, [1000])
+
+
 async def test_an_earlier_end_drops_dates(acme):
     """As those of charges."""
     await acme.sdk.v1.contracts.update_end_date(**acme.keys, ending_before=at(2026, 2))

@@ -67,7 +67,7 @@ def edited(made: Discount, asked: DiscountUpdate, settled: Settled, place: str) 
 def _rescheduled(before: InvoiceSchedule, given: InvoiceSchedule, settled: Settled, place: str) -> InvoiceSchedule:
     """Return the new schedule, in which a date that was there keeps its id: invoices know dates by it.
 
-    Raises `InvalidError` unless what is on a finalized invoice is said again as it is.
+    Raises `InvalidError` unless what is on a finalized invoice is said again as it is, on a void one in its currency.
     """
     there: dict[datetime, list[ScheduleItem]] = defaultdict(list)
     for each in before.schedule_items:
@@ -77,6 +77,10 @@ def _rescheduled(before: InvoiceSchedule, given: InvoiceSchedule, settled: Settl
         for each in given.schedule_items
     )
     final = {each for each in before.schedule_items if each.id in settled.invoiced_items}
-    if final - set(items) or (final and before.credit_type_id != given.credit_type_id):
+    in_another = before.credit_type_id != given.credit_type_id
+    if final - set(items) or (final and in_another):
         fields.refuse("a date that is on a finalized invoice must stay as it is: void it first", place)
+    if in_another and any(each.id in settled.freed_items for each in items):
+        # What is made anew in place of a void invoice is in its currency.
+        fields.refuse("a date that is on a void invoice keeps its currency: archive the discount, add another", place)
     return structs.replace(given, schedule_items=items)
