@@ -7,14 +7,20 @@ from msgspec.structs import replace
 from sim.contracts_chance import DAY, HOUR, LONG_AGO
 from sim.contracts_seats import Seated
 from sim.oracle_period import periods
-from sim.world import Balance, Case, Contract, Correction, Edit, Override, ScheduledCharge, Segment
+from sim.world import Balance, Case, Contract, Correction, Edit, Item, Override, Recurring, ScheduledCharge, Segment
 
 OFTEN = {"corrections": 0.8, "renewals": 0.3, "promises": 0.5, "balances": 0.15}
 PRICES = ("override", "override", "override", "removed", "removed", "filter")
-KINDS = (*PRICES, "credit", "credit", "charge", "discount", "date", "date", "access", "access")
+ENDED = (*PRICES, "credit", "archive")
+"""Of a contract that has been told to end."""
+KINDS = (
+    *PRICES, "credit", "credit", "charge", "discount", "date", "date", "access", "access", "archive", "archive",
+    "archive", "recurring", "recurring",
+)  # fmt: skip
 
 
-USED = ("date", "access", "access", "access", "override")
+PRICES_ASKED = ("20", "7.5", "10")
+USED = ("date", "access", "access", "access", "override", "archive", "recurring", "recurring")
 """What final invoices have used, most often."""
 
 
@@ -54,7 +60,7 @@ class Edited(Seated):
         contract = self.pick(joining if joining and self.chance(0.5) else agreed)
         asked = Edit(contract.id, said_at)
         ended = any(each.contract_id == contract.id for each in ends)
-        match self.pick((*PRICES, "credit") if ended else kinds):
+        match self.pick(ENDED if ended else kinds):
             case "filter":
                 return replace(asked, filters=(self.filter(),))
             case "removed" if contract.overrides:
@@ -69,6 +75,10 @@ class Edited(Seated):
                 return self.of_date(asked, contract)
             case "access":
                 return self.of_access(asked, contract)
+            case "archive":
+                return replace(asked, archived=self.going(contract, asked))
+            case "recurring" if contract.recurring:
+                return replace(asked, recurring=(self.recurring_on(self.pick(contract.recurring), said_at),))
         return replace(asked, overrides=(self.mended(name, contract),))
 
     def mended(self, name: str, contract: Contract) -> Override:
@@ -117,10 +127,17 @@ class Edited(Seated):
 
     def of_date(self, asked: Edit, contract: Contract) -> Edit:
         """Return the edit with other amounts of what a contract asks for on some dates."""
-        schedules = [each.schedule for each in (*contract.charges, *self.own(contract, asked)) if each.schedule]
-        items = [item for schedule in schedules for item in schedule.items]
-        some = tuple(replace(each, unit_price=self.pick(("20", "7.5", "10"))) for each in items if self.chance(0.6))
-        return replace(asked, items=some)
+        charges = [each.schedule for each in (*contract.charges, *self.own(contract, asked)) if each.schedule]
+        items = [self.another(item) for schedule in charges for item in schedule.items if self.chance(0.6)]
+        off = [item for each in contract.discounts for item in each.schedule.items if self.chance(0.6)]
+        return replace(asked, items=(*items, *(replace(each, unit_price=self.pick(PRICES_ASKED)) for each in off)))
+
+    def another(self, item: Item) -> Item:
+        """Return a date with another amount, on the same day or on another one."""
+        if self.chance(0.3):
+            item = replace(item, at=item.at + self.pick((-24, 1, 24, 744)) * HOUR)
+            return item if self.chance(0.5) else replace(item, unit_price=self.pick(PRICES_ASKED))
+        return replace(item, unit_price=self.pick(PRICES_ASKED))
 
     def of_access(self, asked: Edit, contract: Contract) -> Edit:
         """Return the edit with another last segment of a balance: other times, or another amount."""
@@ -137,6 +154,28 @@ class Edited(Seated):
             case 4:
                 last = replace(last, starting_at=last.starting_at + self.pick((-24, -744, 1)) * HOUR)
         return replace(asked, segments=(last,))
+
+    def going(self, contract: Contract, asked: Edit) -> tuple[str, ...]:
+        """Return what is archived: of a contract and its customer some commits, credits, charges and discounts."""
+        mine = [
+            each
+            for each in self.tenant.balances
+            if each.contract_id in {None, contract.id} and each.customer_id == contract.customer_id
+        ]
+        known = [each for each in mine if each.created_at <= asked.said_at]
+        return tuple(each.id for each in (*known, *contract.charges, *contract.discounts) if self.chance(0.4))
+
+    def recurring_on(self, term: Recurring, said_at: datetime) -> Recurring:
+        """Return a recurring commit or credit with other children to come, or fewer, or more."""
+        if self.chance(0.6):
+            quantity = term.amount[0] if term.follows else self.pick(("1", "2", "0.5"))
+            term = replace(term, amount=(quantity, self.pick(("10", "3", "0.1", "30"))))
+        if term.asked is not None and self.chance(0.6):
+            term = replace(term, asked=(self.pick(("1", "2")), self.pick(("10", "7.5", "0"))))
+        if term.frequency not in {"DAILY", "WEEKLY"} and self.chance(0.4):
+            later = max(term.starting_at + HOUR, self.pick((said_at - 20 * DAY, self.after(said_at))))
+            term = replace(term, ending_before=self.pick((None, later)))
+        return replace(term, rate_type=self.pick(("LIST_RATE", "LIST_RATE", "COMMIT_RATE")))
 
     def own(self, contract: Contract, asked: Edit) -> list[Balance]:
         """Return the commits and credits of a contract, and of its customer, that are known; but no promises."""

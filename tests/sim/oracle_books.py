@@ -25,7 +25,7 @@ from sim.oracle_seats import later_gifts, part_of, parts
 from sim.oracle_subscribed import of_rates
 from sim.oracle_subscription import on_statement
 from sim.oracle_target import Use
-from sim.oracle_trueup import true_ups
+from sim.oracle_trueup import true_up_of, true_ups
 from sim.world import Balance, Contract, Counted, Edit, Entry, Tenant
 
 HOUR = timedelta(hours=1)
@@ -48,8 +48,8 @@ class Books:
         """What would roll over besides, by the drafts that were made last."""
         self.edits: list[Edit] = []
         """What was changed since the beginning."""
-        self.moved: dict[str | None, datetime] = {}
-        """What an invoice asks for → the other date on which that is issued."""
+        self.moved: dict[tuple[str | None, datetime], datetime] = {}
+        """What an invoice asks for, and for when that was agreed → the other date on which it is issued."""
 
     def drafts(self, at: datetime) -> list[Bill]:
         """Return all open invoices, in the order in which they draw down: by date, usage statements first."""
@@ -91,7 +91,9 @@ class Books:
             usable_by(contract)
         balances += [each.balance for each in self.rolling]
         asking = true_ups(self.tenant, contracts, balances, invoiced, left)
-        found += [replace(each, start=self.moved.get(each.lines[0].item_id, each.start)) for each in asking]
+        found += [
+            replace(each, start=self.moved.get((each.lines[0].item_id, each.start), each.start)) for each in asking
+        ]
         found += consolidated(contracts, found, self.over(CONSOLIDATED))
         return [addressed(contracts, each) for each in found]
 
@@ -117,12 +119,19 @@ class Books:
         [end] = [each.ending_before for each in self.contracts(at) if each.id == bill.contract_id]
         if end is not None and to > end:
             return False
-        self.moved |= {line.item_id: to for line in bill.lines if line.item_id}
+        balances = self.balances(at)
+        open_ones = scheduled(self.tenant, self.contracts(at), balances, self.over(), self.invoiced(), at)
+        agreed = {item_id: each.date for each in open_ones for item_id in each.item_ids}
+        agreed |= {item.id: item.at for each in balances for item, _ in true_up_of(each)}
+        self.moved |= {(line.item_id, agreed[line.item_id]): to for line in bill.lines if line.item_id}
         return True
 
+    def issued_at(self, item_ids: Iterable[str | None], agreed: datetime) -> datetime:
+        """Return when an invoice is issued that asks for some of these items on the date that was agreed."""
+        return next((self.moved[each, agreed] for each in item_ids if (each, agreed) in self.moved), agreed)
+
     def _as_moved(self, asked: Asked) -> Asked:
-        items = [each.item_id for each in (*asked.lines, *asked.charges)]
-        return replace(asked, date=next((self.moved[each] for each in items if each in self.moved), asked.date))
+        return replace(asked, date=self.issued_at(asked.item_ids, asked.date))
 
     def ledger(self, balance: Balance, at: datetime, drafts: Iterable[Bill] = ()) -> list[Told]:
         """Return the ledger of a balance, with the deductions of these drafts."""

@@ -105,17 +105,23 @@ def _scheduled(
 ) -> Bill | None:
     """Return what of the items is still agreed; it has its own invoice again, wherever it would stand now.
 
-    It draws balances down on the date of the void one.
+    It draws balances down on the date for which that is agreed today, the last of several, or to which it was moved.
     """
     subscriptions = tuple(replace(each, scheduled=True) for each in contract.subscriptions)
     contract = replace(contract, on_statements=False, subscriptions=subscriptions)
     balances = books.balances(at)
-    for asked in scheduled(books.tenant, [contract], balances, books.over(), books.invoiced() - items, at):
-        lines = [line for line in asked.lines if line.item_id in items]
-        charges = [charge for charge in asked.charges if charge.item_id in items]
-        if lines or charges:
-            return books.scheduled(replace(asked, date=old.start, lines=lines, charges=charges), balances, left, at)
-    return None
+    some = scheduled(books.tenant, [contract], balances, books.over(), books.invoiced() - items, at)
+    some = [each for each in some if items & set(each.item_ids)]
+    if not some:
+        return None
+    agreed = max(each.date for each in some)
+    asked = replace(
+        some[0],
+        date=min(at, books.issued_at(sorted(items, key=str), agreed)),
+        lines=[line for each in some for line in each.lines if line.item_id in items],
+        charges=[charge for each in some for charge in each.charges if charge.item_id in items],
+    )
+    return books.scheduled(asked, balances, left, at)
 
 
 def _true_up(books: Books, old: Bill, items: set[str | None], left: dict[str, Fraction], at: datetime) -> Bill | None:

@@ -35,7 +35,12 @@ def payers(tenant: Tenant, balances: Iterable[Balance], contract: Contract, at: 
 
 
 def reaches(tenant: Tenant, balance: Balance, contract: Contract) -> bool:
-    """Whether a balance is the contract's, its parent's and for it too, or the customer's and not for others only."""
+    """Whether a balance is the contract's, its parent's and for it too, or the customer's and not for others only.
+
+    An archived one pays for nothing (section 14).
+    """
+    if balance.archived_at is not None:
+        return False
     if balance.contract_id is not None:
         return balance.contract_id == contract.id or shares(tenant, balance, contract)
     if balance.customer_id != contract.customer_id:

@@ -53,9 +53,11 @@ def balances_at(
         ]
         earlier = any(each.id == end.contract_id and _is_earlier(each, end) for each in terms)
         terms = [_ended(each, end) if each.id == end.contract_id and earlier else each for each in terms]
-        cut = [_cut(each, end) if earlier else each for each in found]
+        cut = [_cut(each, end) if earlier and not _is_archived(each, end) else each for each in found]
         found = [
-            _trued_up(before, after, end) if before.contract_id == end.contract_id else before
+            _trued_up(before, after, end)
+            if before.contract_id == end.contract_id and not _is_archived(before, end)
+            else before
             for before, after in zip(found, cut, strict=True)
         ]
     known = {each.id for each in found}
@@ -65,7 +67,7 @@ def balances_at(
 
 
 def _said(tenant: Tenant, at: datetime) -> list[End]:
-    return [each for each in tenant.ends if each.said_at <= at]
+    return sorted((each for each in tenant.ends if each.said_at <= at), key=lambda each: each.said_at)
 
 
 def _known(contract: Contract, at: datetime) -> Contract:
@@ -92,6 +94,11 @@ def _ended(contract: Contract, end: End) -> Contract:
 
 def _is_earlier(contract: Contract, end: End) -> bool:
     return contract.ending_before is None or end.ending_before < contract.ending_before
+
+
+def _is_archived(balance: Balance, end: End) -> bool:
+    """Whether it had been archived by the time that an end is said: then nothing of it changes."""
+    return balance.archived_at is not None and balance.archived_at <= end.said_at
 
 
 def _cut(balance: Balance, end: End) -> Balance:

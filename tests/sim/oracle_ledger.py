@@ -5,11 +5,10 @@ from datetime import datetime
 from fractions import Fraction
 
 from sim.oracle_bill import Bill
-from sim.oracle_draw import is_open
 from sim.oracle_number import exact
 from sim.oracle_rollover import Rolled
-from sim.oracle_trueup import true_up_of
-from sim.world import Balance, Entry
+from sim.oracle_trueup import agreed_true_up_of, true_up_of
+from sim.world import Balance, Entry, Segment
 
 Told = tuple[datetime, str, str, Fraction]
 """(when, what, segment id, amount) of a ledger entry."""
@@ -48,7 +47,7 @@ def _taken(balance: Balance, own: set[str], bill: Bill) -> Iterator[Told]:
 
 def asked_for(balance: Balance, bill: Bill) -> Iterator[Told]:
     """Yield what the true-up of a promise takes, if this is the invoice that asks for it."""
-    for item, segment in true_up_of(balance):
+    for item, segment in agreed_true_up_of(balance):
         for line in bill.lines:
             if line.item_id == item.id and line.total:
                 yield bill.start, "TRUEUP", segment.id, -line.total
@@ -68,15 +67,23 @@ def ledger(balance: Balance, changed: list[Told], at: datetime) -> list[Told]:
     found = list(changed)
     left = remaining(balance, changed)
     for segment in balance.segments:
-        if segment.starting_at <= at:
+        if segment.starting_at >= ends_at(balance, segment):  # archived before it began
+            left[segment.id] -= exact(segment.amount)
+        elif segment.starting_at <= at:
             kind = "INITIAL_BALANCE" if balance.type == "POSTPAID" else "SEGMENT_START"
             found.append((segment.starting_at, kind, segment.id, exact(segment.amount)))
-        if segment.ending_before <= at and left[segment.id] and not true_up_of(balance):
-            found.append((segment.ending_before, "EXPIRATION", segment.id, -left[segment.id]))
+        if ends_at(balance, segment) <= at and left[segment.id] and not true_up_of(balance):
+            found.append((ends_at(balance, segment), "EXPIRATION", segment.id, -left[segment.id]))
     return sorted(found)
 
 
 def usable(balance: Balance, changed: list[Told], at: datetime) -> Fraction:
     """Return what the customer may use of a balance at an instant; what is overdrawn counts as nothing."""
     left = remaining(balance, changed)
-    return sum((max(Fraction(0), left[each.id]) for each in balance.segments if is_open(each, at)), Fraction(0))
+    able = (each for each in balance.segments if each.starting_at <= at < ends_at(balance, each))
+    return sum((max(Fraction(0), left[each.id]) for each in able), Fraction(0))
+
+
+def ends_at(balance: Balance, segment: Segment) -> datetime:
+    """Return when a segment ends: an archived balance has expired (section 14)."""
+    return segment.ending_before if balance.archived_at is None else min(segment.ending_before, balance.archived_at)

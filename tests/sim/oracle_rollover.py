@@ -41,6 +41,8 @@ def rolls_over(contract: Contract, balances: Iterable[Balance], left: Mapping[st
     for balance in balances:
         if balance.contract_id != contract.renews or balance.rollover is None or balance.rolled_from is not None:
             continue
+        if balance.archived_at is not None:
+            continue
         for segment in balance.segments:
             most = min(exact(balance.rollover) * exact(segment.amount), left[segment.id])
             if segment.starting_at < contract.starting_at <= segment.ending_before and most > 0:

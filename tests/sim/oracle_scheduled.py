@@ -23,6 +23,11 @@ class Asked(Struct, frozen=True):
     lines: list[Line] = field(default_factory=list)
     charges: list[Charge] = field(default_factory=list)
 
+    @property
+    def item_ids(self) -> list[str | None]:
+        """Return what it asks for."""
+        return [each.item_id for each in (*self.lines, *self.charges)]
+
 
 def scheduled(
     tenant: Tenant,
@@ -103,12 +108,12 @@ def _asked(tenant: Tenant, contract: Contract, balances: Iterable[Balance]) -> I
     """Yield what is asked for on invoices of the contract: for its commits, and by itself. Discounts take off."""
     for balance in balances:
         billed_to = balance.invoice_contract_id or balance.contract_id
-        if balance.schedule and balance.type != "POSTPAID" and billed_to == contract.id:
+        if balance.archived_at is None and balance.schedule and balance.type != "POSTPAID" and billed_to == contract.id:
             for item in _items(balance.schedule):
                 name = balance.name or name_of(tenant, balance.product_id, item.at)
                 yield balance.schedule, item, _line("commit_purchase", name, balance.product_id, item, balance.id)
     for sign, some in ((1, contract.charges), (-1, contract.discounts)):
-        for each in some:
+        for each in (one for one in some if one.archived_at is None):
             for item in _items(each.schedule):
                 name = each.name or name_of(tenant, each.product_id, item.at)
                 yield each.schedule, item, _line("scheduled", name, each.product_id, item, None, sign)

@@ -30,6 +30,11 @@ def true_ups(
 
 def true_up_of(balance: Balance) -> list[tuple[Item, Segment]]:
     """Return the date on which what is missing is asked for, and what it is missing of; [] if it never is."""
+    return [] if balance.archived_at is not None else agreed_true_up_of(balance)
+
+
+def agreed_true_up_of(balance: Balance) -> list[tuple[Item, Segment]]:
+    """Return the same, also of a promise that was archived meanwhile: void invoices have asked for it."""
     if balance.type != "POSTPAID" or balance.schedule is None or balance.schedule.do_not_invoice:
         return []
     return list(zip(balance.schedule.items, balance.segments, strict=False))

@@ -105,9 +105,7 @@ class Real:
             return False
         if isinstance(asked.change, ServiceRequest):
             return self._ask_for_services(contract, asked.change)
-        kept = (each for each in balances if each.recurring_id is not None)
-        begun = [each for each in kept if not each.segments or each.segments[0].starting_at <= at]
-        self.children |= {each.id: each for each in begun}
+        self.children |= self._begun(at)
         held = {each.id: each for each in map(_named, balances) if each.contract_id == contract.id}
         try:
             contract_edits.edited(contract, held, build.edit_of(asked), Ground({}, self._settled(at), (), at, "sim"))
@@ -115,6 +113,11 @@ class Real:
             return False
         self.heard.add(asked)
         return True
+
+    def _begun(self, at: datetime) -> dict[str, Balance]:
+        """Return the children of recurring terms that have begun, by id."""
+        kept = (each for each in self._terms(at)[1] if each.recurring_id is not None)
+        return {each.id: each for each in kept if not each.segments or each.segments[0].starting_at <= at}
 
     def _ask_for_services(self, contract: Contract, request: ServiceRequest) -> bool:
         """Schedule an invoice for services, as `api/pro_service_invoices.py` does; return whether that is agreed on."""
@@ -217,10 +220,12 @@ class Real:
         """Change what is agreed from now on, as `api/edits.py` does; False: that is refused."""
         [like] = [each for each in self.case.tenant.contracts if each.id == asked.contract_id]
         [before] = [each for each in self.contracts if each.id == asked.contract_id]
+        begun = self._begun(asked.said_at) if asked.recurring else {}
         try:
             made, balances = real_edit.edited(before, self.balances, asked, self.products, self._settled(asked.said_at))
         except InvalidError:
             return False
+        self.children |= begun
         made = real_edit.with_new(made, like, asked)
         self.contracts = tuple(made if each.id == made.id else each for each in self.contracts)
         self.balances = tuple(balances)
@@ -305,6 +310,7 @@ class Real:
     def ledgers(self, found: list[Draft], at: datetime) -> dict[str, tuple[list[Told], Fraction, dict[str, Fraction]]]:
         """Return balance id → its ledger with the deductions of these drafts, what may still be used, and by whom."""
         account = with_amounts(self._account(at), self.rolling)
+        archived = [each for each in self._agreed(at)[1] if each.archived_at is not None]
         entries = [*account.entries, *(entry for draft in found for entry in draft.entries)]
         entries += [each.entry for each in self.rolling]
         return {
@@ -313,7 +319,7 @@ class Real:
                 Fraction(balance_of(each, entries, (), at)),
                 _parts(each, entries),
             )
-            for each in account.balances
+            for each in (*account.balances, *archived)
         }
 
     def _account(self, at: datetime) -> Account:
@@ -337,7 +343,7 @@ class Real:
             cards=self.cards,
             products={each: self.products[each] for each in sorted(named)},
             metrics=self.metrics,
-            balances=balances,
+            balances=tuple(each for each in balances if each.archived_at is None),
             entries=(
                 *self.posted,
                 *(each for each in self.manual if each.timestamp <= at),
@@ -369,7 +375,7 @@ class Real:
 
         That is what `api/contract_ends.py` and `api/renewals.py` make of them.
         """
-        said = [each for each in self.case.tenant.ends if each.said_at <= at]
+        said = sorted((each for each in self.case.tenant.ends if each.said_at <= at), key=lambda each: each.said_at)
         renewing = {each.renewed_by for each in said}
         contracts = {
             each.id: self._known(each, at) for each in self.contracts if not each.transition or each.id in renewing
@@ -383,7 +389,8 @@ class Real:
             balances |= {each.id: each for each in begun if each.id not in balances}
             settled_by_then = (each for settled_at, each in self.rolled if settled_at <= end.said_at)
             balances |= {each.id: each for each in settled_by_then if each.id not in balances}
-            own = [each for each in balances.values() if each.contract_id == contract.id]
+            known = (_as_of(each, end.said_at) for each in balances.values() if each.contract_id == contract.id)
+            own = [each for each in known if each.archived_at is None]
             cut = own
             if contract.ending_before is None or end.ending_before < contract.ending_before:
                 later = [each for each in contract.pro_service_invoices if self.requests[each.id][0] >= end.said_at]
@@ -398,7 +405,7 @@ class Real:
                     renewals.true_up_kept(before, after, trueup, end.ending_before, self.items)
                     for before, after in zip(own, cut, strict=True)
                 ]
-            balances |= {each.id: each for each in cut}
+            balances |= {each.id: replace(each, archived_at=balances[each.id].archived_at) for each in cut}
         balances |= {each.id: each for _, each in self.rolled if each.id not in balances}
         found = [*balances.values(), *recurring.children(contracts.values(), balances, at)]
         return list(contracts.values()), found
@@ -465,6 +472,11 @@ def _named(balance: Balance) -> Balance:
         return balance
     name = f"{balance.recurring_id} {balance.segments[0].starting_at:%Y-%m-%dT%H}"
     return _with_ids(balance, name, name, name)
+
+
+def _as_of(balance: Balance, at: datetime) -> Balance:
+    """Return a balance as if it had not been archived since."""
+    return replace(balance, archived_at=None) if balance.archived_at and balance.archived_at > at else balance
 
 
 def _with_ids(balance: Balance, its_id: str, segment_id: str, item_id: str) -> Balance:

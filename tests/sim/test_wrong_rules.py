@@ -122,6 +122,21 @@ WRONG: dict[str, tuple[str, str, Any]] = {
         "winkel.api.balance_edits._item",
         lambda item, *_: item,
     ),
+    "what is archived expires at its end": (
+        "corrections",
+        "winkel.bill.balance._end",
+        lambda _, segment: segment.ending_before,
+    ),
+    "what invoices draw on is archived": (
+        "corrections",
+        "winkel.api.balance_edits.archived",
+        lambda balance, _, at, __: replace(balance, archived_at=at),
+    ),
+    "what recurs never changes": (
+        "recurring",
+        "winkel.api.recurring_edits.edited",
+        lambda term, *_: term,
+    ),
     "what was moved is made anew with its old date": (
         "corrections",
         "winkel.bill.correct.asked_again",

@@ -162,6 +162,7 @@ class ScheduledCharge(Struct, frozen=True):
     product_id: str
     name: str | None
     schedule: Schedule
+    archived_at: datetime | None = None
 
 
 class Follows(Struct, frozen=True):
@@ -419,6 +420,7 @@ class Balance(Struct, frozen=True):
     """Of a parent contract: for which children it is too: ALL, NONE or CONTRACT_IDS."""
     child_ids: tuple[str, ...] = ()
     seats: SeatTerms | None = None
+    archived_at: datetime | None = None
 
 
 class Entry(Struct, frozen=True):
@@ -518,10 +520,14 @@ class Edit(Struct, frozen=True):
     said_at: datetime
     removed: tuple[str, ...] = ()
     """Overrides."""
+    archived: tuple[str, ...] = ()
+    """Commits, credits, charges and discounts of the contract."""
     items: tuple[Item, ...] = ()
-    """Dates of commits and charges that are so from now on."""
+    """Dates of commits, charges and discounts that are so from now on."""
     segments: tuple[Segment, ...] = ()
     """Parts of commits and credits that are so from now on."""
+    recurring: tuple[Recurring, ...] = ()
+    """Terms that are so from now on, for the children to come."""
     overrides: tuple[Override, ...] = ()
     charges: tuple[ScheduledCharge, ...] = ()
     discounts: tuple[ScheduledCharge, ...] = ()
