@@ -9,13 +9,13 @@ from sim.contracts_seats import Seated
 from sim.oracle_period import periods
 from sim.world import Balance, Case, Contract, Correction, Edit, Item, Override, Recurring, ScheduledCharge, Segment
 
-OFTEN = {"corrections": 0.8, "renewals": 0.3, "promises": 0.5, "balances": 0.15}
+OFTEN = {"corrections": 0.8, "renewals": 0.3, "promises": 0.8, "balances": 0.15, "recurring": 0.25}
 PRICES = ("override", "override", "override", "removed", "removed", "filter")
 ENDED = (*PRICES, "credit", "archive")
 """Of a contract that has been told to end."""
 KINDS = (
     *PRICES, "credit", "credit", "charge", "discount", "date", "date", "access", "access", "archive", "archive",
-    "archive", "recurring", "recurring",
+    "recurring",
 )  # fmt: skip
 
 
@@ -34,7 +34,7 @@ class Edited(Seated):
             return case
         at = self.pick(self.looks[-2:])
         case = replace(case, corrections=self.apart(case.corrections, at))
-        edits = [self.edit(f"n{number}", at + HOUR) for number in range(self.pick((1, 1, 2, 3)))]
+        edits = [self.edit(f"n{number}", at + HOUR) for number in range(self.pick((1, 2, 2, 3)))]
         if self.chance(0.4):
             times = [self.pick(self.looks) + self.pick((0, 1, 20)) * HOUR for _ in range(3)]
             edits += [self.edit(f"m{number}", each, USED) for number, each in enumerate(times)]
@@ -172,7 +172,7 @@ class Edited(Seated):
             term = replace(term, amount=(quantity, self.pick(("10", "3", "0.1", "30"))))
         if term.asked is not None and self.chance(0.6):
             term = replace(term, asked=(self.pick(("1", "2")), self.pick(("10", "7.5", "0"))))
-        if term.frequency not in {"DAILY", "WEEKLY"} and self.chance(0.4):
+        if term.frequency not in {"DAILY", "WEEKLY"} and term.follows is None and self.chance(0.4):
             later = max(term.starting_at + HOUR, self.pick((said_at - 20 * DAY, self.after(said_at))))
             term = replace(term, ending_before=self.pick((None, later)))
         return replace(term, rate_type=self.pick(("LIST_RATE", "LIST_RATE", "COMMIT_RATE")))

@@ -55,7 +55,10 @@ def differ(case: Case) -> bool:
     """Whether they disagree. Where a part is missing that others need, there is nothing to compare."""
     if any(each.ending_before is None for each in case.tenant.ends) or not _is_family(case):
         return False
-    if any(not _asks(each) for one in case.tenant.contracts for sub in one.subscriptions for each in sub.seat_changes):
+    subscribed = [each for one in case.tenant.contracts for each in one.subscriptions]
+    if any(
+        each.seat_changes and (each.seat_key is None or not all(map(_asks, each.seat_changes))) for each in subscribed
+    ):
         return False
     contracts = {None, *(each.id for each in case.tenant.contracts)}
     if any(

@@ -232,11 +232,12 @@ class Real:
         return True
 
     def move(self, bill: Bill, to: datetime, at: datetime) -> bool:
-        """Let the open invoice that the oracle means be issued on another date; False: that is refused."""
+        """Let the open invoice that is meant be issued on another date; False: there is none, or that is refused."""
         open_ones = [each.invoice for each in self.drafts(at)]
-        its_id = next(each.id for each in open_ones if contents(bill_of(each, self.starts)) == contents(bill))
-        found = open_invoice(self.standing, its_id, at)
-        assert found is not None
+        meant = [each.id for each in open_ones if contents(bill_of(each, self.starts)) == contents(bill)]
+        found = open_invoice(self.standing, meant[0], at) if meant else None
+        if found is None:
+            return False
         try:
             dates = moved(found, to).issue_dates
         except InvalidError:
