@@ -36,6 +36,8 @@ GATED_SECONDS = 0.02
 """How often to look whether a partition may go on under a new routing."""
 TAKE_SECONDS = 0.25
 """How long partitions are taken at one go: what is held already is to be metered meanwhile."""
+SILENT_SECONDS = 30.0
+"""A meter whose database did not answer for so long connects again: its partitions are free by then anyway."""
 COLLECT_SECONDS = 60.0
 """How often Python's cycle collector runs: it is the largest single cost of a worker that it may interrupt."""
 log = structlog.get_logger(__name__)
@@ -145,6 +147,7 @@ async def _session(
             group.create_task(_drive(meter, part, stop))
             group.create_task(_tidy(meter, beside, stop))
             group.create_task(_follow(events, stop))
+            group.create_task(_listen(meter, stop))
 
 
 async def _drive(meter: Meter, part: Part, stop: asyncio.Event) -> None:
@@ -199,6 +202,7 @@ async def _tick(meter: Meter, part: Part) -> Due:
     epochs = {each.partition: each.epoch for each in meter.holdings.values()}
     alive = await progress.heartbeat(connection, topic, epochs)
     meter.drop([partition for partition in epochs if partition not in alive])
+    meter.heard_at = monotonic()
     due = await _due(meter, part)
     for holding in list(meter.holdings.values())[due.most :]:
         await progress.release(connection, topic, holding.partition, holding.epoch)
@@ -266,6 +270,15 @@ async def _follow(events: Log, stop: asyncio.Event) -> None:
             if reachable:
                 log.warning("the log does not say which partitions it has; asking on", error=str(error))
             reachable = False
+        await wait(stop, TICK_SECONDS)
+
+
+async def _listen(meter: Meter, stop: asyncio.Event) -> None:
+    """Raise `UnavailableError` when the database has said nothing for long: a machine that is lost sends no goodbye."""
+    meter.heard_at = monotonic()
+    while not stop.is_set():
+        if monotonic() - meter.heard_at > SILENT_SECONDS:
+            raise UnavailableError("the database says nothing any more")
         await wait(stop, TICK_SECONDS)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType, structs
 from numpy.typing import NDArray
 
 from winkel.model.errors import InvalidError, TooLargeError
@@ -44,6 +44,9 @@ SHORT = 512
 LINES_MAX = 100_000
 """The most lines of a body, empty ones included."""
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_NINES = b".999999"
+"""Only behind this can a fraction of more than six digits be rounded up into the next second, hour and month."""
+_TOO_EXACT = re.compile(r"(.*\.\d{6})\d+(.*)")
 _OUT_OF_RANGE = f"number out of range: at most {DIGITS} digits, before and after the point together"
 _FAULTS = (msgspec.MsgspecError, DecimalException, RecursionError, InvalidError)
 
@@ -167,7 +170,7 @@ def quick(body: bytes, shape: Shape, now: datetime, most: int) -> list[Event] | 
         _check_all(events, now)
     except _FAULTS:
         return None
-    return None if escapes_nul(body) else events
+    return None if _NINES in body or escapes_nul(body) else events
 
 
 def check_each(texts: Sequence[bytes], now: datetime) -> Checked:
@@ -180,7 +183,7 @@ def check_each(texts: Sequence[bytes], now: datetime) -> Checked:
     except (*_FAULTS, UnicodeDecodeError):
         pass
     else:
-        if not escapes_nul(body):
+        if _NINES not in body and not escapes_nul(body):
             return Checked(events, [])
     checked = Checked([], [])
     for index, text in enumerate(texts):
@@ -339,12 +342,22 @@ def _check_one(part: bytes | Raw, shape: Shape, now: datetime) -> Event:
     except msgspec.DecodeError as error:
         raise InvalidError(f"the event is not JSON: {_reason(error, bytes(part))} - at `$`") from None
     _check_size(event)
+    if _NINES in bytes(part):
+        event = _unrounded(event, part, shape)
     _check_window(event.timestamp, shape.timestamp, now)
     if escapes_nul(bytes(part)):
         raise InvalidError(f"the character NUL (\\u0000) is not allowed - at `$.{_place_of_nul(part, shape)}`")
     if event.properties is not UNSET:
         _check_properties_of_one(event.properties, shape.properties)
     return event
+
+
+def _unrounded(event: Event, part: bytes | Raw, shape: Shape) -> Event:
+    """Return an event with its instant cut to microseconds. msgspec rounds: 23:59:59.9999999 would be another day's."""
+    exact = _TOO_EXACT.fullmatch(msgspec.json.decode(_FIELDS.decode(part)[shape.timestamp], type=str))
+    if exact is None:
+        return event
+    return structs.replace(event, timestamp=msgspec.convert(exact[1] + exact[2], datetime))
 
 
 def _place_of_nul(part: bytes | Raw, shape: Shape) -> str:

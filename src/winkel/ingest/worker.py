@@ -41,6 +41,8 @@ MARGIN_SECONDS = 0.5
 RENEW_SECONDS = 0.75
 LOOK_SECONDS = 0.15
 """How often to look for another routing: events are held back for about so long when it changes."""
+PATIENCE_SECONDS = 15.0
+"""After this long without an answer the connection counts as gone: a machine that is lost sends no goodbye."""
 WATCH_SECONDS = 1.0
 """How often to look at what may call for refusing events: no usual disk loses its reserve within it."""
 log = structlog.get_logger(__name__)
@@ -54,13 +56,14 @@ async def keep(database_url: str, events: Log, routes: Routes, *, gateway: str, 
             try:
                 keeper = Keeper(connection, events, routes, gateway)
                 while not stop.is_set():
-                    await keeper.look()
+                    async with asyncio.timeout(PATIENCE_SECONDS):
+                        await keeper.look()
                     await wait(stop, LOOK_SECONDS)
                 await routing.leave(connection, events.name, gateway)
             finally:
                 await connection.close()
-        except (psycopg.OperationalError, UnavailableError) as error:
-            log.warning("routing out of reach; trying again", error=str(error))
+        except (psycopg.OperationalError, UnavailableError, TimeoutError) as error:
+            log.warning("routing out of reach; trying again", error=str(error) or "the database says nothing")
             await wait(stop, 0.2)
 
 

@@ -12,7 +12,7 @@ from winkel.log.log import Log
 from winkel.meter.decide import INVALID
 from winkel.meter.group import SeriesIds
 from winkel.model.usage import NOBODY
-from winkel.store import dead_letters, metering, metrics, tenants
+from winkel.store import billing, dead_letters, metering, metrics, tenants
 from winkel.store.database import Connection
 from winkel.store.dead_letters import StoredDeadLetter
 
@@ -82,7 +82,7 @@ async def _append(home: Connection, events: OpenLog, letter: StoredDeadLetter, c
     elif letter.reason == INVALID:
         record = plan.resent(letter.tenant_id, letter.payload, log.secret, partition)
     else:
-        record = plan.record_of(letter.tenant_id, letter.reason, letter.payload, letter.events, partition)
+        record = plan.record_of(letter.tenant_id, letter.reason, letter.payload, letter.events, log.secret, partition)
     if letter.tenant_id == NOBODY and record.tenant_id not in {each.id for each in await tenants.list_tenants(home)}:
         raise StaysError(f"there is still no tenant {record.tenant_id}")
     await log.append([record])
@@ -96,6 +96,9 @@ async def _count(
     event = plan.event_of(letter.payload, correction)
     known = await metrics.page(home, letter.tenant_id, limit=METRICS_MAX, include_archived=True)
     wanted = plan.wanting(known, letter.metric_id, letter.at)
+    if (holder := await dead_letters.holder(home, letter.tenant_id, event.customer_id)) is not None:
+        # Either its period becomes final with this usage, or whoever retries is told that it was final before.
+        await billing.lock_customer(home, letter.tenant_id, holder)
     ids = SeriesIds()
     deltas = plan.count(letter.tenant_id, event, wanted, ids, about=letter.metric_id)
     if series := ids.new():

@@ -1,7 +1,7 @@
 """What a retry of a dead letter does: which record is appended again, or what an event adds to usage now. Pure."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 from msgspec import structs
@@ -19,11 +19,14 @@ from winkel.meter.pack import Keyed, pack
 from winkel.model.errors import InvalidError, WinkelError
 from winkel.model.event import Event
 from winkel.model.metric import BillableMetric
+from winkel.model.period import EPOCH
 from winkel.model.routing import Routing
 from winkel.model.usage import NOBODY, Delta
 
 UNROUTED = 0
 """The version of the routing of a record whose partition nobody chose: the meter sends it to where it belongs."""
+LATEST = datetime(2106, 1, 1, tzinfo=UTC)
+"""Instants before 1970 or from then on have no place in a block (ingest/block.py, `microseconds`)."""
 _event = msgspec.json.Decoder(Event)
 _texts = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -64,6 +67,8 @@ def _checked(text: bytes) -> Event:
         event = _event.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidError(f"this is no event: {error}") from None
+    if not EPOCH <= event.timestamp < LATEST:
+        raise InvalidError(f"{event.timestamp.isoformat()} is no instant that can be billed - at `$.timestamp`")
     (event,) = all_or_none(check(b"[" + text + b"]", ARRAY, event.timestamp, 1))
     return event
 
@@ -110,13 +115,15 @@ def count(
 # ── A whole record ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def record_of(tenant_id: int, reason: str, data: bytes, events: int, partition: int) -> NewRecord:
+def record_of(tenant_id: int, reason: str, data: bytes, events: int, secret: bytes, partition: int) -> NewRecord:
     """Return the record to append again. Raises `StaysError` when that would only be the same dead letter again.
 
     What killed meters is not decoded here either.
     """
     if reason == OTHER_TENANT:
         raise StaysError("nobody can say which of two tenants it belongs to: have it sent again, and discard this")
+    if tenant_id != NOBODY and (messages := codec.messages(data)) is not None:
+        return _of_messages(tenant_id, messages.values, secret, partition)
     if reason == CRASHED:
         if tenant_id == NOBODY:
             raise StaysError("its tenant does not exist: discard it")
@@ -128,6 +135,18 @@ def record_of(tenant_id: int, reason: str, data: bytes, events: int, partition: 
     if tenant_id not in {NOBODY, block.tenant_id}:
         raise StaysError(f"the block in it is tenant {block.tenant_id}'s: discard it")
     return NewRecord(block.tenant_id, partition, len(block), data, UNROUTED)
+
+
+def _of_messages(tenant_id: int, values: Sequence[bytes], secret: bytes, partition: int) -> NewRecord:
+    """Return a record with the events of messages of somebody else's topic. Raises `StaysError` when one is none."""
+    events = []
+    for index, value in enumerate(values):
+        try:
+            events.append(_checked(value))
+        except InvalidError as error:
+            raise StaysError(f"message {index}: {error}; correct all of them: retry --with FILE") from None
+    ((_, block),) = blocks(tenant_id, events, secret, _all_to(partition))
+    return NewRecord(tenant_id, partition, len(block), codec.encode(block), UNROUTED)
 
 
 def replacement_of(tenant_id: int, text: bytes, secret: bytes, partition: int) -> NewRecord:

@@ -57,6 +57,11 @@ def kept(data: bytes | Messages) -> bytes:
     return bytes((MESSAGES,)) + _encoder.encode(data) if isinstance(data, Messages) else data
 
 
+def messages(data: bytes) -> Messages | None:
+    """Return the messages that `kept` kept; None: it kept something else."""
+    return msgspec.msgpack.decode(memoryview(data)[1:], type=Messages) if data[:1] == bytes((MESSAGES,)) else None
+
+
 def _unpack(frame: memoryview) -> bytes:
     size = zstandard.frame_content_size(frame)
     if not 0 < size <= BYTES_MAX:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from winkel.log import codec, envelope
 from winkel.log.broker import REQUEST_SECONDS, Broker, reason
@@ -322,9 +322,15 @@ def gap(partition: int, start: int, end: int, at: datetime) -> Record:
 
 
 def time_of(message: Message) -> datetime:
-    """Return when the broker appended a message, to the millisecond."""
+    """Return when the broker appended a message, to the millisecond; or its producer's time, but none to come.
+
+    A producer whose clock is ahead would make us forget what came before.
+    """
     kind, milliseconds = message.timestamp()
-    return EPOCH + milliseconds * _MILLISECOND if kind else datetime.now(UTC)
+    if kind == TIMESTAMP_LOG_APPEND_TIME:
+        return EPOCH + milliseconds * _MILLISECOND
+    now = datetime.now(UTC)
+    return EPOCH + min(milliseconds, (now - EPOCH) // _MILLISECOND) * _MILLISECOND if kind else now
 
 
 def configuration(broker: Broker, *, offset_reset: str, isolation: str = "read_uncommitted") -> dict[str, object]:

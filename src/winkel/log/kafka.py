@@ -228,9 +228,10 @@ class KafkaLog:
             await self._fetcher.close()
 
     async def _reading(self) -> Fetcher:
-        if self._fetcher is not None and self._fetcher.failed:
-            await self._fetcher.close()
-            self._fetcher = None
+        failed = self._fetcher
+        if failed is not None and failed.failed:
+            self._fetcher = None  # before we wait: others may come meanwhile, and one new one is enough
+            await failed.close()
         if self._fetcher is None:
             self._fetcher = self._fetching()
         return self._fetcher

@@ -63,6 +63,8 @@ class Sender:
                 line.partitions = await asyncio.to_thread(line.look, self._broker.topic)
             except KafkaException as error:
                 raise self._broker.unavailable(error) from error
+        if self._line is not line:
+            raise self._broker.unavailable(_UNCONFIRMED)  # it was given up meanwhile: nobody would hear of a message
         return line
 
     async def _retire(self, line: "Line") -> None:
@@ -106,12 +108,11 @@ class Line:
 
     def close(self) -> None:
         """Wait until every message was delivered or given up. Blocks."""
-        self.producer.flush(REQUEST_SECONDS)
         self._closing = True
         self._thread.join()
 
     def _listen(self) -> None:
-        while not self._closing:
+        while not self._closing or len(self.producer):  # each message is told of, within `message.timeout.ms` or so
             self.producer.poll(POLL_SECONDS)
 
 

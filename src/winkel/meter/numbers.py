@@ -138,7 +138,8 @@ def number(value: object) -> Decimal | str:
         value = Decimal(value)
     if not isinstance(value, Decimal):
         return NOT_A_NUMBER
-    return value if _fits(value) else NUMBER_TOO_LONG
+    # Zero has no exponent of its own from here on: nothing can be shifted by that of 0e999999.
+    return (value or money.ZERO) if _fits(value) else NUMBER_TOO_LONG
 
 
 def _fits(value: Decimal) -> bool:

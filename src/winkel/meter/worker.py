@@ -38,7 +38,7 @@ from typing import Protocol
 
 import psycopg
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from winkel.figures import meter as figures
 from winkel.ingest.block import Keying, split
@@ -103,6 +103,18 @@ class Holding(Struct):
     """What is known of the deaths of its owners before."""
 
 
+def _no_earlier(records: Sequence[Record], holding: Holding) -> list[Record]:
+    """Return records that arrived on no day before the newest that is remembered: by that, others were forgotten.
+
+    The clock of a log goes on, but the timestamps of somebody else's messages may be their producers' own.
+    """
+    newest = max((run.day for run in holding.memory.runs), default=None) if holding.memory is not None else None
+    if newest is None or not records or records[0].appended_at.date() >= newest:
+        return list(records)
+    begin = datetime(newest.year, newest.month, newest.day, tzinfo=UTC)
+    return [structs.replace(each, appended_at=begin) for each in records]
+
+
 class Tally(Struct):
     """What a meter did since it started."""
 
@@ -150,6 +162,8 @@ class Meter:
         """What the tidying beside us found to be lost; to be dropped between two batches, never within one."""
         self.outdated: list[Holding] = []
         """Of what it found that others have changed the memory; to be read again, between two batches too."""
+        self.heard_at = 0.0
+        """When the database took our last sign of life, on a monotonic clock."""
         self.failpoint = failpoint
         self._shelf = Shelf(cache)
         self._ids = SeriesIds()
@@ -326,7 +340,7 @@ class Meter:
         index = self.history.index(now)
         later = [each.seal(partition) for each in self.history[index + 1 :]]
         due = [each for each in one_day(records) if not later or each.offset < min(later)]
-        return holding.caution.chosen(due)
+        return _no_earlier(holding.caution.chosen(due), holding)
 
     async def _beware(self, partition: int, records: Sequence[Record]) -> bool:
         """Before touching records that may kill, note which; set the first aside if it is proven, and say so."""

@@ -1,5 +1,6 @@
 """Connections and transactions."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -24,8 +25,18 @@ set_json_dumps(_encoder.encode)
 set_json_loads(_decoder.decode)
 
 APP_ROLE = "winkel_app"
+UNHURRIED = "SET LOCAL idle_in_transaction_session_timeout = '300s'"
+"""For a transaction in which much is rated: it is idle meanwhile."""
 SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 """The first statement of a transaction of which every other sees the same instant."""
+REACH: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""How soon a database that says nothing any more is given up, over TCP: a machine that is lost sends no goodbye."""
 _SESSION = {
     "idle_in_transaction_session_timeout": "10s",
     "lock_timeout": "10s",
@@ -43,7 +54,7 @@ def options(role: str | None = None) -> str:
 async def connect(url: str) -> Connection:
     """Open one connection as the owner of the tables, for a worker: it sees all tenants."""
     try:
-        return await AsyncConnection.connect(url, options=options(), autocommit=True, row_factory=dict_row)
+        return await AsyncConnection.connect(url, options=options(), autocommit=True, row_factory=dict_row, **REACH)
     except psycopg.OperationalError as error:
         raise UnavailableError(f"the database does not answer: {error}") from error
 
@@ -52,11 +63,13 @@ class Database:
     """A pool of connections that see one tenant at a time, for the API."""
 
     def __init__(self, url: str, *, size: int = 10) -> None:
+        self.twofold = asyncio.Semaphore(max(1, size // 2))
+        """Taken by who may need a second connection while holding one: so not all are held by those who wait."""
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             min_size=1,
             max_size=size,
-            kwargs={"options": options(APP_ROLE), "autocommit": True, "row_factory": dict_row},
+            kwargs={"options": options(APP_ROLE), "autocommit": True, "row_factory": dict_row, **REACH},
             open=False,
             name="winkel-api",
         )
@@ -82,6 +95,7 @@ class Database:
         async with self.connection() as connection, connection.transaction():
             if snapshot:
                 await connection.execute(SNAPSHOT)
+                await connection.execute(UNHURRIED)  # it holds up nobody, and rating what it reads may take long
             await connection.execute("SELECT set_config('winkel.tenant_id', %s, true)", (str(tenant_id),))
             yield connection
 

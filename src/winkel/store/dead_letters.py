@@ -128,6 +128,12 @@ async def add_deltas(tx: Connection, tenant_id: int, deltas: Iterable[Delta]) ->
         await cursor.executemany(sql.add_delta, rows)
 
 
+async def holder(home: Connection, tenant_id: int, customer_key: str) -> str | None:
+    """Return the customer who has an identifier, or None."""
+    row = await (await home.execute(sql.holder, {"tenant_id": tenant_id, "customer_key": customer_key})).fetchone()
+    return None if row is None else row["id"]
+
+
 async def invoiced(connection: Connection, tenant_id: int, customer_key: str, at: datetime) -> list[str]:
     """Return the ids of a customer's finalized usage invoices, by its identifier, whose period covers an instant."""
     values = {"tenant_id": tenant_id, "customer_key": customer_key, "at": at}

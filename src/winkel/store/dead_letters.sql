@@ -56,6 +56,12 @@ WHERE invoice.tenant_id = %(tenant_id)s AND type = 'USAGE' AND status = 'FINALIZ
       (SELECT id FROM customer WHERE tenant_id = %(tenant_id)s AND id::text = %(customer_key)s))
 ORDER BY invoice.id
 
+-- name: holder
+-- The customer who has this identifier.
+SELECT coalesce(
+    (SELECT customer_id FROM ingest_alias WHERE tenant_id = %(tenant_id)s AND alias = %(customer_key)s),
+    (SELECT id FROM customer WHERE tenant_id = %(tenant_id)s AND id::text = %(customer_key)s))::text AS id
+
 -- name: unpublished
 -- Dead letters of a log that were not told to its topic yet, in their order.
 SELECT id::text, tenant_id, topic, partition, "offset", index, events, reason, detail, metric_id::text, transaction_id,
