@@ -151,7 +151,7 @@ ROUTES: dict[str, Any] = {
     "POST /v2/contracts/get": {**CONTRACT, **WHOLE},
     "POST /v1/contracts/list": {"customer_id": "@customer", **WHOLE},
     "POST /v2/contracts/list": {"customer_id": "@customer", **WHOLE},
-    "POST /v1/contracts/archive": {**CONTRACT, "void_invoices": True},
+    "POST /v1/contracts/archive": {"customer_id": "@customer", "contract_id": "@closing", "void_invoices": True},
     "POST /v1/packages/create": {
         "name": "Own",
         "rate_card_id": "@card",
@@ -333,6 +333,7 @@ class World:
         await self.make("contract", "/v1/contracts/create", terms)
         self.ids["@service"] = (await self.contract("@contract"))["professional_services"][0]["id"]
         await self._seat(contract)
+        await self.make("closing", "/v1/contracts/create", contract)
         await self.make("package", "/v1/packages/create", {"name": mark, "aliases": [{"name": mark}]})
         for path, owner_id in NAMED.items():
             body = json.loads(filled(json.dumps({**owner_id, **VALUE, "value": mark}), self.ids))

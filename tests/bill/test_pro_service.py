@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from winkel.bill.invoiced import Invoiced
 from winkel.bill.pro_service import check_again, room, until
 from winkel.model.contract import Contract, StatementSchedule
 from winkel.model.credit_type import USD
@@ -109,5 +110,5 @@ def test_an_earlier_end_drops_what_has_not_come() -> None:
     days = [START.replace(day=each) for each in (5, 10, 12, 20)]
     some = tuple(invoice(number, {"a": Decimal(1)}, date) for number, date in enumerate(days))
     contract = structs.replace(BARE, pro_service_invoices=some)
-    ended = until(contract, START.replace(day=8), START.replace(day=15), {"2 a", "0 a"})
+    ended = until(contract, START.replace(day=8), Invoiced(START.replace(day=15), {"1 a"}, {"2 a", "0 a"}))
     assert [each.id for each in ended.pro_service_invoices] == ["0", "1"]

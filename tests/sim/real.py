@@ -26,6 +26,7 @@ from winkel.bill.correct import credited, needs_again, reconsolidated, regenerat
 from winkel.bill.draft import Draft, drafted
 from winkel.bill.due import due_at, settled, settling
 from winkel.bill.imported import imported, statement_to_import
+from winkel.bill.invoiced import Invoiced
 from winkel.bill.issue import moved, open_invoice
 from winkel.bill.preview import preview
 from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers
@@ -397,7 +398,7 @@ class Real:
                 later = [each for each in contract.pro_service_invoices if self.requests[each.id][0] >= end.said_at]
                 before = [each for each in contract.pro_service_invoices if each not in later]
                 contract = replace(contract, pro_service_invoices=tuple(before))
-                ended, cut = contract_ends.ended(contract, own, end.ending_before, end.said_at, ())
+                ended, cut = contract_ends.ended(contract, own, end.ending_before, Invoiced(end.said_at, (), ()))
                 asked = (*ended.pro_service_invoices, *later)
                 contracts[contract.id] = replace(ended, pro_service_invoices=asked)
             if end.renewed_by is not None:

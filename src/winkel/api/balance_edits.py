@@ -96,6 +96,8 @@ class Settled(Struct, frozen=True):
     """Ids of the dates of invoicing on finalized invoices."""
     freed_items: Collection[str]
     """Ids of those that are only on void ones: they may change, and a regenerated invoice asks for them as they are."""
+    charged_parts: Mapping[str, datetime] = {}
+    """Until when finalized invoices have charged parts of the periods of subscriptions, by item."""
 
     def drawn(self, segment: Segment) -> bool:
         """Whether a finalized invoice draws on the segment, or it has rolled over."""

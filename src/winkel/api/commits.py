@@ -8,7 +8,7 @@ from uuid import UUID
 from litestar import Request, post
 from msgspec import Struct, structs
 
-from winkel.api import edit_records, fields, history, pages, schedules, terms, wire
+from winkel.api import contract_ends, edit_records, fields, history, pages, schedules, terms, wire
 from winkel.api.auth import reader, writer
 from winkel.api.balance_views import BalanceView, balances_view
 from winkel.api.credit_types import check_units
@@ -17,6 +17,7 @@ from winkel.api.terms import CustomerCommitIn, CustomerCreditIn, Origin
 from winkel.api.wire import Data, Id, Page
 from winkel.bill.actions import kept, standing, unkept_children, unsettled
 from winkel.bill.balance import balance_of, ledger
+from winkel.bill.invoiced import Invoiced
 from winkel.bill.seats import adjustments
 from winkel.model.commit import AccessType, Balance, BalanceType
 from winkel.model.contract import Contract
@@ -134,8 +135,8 @@ async def update_commit_end(request: Request[Any, Any, Any], api: Api, caller: C
         if asked.access_ending_before is not None:
             balance = _shortened(balance, asked.access_ending_before)
         if end is not None:
-            freed = await invoices.freed_items(tx, caller.tenant_id, balance.customer_id)
-            balance = _invoiced_until(balance, end, api.clock(), freed)
+            invoiced = await contract_ends.invoiced(tx, caller.tenant_id, balance.customer_id, api.clock())
+            balance = _invoiced_until(balance, end, invoiced)
         await balances.set_schedules(tx, caller.tenant_id, balance)
         await history.note_balance(tx, caller, before, edit_records.shortened(before, balance), api.clock())
     return Data(Id(balance.id))
@@ -265,6 +266,18 @@ async def check_contracts(tx: Connection, tenant_id: int, balance: Balance) -> N
         fields.refuse(f"this customer has no contract {balance.invoice_contract_id}", "$.invoice_contract_id")
 
 
+async def check_not_payer(tx: Connection, tenant_id: int, contract: Contract, place: str) -> None:
+    """Raise `InvalidError` while a commit of the customer is to be invoiced with a contract that is to be archived."""
+    asked = (await invoices.schedule_items(tx, tenant_id, [contract.customer_id])).get(contract.customer_id, ())
+    for each in await balances.of_customer(tx, tenant_id, contract.customer_id):
+        schedule = each.invoice_schedule
+        if each.invoice_contract_id != contract.id or schedule is None or schedule.do_not_invoice:
+            continue
+        if any(item.id not in asked for item in schedule.schedule_items):
+            message = f"commit {each.id} is still to be invoiced with this contract"
+            fields.refuse(f"{message}: archive it, or give it another invoice_contract_id", place)
+
+
 async def _keep(tx: Connection, tenant_id: int, balance: Balance) -> Data[Id]:
     await uniqueness_keys.claim(tx, tenant_id, "balance", balance.uniqueness_key, balance.id)
     await balances.insert(tx, tenant_id, balance)
@@ -338,11 +351,11 @@ def _shortened(balance: Balance, asked: datetime) -> Balance:
     return structs.replace(balance, segments=kept)
 
 
-def _invoiced_until(balance: Balance, end: datetime, now: datetime, freed: Collection[str]) -> Balance:
+def _invoiced_until(balance: Balance, end: datetime, invoiced: Invoiced) -> Balance:
     """Return the balance without the dates of invoicing from `end` on. Raises `InvalidError` when there are none."""
     if balance.invoice_schedule is None:
         fields.refuse("this commit has no invoice_schedule", "$.invoices_ending_before")
-    return structs.replace(balance, invoice_schedule=schedules.items_until(balance.invoice_schedule, end, now, freed))
+    return structs.replace(balance, invoice_schedule=schedules.items_until(balance.invoice_schedule, end, invoiced))
 
 
 routes = [create_commit, create_credit, list_commits, list_credits, update_commit_end, update_credit_end]

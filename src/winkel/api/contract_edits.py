@@ -4,7 +4,7 @@ One edit is applied in the order of the fields of `EditContract`: first what goe
 then name and payment terms, and the end date last, so that an earlier end cuts what the same edit has added.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import UNSET, Struct, structs
@@ -30,10 +30,12 @@ from winkel.api.edit_requests import EditContract, UpdateCharge, UpdateCommit, U
 from winkel.api.recurring_edits import RecurringUpdate
 from winkel.api.terms import Origin
 from winkel.bill import seats
+from winkel.bill.invoiced import Invoiced
 from winkel.model.commit import Balance, BalanceType
 from winkel.model.contract import Contract, Discount, ScheduledCharge
 from winkel.model.product import Product
 from winkel.model.rate_card import Rate
+from winkel.model.recurring import RecurringBalance
 
 COMMITS = (BalanceType.PREPAID, BalanceType.POSTPAID)
 CREDITS = (BalanceType.CREDIT,)
@@ -76,16 +78,18 @@ def edited(contract: Contract, held: Mapping[str, Balance], asked: EditContract,
     made = Terms(contract, dict(held))
     _remove(made, asked, ground)
     _update(made, asked, ground)
-    _update_recurring(made, asked)
+    _update_recurring(made, asked, ground)
     _update_subscriptions(made, asked, ground)
     _change_discounts(made, asked, ground)
     _add_balances(made, asked, ground)
     _add_terms(made, asked, ground)
     _describe(made, asked)
     if asked.update_contract_end_date is not UNSET:
-        end, freed = asked.end(contract.ending_before), ground.settled.freed_items
-        made.contract, cut = contract_ends.ended(made.contract, made.balances.values(), end, ground.at, freed)
+        end, settled = asked.end(contract.ending_before), ground.settled
+        invoiced = Invoiced(ground.at, settled.invoiced_items, settled.freed_items)
+        made.contract, cut = contract_ends.ended(made.contract, made.balances.values(), end, invoiced)
         made.balances |= {each.id: each for each in cut}
+    contract_ends.check_outgrown(made.contract, ground.settled.charged_parts, ground.at, "$")
     return made
 
 
@@ -133,7 +137,7 @@ def _update(made: Terms, asked: EditContract, ground: Ground) -> None:
         _replace_charges(made, [_recharged(made, charge, ground, f"$.update_scheduled_charges[{index}]")])
 
 
-def _update_recurring(made: Terms, asked: EditContract) -> None:
+def _update_recurring(made: Terms, asked: EditContract, ground: Ground) -> None:
     """Change what recurs, for the children that are still to come."""
     some: list[tuple[RecurringUpdate, str, str, str]] = [
         (each, str(each.recurring_commit_id), f"$.update_recurring_commits[{index}]", "recurring_commit_id")
@@ -150,7 +154,16 @@ def _update_recurring(made: Terms, asked: EditContract) -> None:
             word = "credit" if name == "recurring_credit_id" else "commit"
             fields.refuse(f"this contract has no recurring {word} {its_id}", f"{place}.{name}")
         left[its_id] = recurring_edits.edited(left[its_id], update, made.contract.ending_before, place)
+        _check_no_child_after(left[its_id], made.balances.values(), ground.at, f"{place}.ending_before")
         made.contract = structs.replace(made.contract, recurring_balances=tuple(left.values()))
+
+
+def _check_no_child_after(term: RecurringBalance, held: Iterable[Balance], at: datetime, place: str) -> None:
+    """Raise `InvalidError` when a child to come was edited, and so is kept, that the term would not give any more."""
+    for each in held:
+        its = each.recurring_id == term.id and each.archived_at is None and each.segments
+        if its and term.ending_before is not None and each.segments[0].starting_at >= max(term.ending_before, at):
+            fields.refuse(f"its child {each.id} begins after that, was edited and stays: archive it first", place)
 
 
 def _update_subscriptions(made: Terms, asked: EditContract, ground: Ground) -> None:

@@ -1,16 +1,25 @@
 """The end of a contract: when it can be moved, and what an earlier one takes away (metronome-api.md §4.7)."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from msgspec import structs
 
 from winkel.api import discounts, fields, scheduled_charges, schedules, subscriptions
-from winkel.bill import pro_service
+from winkel.bill import pro_service, subscription
+from winkel.bill.invoiced import Invoiced
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract
-from winkel.store import contracts
+from winkel.model.period import HOUR
+from winkel.store import contracts, invoices
 from winkel.store.database import Connection
+
+
+async def invoiced(tx: Connection, tenant_id: int, customer_id: str, at: datetime) -> Invoiced:
+    """Return what the invoices of a customer ask for."""
+    freed = await invoices.freed_items(tx, tenant_id, customer_id)
+    every = (await invoices.schedule_items(tx, tenant_id, [customer_id])).get(customer_id, frozenset())
+    return Invoiced(at, every - freed, freed)
 
 
 async def check(
@@ -27,14 +36,39 @@ async def check(
             fields.refuse(f"usage is invoiced for good until {invoiced.isoformat()}", place)
 
 
+async def check_longer(tx: Connection, tenant_id: int, contract: Contract, end: datetime | None, place: str) -> None:
+    """Raise `InvalidError` when a final statement has only a part of what would be its billing period then.
+
+    A period has one statement: what is used in the rest of it would be on none.
+    """
+    invoiced = await contracts.invoiced_until(tx, tenant_id, contract.id)
+    if invoiced is None:
+        return
+    period = structs.replace(contract, ending_before=end).period_at(invoiced - HOUR)
+    if period is not None and period.end > invoiced:
+        message = f"the statement that ends {invoiced.isoformat()} is final, and would last until"
+        fields.refuse(f"{message} {period.end.isoformat()}: void it first, and regenerate it then", place)
+
+
+def check_outgrown(contract: Contract, parts: Mapping[str, datetime], at: datetime, place: str) -> None:
+    """Raise `InvalidError` when parts of the periods of subscriptions that are on final invoices would be longer.
+
+    `parts` says until when they are charged, by item.
+    """
+    since = subscription.outgrown(contract, parts, at)
+    if since is not None:
+        message = f"a finalized invoice has charged a part of a subscription's period from {since.isoformat()} on"
+        fields.refuse(f"{message}, which would be longer: void that invoice first", place)
+
+
 def ended(
-    contract: Contract, held: Iterable[Balance], end: datetime | None, now: datetime, freed: Collection[str]
+    contract: Contract, held: Iterable[Balance], end: datetime | None, invoiced: Invoiced
 ) -> tuple[Contract, list[Balance]]:
     """Return the contract with another end, and those of its balances that change with it.
 
     An earlier end cuts access and subscriptions, drops invoices to come and stops what recurs; a later one extends
-    subscriptions in arrears, and brings nothing else back. `freed` is that of `schedules.items_until`. Children that
-    have begun must be kept by now, and be among `held`.
+    subscriptions in arrears, and brings nothing else back. Children that have begun must be kept by now, and be among
+    `held`.
     """
     subscribed = subscriptions.after_change_of_end(contract, end)
     made = structs.replace(contract, ending_before=end, subscriptions=subscribed)
@@ -42,18 +76,18 @@ def ended(
         return made, []
     made = structs.replace(
         made,
-        scheduled_charges=scheduled_charges.until(contract, end, now, freed),
-        discounts=discounts.until(contract, end, now, freed),
+        scheduled_charges=scheduled_charges.until(contract, end, invoiced),
+        discounts=discounts.until(contract, end, invoiced),
         recurring_balances=tuple(each.until(end) for each in contract.recurring_balances),
     )
-    made = pro_service.until(made, end, now, freed)
-    return made, [_cut(each, end, now, freed) for each in held if each.archived_at is None]
+    made = pro_service.until(made, end, invoiced)
+    return made, [_cut(each, end, invoiced) for each in held if each.archived_at is None]
 
 
-def _cut(balance: Balance, end: datetime, now: datetime, freed: Collection[str]) -> Balance:
+def _cut(balance: Balance, end: datetime, invoiced: Invoiced) -> Balance:
     """Return a balance of a contract that ends then."""
     return structs.replace(
         balance,
         segments=schedules.segments_until(balance.segments, end),
-        invoice_schedule=balance.invoice_schedule and schedules.items_until(balance.invoice_schedule, end, now, freed),
+        invoice_schedule=balance.invoice_schedule and schedules.items_until(balance.invoice_schedule, end, invoiced),
     )

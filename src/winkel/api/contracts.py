@@ -148,6 +148,7 @@ async def archive(request: Request[Any, Any, Any], api: Api, caller: Caller) -> 
         contract = await contracts.get(tx, tenant_id, customer_id, str(asked.contract_id))
         await renewals.check_settled(tx, api, tenant_id, contract, "$.contract_id")
         await hierarchy.check_archive(tx, tenant_id, contract, "$.contract_id")
+        await commits.check_not_payer(tx, tenant_id, contract, "$.contract_id")
         if asked.void_invoices:
             await actions.void_all(tx, tenant_id, customer_id, at, contract.id)
         await contracts.archive(tx, tenant_id, contract.id, at)
@@ -171,12 +172,15 @@ async def update_end_date(request: Request[Any, Any, Any], api: Api, caller: Cal
         await renewals.check_end(tx, tenant_id, contract, end, "$.contract_id")
         allowed = asked.allow_ending_before_finalized_invoice
         await contract_ends.check(tx, tenant_id, contract, end, allowed, "$.ending_before")
+        await contract_ends.check_longer(tx, tenant_id, contract, end, "$.ending_before")
         await actions.keep_begun(tx, tenant_id, customer_id, at)
         held = [
             each for each in await balances.of_customer(tx, tenant_id, customer_id) if each.contract_id == contract.id
         ]
-        freed = await invoices.freed_items(tx, tenant_id, customer_id)
-        made, cut = contract_ends.ended(contract, held, end, at, freed)
+        invoiced = await contract_ends.invoiced(tx, tenant_id, customer_id, at)
+        made, cut = contract_ends.ended(contract, held, end, invoiced)
+        parts = await invoices.charged_parts(tx, tenant_id, customer_id)
+        contract_ends.check_outgrown(made, parts, at, "$.ending_before")
         await contracts.update(tx, tenant_id, made)
         for balance in cut:
             await balances.set_schedules(tx, tenant_id, balance)

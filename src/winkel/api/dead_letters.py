@@ -71,7 +71,7 @@ async def newest(request: Request[Any, Any, Any], api: Api, caller: Caller) -> R
     """List events that were accepted and could not be counted, and why, the newest first."""
     asked = query(request, Listing)
     count, position = pages.limit_of(asked.limit), pages.decode(asked.next_page)
-    if position and not position.id.isdigit():
+    if position and not (position.id.isascii() and position.id.isdigit() and len(position.id) < 19):
         raise InvalidError("next_page is not a cursor that this list gave out")
     where = Filter(reason=asked.reason, since=asked.since, resolved=asked.resolved)
     before = (position.at, position.id) if position else None

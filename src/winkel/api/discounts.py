@@ -1,7 +1,7 @@
 """Discounts of request bodies → discounts of a contract, and back (metronome-api.md §4.7, §10.1: DiscountObj)."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from winkel.api import fields, scheduled_charges, schedules
 from winkel.api.balance_edits import Settled
 from winkel.api.scheduled_charges import ScheduledChargeIn, ScheduledChargeView
 from winkel.api.schedules import InvoiceScheduleIn
+from winkel.bill.invoiced import Invoiced
 from winkel.model.commit import InvoiceSchedule, ScheduleItem
 from winkel.model.contract import Contract, Discount
 from winkel.model.product import Product
@@ -39,10 +40,10 @@ def discount(asked: DiscountIn, known: Mapping[str, Product], place: str) -> Dis
     return Discount(**scheduled_charges.dated(asked, known, place))
 
 
-def until(contract: Contract, end: datetime, now: datetime, freed: Collection[str]) -> tuple[Discount, ...]:
+def until(contract: Contract, end: datetime, invoiced: Invoiced) -> tuple[Discount, ...]:
     """Return the discounts of a contract that ends then, as `scheduled_charges.until` does its charges."""
     return tuple(
-        structs.replace(each, schedule=schedules.items_until(each.schedule, end, now, freed))
+        structs.replace(each, schedule=schedules.items_until(each.schedule, end, invoiced))
         for each in contract.discounts
     )
 

@@ -76,6 +76,7 @@ async def applied(
     end = asked.end(None)
     if asked.update_contract_end_date is not UNSET:
         await renewals.check_end(tx, tenant_id, before, end, "$.update_contract_end_date")
+        await contract_ends.check_longer(tx, tenant_id, before, end, "$.update_contract_end_date")
     await contract_ends.check(tx, tenant_id, before, end, allowed, "$.update_contract_end_date")
     made = contract_edits.edited(before, held, asked, ground)
     record = edit_records.contract_record(asked, before, held, made, known, units, at)
@@ -118,6 +119,7 @@ async def settled(tx: Connection, tenant_id: int, customer_id: str) -> Settled:
         (await ledger.of_customers(tx, tenant_id, [customer_id])).get(customer_id, ()),
         every.get(customer_id, frozenset()) - freed,
         freed,
+        await invoices.charged_parts(tx, tenant_id, customer_id),
     )
 
 

@@ -17,6 +17,7 @@ from winkel.api.state import Api
 from winkel.api.wire import Data
 from winkel.bill import actions
 from winkel.bill.actions import Import
+from winkel.model.account import Account
 from winkel.model.errors import ConflictError, InvalidError, NotFoundError
 from winkel.model.invoice import ImportedUsage, Invoice, InvoiceStatus
 from winkel.model.period import HOUR, Period
@@ -102,20 +103,40 @@ async def _made(
     views: dict[int, InvoiceView] = {}
     customer_ids = sorted({str(each.customer_id) for each in asked.invoices})
     await billing.lock_customer(tx, tenant_id, *customer_ids)  # all at once: one after the other, two might deadlock
+    known: dict[str, Account] = {}
     for customer_id in customer_ids:
-        mine = [index for index, each in enumerate(asked.invoices) if str(each.customer_id) == customer_id]
-        with _about(mine[0], ".customer_id"):
-            account = await actions.importing(tx, tenant_id, customer_id, keep=not asked.preview, at=at)
-        held = {each.id: each for each in await balances.of_customer(tx, tenant_id, customer_id)}
-        for index in sorted(mine, key=lambda index: wanted[index].period.end):
-            with _about(index):
-                invoice, account = await actions.import_one(
-                    tx, tenant_id, account, wanted[index], keep=not asked.preview, at=at
-                )
-            _check_currency(invoice, asked.invoices[index], index)
-            shown = structs.replace(invoice, status=InvoiceStatus.DRAFT) if asked.preview else invoice
-            views[index] = invoice_view(shown, account.customer, held, account.units)
+        first = next(index for index, each in enumerate(asked.invoices) if str(each.customer_id) == customer_id)
+        with _about(first, ".customer_id"):
+            known[customer_id] = await actions.importing(tx, tenant_id, customer_id, keep=not asked.preview, at=at)
+    held = {
+        its_id: {each.id: each for each in await balances.of_customer(tx, tenant_id, its_id)} for its_id in customer_ids
+    }
+    # Of all customers together: those of a family draw on the same balances.
+    for index in sorted(range(len(wanted)), key=lambda index: wanted[index].period.end):
+        customer_id = str(asked.invoices[index].customer_id)
+        account = known[customer_id]
+        with _about(index):
+            invoice, after = await actions.import_one(
+                tx, tenant_id, account, wanted[index], keep=not asked.preview, at=at
+            )
+        relatives = {each.id for each in account.customers} & set(known)
+        known |= {its_id: _with(known[its_id], account, after) for its_id in relatives}
+        _check_currency(invoice, asked.invoices[index], index)
+        shown = structs.replace(invoice, status=InvoiceStatus.DRAFT) if asked.preview else invoice
+        views[index] = invoice_view(shown, account.customer, held[customer_id], account.units)
     return [views[index] for index in range(len(wanted))]
+
+
+def _with(relative: Account, before: Account, after: Account) -> Account:
+    """Return an account with what an import has brought to another one of its family."""
+    return structs.replace(
+        relative,
+        balances=(*relative.balances, *after.balances[len(before.balances) :]),
+        kept_balances=relative.kept_balances | after.kept_balances,
+        entries=(*relative.entries, *after.entries[len(before.entries) :]),
+        invoiced=relative.invoiced | after.invoiced,
+        invoiced_items=relative.invoiced_items | after.invoiced_items,
+    )
 
 
 @contextmanager

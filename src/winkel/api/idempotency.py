@@ -6,9 +6,11 @@ first.
 """
 
 import hashlib
+from contextlib import suppress
 from typing import Any
 
 import psycopg
+from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, HTTPRequestEvent, HTTPScope, Message, Receive, Scope, Send
@@ -47,16 +49,21 @@ async def _answer(app: ASGIApp, scope: Any, key: str, body: bytes, receive: Rece
     api: Api = scope["litestar_app"].state.api
     tenant_id, request = auth.caller_of(scope).tenant_id, _hash(scope, body)
     messages: list[Message] = []
-    async with api.database.transaction(tenant_id) as tx:
-        known = await idempotency.claim(tx, tenant_id, key, request, api.clock())
-        if known is not None:
-            return _replay(known)
-        scope["state"]["api"] = structs.replace(api, database=Joined(api.database, tx, tenant_id))
-        messages = await _run(app, scope, body, receive)
-        answer = _answer_in(messages)
-        if answer.status >= 500 or answer.status in NOT_KEPT:
-            raise psycopg.Rollback  # it ends the transaction, and goes no further
-        await idempotency.keep(tx, tenant_id, key, answer)
+    # Guards run behind this: what is kept is for nobody who might not have asked for it.
+    await scope["route_handler"].authorize_connection(connection=ASGIConnection(scope))
+    # Where the connection is lost there is nothing left to roll back, and psycopg lets the exception through.
+    async with api.database.twofold:
+        with suppress(psycopg.Rollback):
+            async with api.database.transaction(tenant_id) as tx:
+                known = await idempotency.claim(tx, tenant_id, key, request, api.clock())
+                if known is not None:
+                    return _replay(known)
+                scope["state"]["api"] = structs.replace(api, database=Joined(api.database, tx, tenant_id))
+                messages = await _run(app, scope, body, receive)
+                answer = _answer_in(messages)
+                if answer.status >= 500 or answer.status in NOT_KEPT:
+                    raise psycopg.Rollback  # it ends the transaction, and goes no further
+                await idempotency.keep(tx, tenant_id, key, answer)
     return messages
 
 

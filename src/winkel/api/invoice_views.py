@@ -117,7 +117,7 @@ def invoice_view(
     invoice: Invoice, customer: Customer, balances: Mapping[str, Balance], units: Units, *, skip_zero: bool = False
 ) -> InvoiceView:
     """Return the invoice for the wire; `skip_zero` leaves lines without quantity out, which changes no total."""
-    lines = [line for line in invoice.line_items if not (skip_zero and line.quantity == 0)]
+    lines = [line for line in invoice.line_items if not (skip_zero and line.quantity == 0 and not line.total)]
     return InvoiceView(
         id=invoice.id,
         type=invoice.type,

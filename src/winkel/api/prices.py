@@ -95,6 +95,15 @@ def _custom(asked: PriceIn, place: str) -> Custom:
             fields.refuse(f"a CUSTOM rate has no {name}: its custom_rate says it all", f"{place}.{name}")
     if asked.custom_rate is None:
         fields.refuse("a CUSTOM rate needs a custom_rate", f"{place}.custom_rate")
+    left: list[Any] = [asked.custom_rate]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+        elif isinstance(value, Decimal | int):  # PostgreSQL would write 1e131000 out, and nobody could read it back
+            fields.finite(Decimal(value), f"{place}.custom_rate")
     return Custom(asked.custom_rate)
 
 

@@ -13,7 +13,7 @@ from winkel.model.commit import Balance, BalanceType
 from winkel.model.contract import Contract
 from winkel.model.errors import NotFoundError
 from winkel.model.tenant import Caller
-from winkel.store import balances, contracts, invoices
+from winkel.store import balances, contracts
 from winkel.store.database import Connection
 
 PLACE = "$.transition.from_contract_id"
@@ -29,16 +29,15 @@ async def end_older(tx: Connection, caller: Caller, asked: TransitionIn, new: Co
     await contract_ends.check(tx, tenant_id, old, new.starting_at, False, "$.starting_at")
     await actions.keep_begun(tx, tenant_id, old.customer_id, at)
     held = [each for each in await balances.of_customer(tx, tenant_id, old.customer_id) if each.contract_id == old.id]
-    freed = await invoices.freed_items(tx, tenant_id, old.customer_id)
+    invoiced = await contract_ends.invoiced(tx, tenant_id, old.customer_id, at)
     made, cut = old, held
     if old.ending_before is None or new.starting_at < old.ending_before:
-        made, cut = contract_ends.ended(old, held, new.starting_at, at, freed)
+        made, cut = contract_ends.ended(old, held, new.starting_at, invoiced)
         await contracts.update(tx, tenant_id, made)
         await history.note_end(tx, caller, old, new.starting_at, at)
-    invoiced = (await invoices.schedule_items(tx, tenant_id, [old.customer_id])).get(old.customer_id, frozenset())
     trueup = asked.future_invoice_behavior.trueup or TrueUpBehavior.AS_IS
     for before, after in zip(held, cut, strict=True):
-        kept = true_up_kept(before, after, trueup, new.starting_at, invoiced - freed)
+        kept = true_up_kept(before, after, trueup, new.starting_at, invoiced.final)
         if kept != before:
             await balances.set_schedules(tx, tenant_id, kept)
 

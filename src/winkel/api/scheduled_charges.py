@@ -1,7 +1,7 @@
 """Scheduled charges of request bodies → scheduled charges of a contract, and back (metronome-api.md §4.7, §10.1)."""
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from winkel.api import fields, schedules, terms
 from winkel.api.balance_views import InvoiceScheduleView, invoicing
 from winkel.api.schedules import InvoiceScheduleIn
 from winkel.api.wire import Ref
+from winkel.bill.invoiced import Invoiced
 from winkel.model.contract import Contract, Discount, ScheduledCharge
 from winkel.model.product import Product, ProductType
 
@@ -61,13 +62,10 @@ def dated(asked: ScheduledChargeIn, known: Mapping[str, Product], place: str) ->
     }
 
 
-def until(contract: Contract, end: datetime, now: datetime, freed: Collection[str]) -> tuple[ScheduledCharge, ...]:
-    """Return the charges of a contract that ends then: without the dates from its end on that are not invoiced yet.
-
-    `freed` as in `schedules.items_until`.
-    """
+def until(contract: Contract, end: datetime, invoiced: Invoiced) -> tuple[ScheduledCharge, ...]:
+    """Return the charges of a contract that ends then: without the dates from its end on that are not invoiced yet."""
     return tuple(
-        structs.replace(each, schedule=schedules.items_until(each.schedule, end, now, freed))
+        structs.replace(each, schedule=schedules.items_until(each.schedule, end, invoiced))
         for each in contract.scheduled_charges
     )
 

@@ -1,7 +1,7 @@
 """Access and invoice schedules of request bodies → segments and dates of invoicing (metronome-api.md §4.7)."""
 
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from itertools import pairwise
@@ -11,6 +11,7 @@ from uuid import UUID
 from msgspec import Meta, Struct, structs
 
 from winkel.api import fields
+from winkel.bill.invoiced import Invoiced
 from winkel.model import credit_type, money
 from winkel.model.commit import AccessType, InvoiceSchedule, ScheduleItem, Segment
 from winkel.model.period import add_months
@@ -142,16 +143,9 @@ def segments_until(segments: Iterable[Segment], end: datetime) -> tuple[Segment,
     return tuple(structs.replace(each, ending_before=min(each.ending_before, end)) for each in kept)
 
 
-def items_until(schedule: InvoiceSchedule, end: datetime, now: datetime, freed: Collection[str]) -> InvoiceSchedule:
-    """Return the schedule without its dates from `end` on.
-
-    Dates that have come by now stay, they are invoiced; `freed` are the ids of items whose invoice is void again.
-    """
-    items = tuple(
-        each
-        for each in schedule.schedule_items
-        if each.timestamp < end or (each.timestamp <= now and each.id not in freed)
-    )
+def items_until(schedule: InvoiceSchedule, end: datetime, invoiced: Invoiced) -> InvoiceSchedule:
+    """Return the schedule without its dates from `end` on that are not invoiced by now."""
+    items = tuple(each for each in schedule.schedule_items if invoiced.keeps(each.timestamp, [each.id], end))
     return structs.replace(schedule, schedule_items=items)
 
 

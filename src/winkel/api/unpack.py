@@ -9,6 +9,8 @@ from winkel.model.errors import InvalidError, TooLargeError, UnsupportedTypeErro
 _STEP = 256 * 1024
 WINDOW_MAX = 8 * 1024 * 1024
 """The most memory that a zstd frame may ask for, in bytes."""
+PARTS_MAX = 64
+"""The most parts of one body: to begin one copies all that follows it."""
 
 
 def unpack(data: bytes, encoding: str, limit: int) -> bytes:
@@ -35,8 +37,10 @@ def unpack(data: bytes, encoding: str, limit: int) -> bytes:
 def _gunzip(data: bytes, limit: int) -> bytes:
     """Return at most `limit` + 1 bytes; a gzip file may consist of several, one after the other."""
     plain = bytearray()
-    rest = data
+    rest, parts = data, 0
     while rest and len(plain) <= limit:
+        parts += 1
+        _check_parts(parts)
         member = zlib.decompressobj(wbits=31)
         try:
             plain += member.decompress(rest, limit + 1 - len(plain))
@@ -56,8 +60,10 @@ def _unzstd(data: bytes, limit: int) -> bytes:
         if size > limit:
             return bytes(limit + 1)
         # The reader does not tell a body that ends in the middle; an object does, but it knows no limit.
-        plain, rest = [], data
+        plain: list[bytes] = []
+        rest = data
         while rest:
+            _check_parts(len(plain) + 1)
             frame = _zstd().decompressobj()
             plain.append(frame.decompress(rest))
             if not frame.eof:
@@ -66,6 +72,11 @@ def _unzstd(data: bytes, limit: int) -> bytes:
     except zstandard.ZstdError as error:
         raise InvalidError(f"the body is not zstd: {error}") from None
     return b"".join(plain)
+
+
+def _check_parts(parts: int) -> None:
+    if parts > PARTS_MAX:
+        raise InvalidError(f"the body has more than {PARTS_MAX} compressed parts: make it one")
 
 
 def _zstd() -> zstandard.ZstdDecompressor:

@@ -28,6 +28,8 @@ from winkel.store.database import Connection
 
 ROWS = 10_000
 """About how many rows a page of /v1/usage has; a customer's rows are never split."""
+ROWS_MAX = 100_000
+"""The most rows of one customer."""
 FILTER_VALUES = 200
 """The most values that filters may name together (metronome-api.md §2)."""
 METRICS = 1_000
@@ -139,6 +141,8 @@ async def list_groups(request: Request[Any, Any, Any], api: Api, caller: Caller)
         metric = await metrics.get(tx, caller.tenant_id, metric_id)
         span = await _group_span(tx, caller.tenant_id, asked, api.clock())
         index = _group_key(metric, names, whole=asked.group_by is None)
+        if _windows(asked.window_size, span) > ROWS_MAX:
+            raise InvalidError(f"the time has more than {ROWS_MAX} windows: ask for less, or for larger ones")
         rows = await _read(reader, customer, metric, index, span)
     places = [metric.keys[index].index(name) for name in names]
     found = [
@@ -219,9 +223,16 @@ async def _wanted(
 
 def _customers_a_page(metrics_wanted: int, size: WindowSize, span: Period) -> int:
     """Return how many customers fit on a page of about `ROWS` rows."""
-    low, high = _hours(span)
-    a_customer = metrics_wanted * {WindowSize.HOUR: high - low, WindowSize.DAY: (high - low) // 24}.get(size, 1)
+    a_customer = metrics_wanted * _windows(size, span)
+    if a_customer > ROWS_MAX:
+        raise InvalidError(f"asks for {a_customer} rows of each customer: no more than {ROWS_MAX} can be shown at once")
     return min(CUSTOMERS, max(1, ROWS // max(1, a_customer)))
+
+
+def _windows(size: WindowSize, span: Period) -> int:
+    """Return how many windows the span has."""
+    low, high = _hours(span)
+    return {WindowSize.HOUR: high - low, WindowSize.DAY: (high - low) // 24}.get(size, 1)
 
 
 async def _group_span(tx: Connection, tenant_id: int, asked: ListGroups, at: datetime) -> Period:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from winkel.bill import books, correct, pro_service
 from winkel.bill.apart import apart
+from winkel.bill.balance import all_remaining
 from winkel.bill.breakdown import Window, breakdown
 from winkel.bill.draft import Draft, drafted, drafts
 from winkel.bill.due import RETRY, due_at, next_look, settled, settling
@@ -18,19 +19,20 @@ from winkel.bill.imported import as_metered, imported, statement_to_import
 from winkel.bill.issue import Open, open_invoice
 from winkel.bill.preview import preview
 from winkel.bill.recurring import begun, children, with_children
-from winkel.bill.rollover import Rollover, settled_again, with_amounts, with_rollovers, without_awaited
+from winkel.bill.rollover import Rollover, roll, settled_again, with_amounts, with_rollovers, without_awaited
 from winkel.bill.statement import Need, needs, needs_of, statement_of, statements
 from winkel.meter.preview import usage_of
 from winkel.meter.runs import oldest_day
 from winkel.model.account import Account
 from winkel.model.commit import Balance
+from winkel.model.contract import Contract
 from winkel.model.errors import InvalidError, NotFoundError
 from winkel.model.event import Event
 from winkel.model.invoice import ImportedUsage, Invoice, InvoiceStatus, InvoiceType
 from winkel.model.ledger import LedgerEntry
 from winkel.model.period import Period
 from winkel.model.usage import HourUsage
-from winkel.store import accounts, balances, billing, contracts, invoices, ledger, shards
+from winkel.store import accounts, balances, billing, contracts, database, invoices, ledger, shards
 from winkel.store.billing import Look
 from winkel.store.database import Connection
 from winkel.store.shards import Lender
@@ -186,6 +188,16 @@ async def import_one(
     contract = next((each for each in own if each.id == asked.contract_id), None)
     if contract is None:
         raise InvalidError(f"this customer has no open contract {asked.contract_id}")
+    for each in _rolled_before(account, contract, at):
+        if keep:
+            await balances.insert(tx, tenant_id, each.balance)
+            await ledger.post(tx, tenant_id, [each.entry])
+        account = msgspec.structs.replace(
+            account,
+            balances=(*account.balances, each.balance),
+            entries=(*account.entries, each.entry),
+            kept_balances=account.kept_balances | {each.balance.id},
+        )
     draft = imported(account, statement_to_import(account, contract, asked.period, at), asked.given)
     invoice = _final(draft, asked.issued_at, at)
     books.check(invoice, draft.entries)
@@ -200,6 +212,21 @@ async def import_one(
         invoiced_items=account.invoiced_items | items,
     )
     return invoice, after
+
+
+def _rolled_before(account: Account, contract: Contract, at: datetime) -> list[Rollover]:
+    """Return what rolls over to what a contract draws on, to be settled before a statement of it is imported.
+
+    Raises `InvalidError` while statements are open that may draw on it still.
+    """
+    known = with_rollovers(account, at)
+    left = all_remaining(known)
+    renewing = [each for each in account.contracts if each.id in contract.draws_on and each.transition is not None]
+    rolled = [one for each in renewing for one in roll(known, each, left)]
+    settleable = {each.id for each in settling(known, at).balances}
+    if any(each.balance.id not in settleable for each in rolled):
+        raise InvalidError("statements of the contract before are open, and leave what rolls over: import those first")
+    return rolled
 
 
 class Hypothetical(Struct, frozen=True):
@@ -402,6 +429,7 @@ async def regenerate(
     `ConflictError` as `bill/correct.py, regenerated` does.
     """
     old = await _taken(tx, tenant_id, invoice_id)
+    await tx.execute(database.UNHURRIED)
     account = whole(await accounts.load(tx, tenant_id, old.customer_id), at)
     if old.type is InvoiceType.USAGE_CONSOLIDATED:
         final = await invoices.standing_for(tx, tenant_id, [each.invoice_id for each in old.constituent_invoices])
@@ -463,7 +491,7 @@ async def _void(tx: Connection, tenant_id: int, invoice: Invoice, at: datetime) 
     # What comes back to a retired commit can be used again, and what it asked for is open again.
     await balances.bring_back(tx, tenant_id, {line.balance_id for line in invoice.line_items if line.balance_id})
     renewed = await _renewed(tx, tenant_id, invoice)
-    account = whole(await accounts.load(tx, tenant_id, invoice.customer_id), at) if renewed else None
+    known = {each: whole(await accounts.load(tx, tenant_id, whose), at) for each, whose in renewed.items()}
     entries = await ledger.of_invoice(tx, tenant_id, invoice.id)
     back = correct.credited(invoice, entries)
     if (repeating := await invoices.repeating(tx, tenant_id, invoice)) is not None:
@@ -473,17 +501,22 @@ async def _void(tx: Connection, tenant_id: int, invoice: Invoice, at: datetime) 
     await ledger.post(tx, tenant_id, back)
     void = msgspec.structs.replace(invoice, status=InvoiceStatus.VOID)
     books.check(void, [*entries, *back])
-    if account is not None:
-        await _settle_again(tx, tenant_id, account, renewed, back, f"{void.id} {void.status}", at)
+    for contract_id, account in known.items():
+        await _settle_again(tx, tenant_id, account, [contract_id], back, f"{void.id} {void.status}", at)
 
 
-async def _renewed(tx: Connection, tenant_id: int, invoice: Invoice) -> list[str]:
-    """Return the contracts on which that of an invoice draws and from which something may have rolled over."""
+async def _renewed(tx: Connection, tenant_id: int, invoice: Invoice) -> dict[str, str]:
+    """Return the contracts on which that of an invoice draws and from which something may have rolled over.
+
+    With whose they are: once the invoice's contract is archived, its parent is of another family.
+    """
     contract = await contracts.get(tx, tenant_id, invoice.customer_id, invoice.contract_id)
-    whose = [contract.customer_id, *([contract.as_child.parent.customer_id] if contract.as_child else [])]
-    agreed = await contracts.of_customers(tx, tenant_id, whose)
+    whose = {contract.id: contract.customer_id}
+    if contract.as_child is not None:
+        whose[contract.as_child.parent.contract_id] = contract.as_child.parent.customer_id
+    agreed = await contracts.of_customers(tx, tenant_id, list(whose.values()))
     older = {each.transition.from_contract_id for some in agreed.values() for each in some if each.transition}
-    return [each for each in contract.draws_on if each in older]
+    return {each: customer_id for each, customer_id in whose.items() if each in older}
 
 
 async def _settle_again(

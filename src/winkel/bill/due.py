@@ -16,6 +16,8 @@ from winkel.model.account import Account
 from winkel.model.commit import Balance
 from winkel.model.invoice import InvoiceType
 
+UNPRICED = timedelta(hours=1)
+"""When to look again whether a subscription has a rate by now: no change of a rate card makes a customer due."""
 RETRY = timedelta(minutes=5)
 """When to try again contracts whose billing failed."""
 
@@ -78,6 +80,8 @@ def next_look(account: Account, drafts: Iterable[Draft], grace: timedelta, at: d
     for contract in account.contracts:
         starts = (subscription.next_start(contract, each, at) for each in contract.subscriptions)
         moments += [start for start in starts if start is not None]
+        if any(subscription.unpriced(account, contract, each, at) for each in contract.subscriptions):
+            moments.append(at + UNPRICED)
     for schedule in schedules(account):
         if not schedule.do_not_invoice:
             moments += [item.timestamp for item in schedule.schedule_items if item.timestamp > at]

@@ -7,6 +7,7 @@ from decimal import Decimal
 from msgspec import structs
 
 from winkel.bill.draft import scheduled_draft
+from winkel.bill.invoiced import Invoiced
 from winkel.bill.scheduled import scheduled
 from winkel.model.account import Account
 from winkel.model.contract import Contract
@@ -43,14 +44,11 @@ def check_again(contract: Contract, void: Invoice, freed: Collection[str]) -> No
             raise InvalidError(f"with the invoices that were scheduled meanwhile it would ask for {more}")
 
 
-def until(contract: Contract, end: datetime, now: datetime, freed: Collection[str]) -> Contract:
-    """Return a contract that ends then without its invoices for services from then on that have not come by now.
-
-    Void ones go too: `freed` as in `room`.
-    """
+def until(contract: Contract, end: datetime, invoiced: Invoiced) -> Contract:
+    """Return a contract that ends then without its requests for services from then on that are not invoiced by now."""
     kept = tuple(
         each
         for each in contract.pro_service_invoices
-        if each.issued_at < end or (each.issued_at <= now and any(line.id not in freed for line in each.lines))
+        if invoiced.keeps(each.issued_at, [line.id for line in each.lines], end)
     )
     return structs.replace(contract, pro_service_invoices=kept)

@@ -1,7 +1,7 @@
 """What subscriptions ask for, and when (metronome-api.md §4.7, Subscriptions; docs/pricing.md)."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -97,6 +97,12 @@ def periods(contract: Contract, subscription: Subscription) -> Iterator[Term]:
 def next_start(contract: Contract, subscription: Subscription, at: datetime) -> datetime | None:
     """Return when the first billing period begins that has not begun, or None."""
     return next((each.billed.start for each in periods(contract, subscription) if each.billed.start > at), None)
+
+
+def unpriced(account: Account, contract: Contract, subscription: Subscription, at: datetime) -> bool:
+    """Whether a charge whose date has come waits for a rate, or for the customer to be entitled."""
+    some = (each for each in _open(account, contract, subscription, at) if each.date <= at)
+    return any(not [*_charges(account, contract, subscription, each, each.date)] for each in some)
 
 
 def on_statement(account: Account, contract: Contract, period: Period) -> list[Charge]:
@@ -195,6 +201,23 @@ def charged_last(
         if term.billed.start > at:
             break
     return last
+
+
+def outgrown(contract: Contract, parts: Mapping[str, datetime], at: datetime) -> datetime | None:
+    """Return from when a final invoice has charged a part of a period that would be a longer one now; None: none has.
+
+    `parts` says until when they are charged, by item. What is charged once is not charged again, so the rest of such a
+    period would cost nothing. What is charged at most a period ahead of `at` is looked at.
+    """
+    for subscription in contract.subscriptions if parts else ():
+        quantities = list(subscription.quantities())
+        for term in periods(contract, subscription):
+            for each in _collections(subscription, quantities, term):
+                if each.item_id in parts and each.span.end > parts[each.item_id]:
+                    return each.span.start
+            if term.billed.start > at:
+                break
+    return None
 
 
 def _is_on_statement(account: Account, contract: Contract, subscription: Subscription, date: datetime) -> bool:

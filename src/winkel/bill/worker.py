@@ -22,7 +22,7 @@ from winkel.log.log import Log
 from winkel.model.errors import UnavailableError
 from winkel.store import billing, shards, usage, vitals
 from winkel.store.billing import Look
-from winkel.store.database import Connection
+from winkel.store.database import UNHURRIED, Connection
 from winkel.store.shards import Held
 from winkel.store.sql import grouped
 from winkel.waiting import wait
@@ -142,6 +142,8 @@ class Worker:
         began = monotonic()
         try:
             async with connection.transaction():
+                if len(customer_ids) == 1:  # who waits for its rows meanwhile gives up by lock_timeout
+                    await connection.execute(UNHURRIED)
                 taken = await billing.take(connection, tenant_id, customer_ids, until)
                 if not taken:
                     return []
@@ -154,10 +156,15 @@ class Worker:
                     until=until,
                     at=self.clock(),
                 )
-        except (psycopg.OperationalError, UnavailableError):
+        except UnavailableError:
             self._bunch = next_bunch(self._bunch, math.inf)
             raise
         except Exception as error:
+            if isinstance(error, psycopg.OperationalError) or connection.closed:
+                self._bunch = next_bunch(self._bunch, math.inf)
+                if len(customer_ids) == 1:
+                    await self._put_off(tenant_id, customer_ids[0], error, until)
+                raise UnavailableError(f"the database gave up: {error}") from error
             if len(customer_ids) > 1:
                 alone = [await self._bill_some(connection, further, tenant_id, [each], until) for each in customer_ids]
                 return [each for some in alone for each in some]
@@ -175,6 +182,16 @@ class Worker:
             for invoice in each.invoices:
                 log.info("invoice finalized", tenant=tenant_id, customer=invoice.customer_id, invoice=invoice.id)
         return came_to
+
+    async def _put_off(self, tenant_id: int, customer_id: str, error: Exception, until: datetime) -> None:
+        """Look again later at a customer on whom the database gave up, so that those after it have their turn.
+
+        Raises when the database does not answer at all: then it was not the customer's fault.
+        """
+        log.error("billing failed", tenant=tenant_id, customer=customer_id, exc_info=error)
+        async with shards.connections([self.database_url]) as (connection,):
+            look = Look(customer_id, until + RETRY, f"{type(error).__name__}: {error}")
+            await billing.set_due(connection, tenant_id, [look])
 
     async def trim(self, connection: Connection, *further: Connection) -> None:
         """Drop records of the log that were metered and are older than the retention."""
@@ -207,14 +224,20 @@ async def metered_until(databases: Sequence[Connection], events: Log, at: dateti
     Only then may a period be closed: an event accepted before the end of its grace must be on the invoice, however
     far the meter lags behind.
     """
+    # What the meter has sent on (meter/worker.py, `_forward`) while it came to the first ends lies before the second.
+    return at if await _passed(databases, events) and await _passed(databases, events) else None
+
+
+async def _passed(databases: Sequence[Connection], events: Log) -> bool:
+    """Whether the meter comes within two seconds to where the log ends now."""
     await events.refresh()
     ends = [each.end for each in await events.bounds()]
     for _ in range(20):
         positions = await shards.positions(databases, events.name, len(ends))
         if all(position >= end for position, end in zip(positions, ends, strict=True)):
-            return at
+            return True
         await asyncio.sleep(0.1)
-    return None
+    return False
 
 
 async def _repeat(

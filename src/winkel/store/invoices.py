@@ -58,6 +58,12 @@ async def freed_items(tx: Connection, tenant_id: int, customer_id: str) -> froze
     return frozenset([row["id"] for row in await rows.fetchall()])
 
 
+async def charged_parts(tx: Connection, tenant_id: int, customer_id: str) -> dict[str, datetime]:
+    """Return until when final invoices have charged parts of the periods of subscriptions, by item."""
+    rows = await tx.execute(sql.charged_parts, {"tenant_id": tenant_id, "customer_id": customer_id})
+    return {row["id"]: row["until"] for row in await rows.fetchall()}
+
+
 async def customers_of(tx: Connection, tenant_id: int, invoice_id: str) -> list[str]:
     """Return the customer of a kept invoice, and then those of its constituent invoices.
 

@@ -42,6 +42,17 @@ WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
 GROUP BY 1
 HAVING bool_and(status = 'VOID')
 
+-- name: charged_parts
+-- Until when final invoices of a customer have charged parts of the periods of subscriptions, by item.
+SELECT line ->> 'schedule_item_id' AS id, max((line ->> 'ending_before')::timestamptz) AS until
+FROM invoice, jsonb_array_elements(line_items) AS line
+WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND status = 'FINALIZED'
+  AND (type = 'SCHEDULED' OR type = 'USAGE' AND contract_id IN (
+        SELECT contract.id FROM contract
+        WHERE contract.tenant_id = %(tenant_id)s AND contract.customer_id = %(customer_id)s AND subscriptions <> '[]'))
+  AND line ? 'schedule_item_id' AND (line ->> 'is_prorated')::boolean
+GROUP BY 1
+
 -- name: find
 -- One kept invoice of a customer.
 SELECT id::text, customer_id::text, contract_id::text, type, status, start, "end", issued_at, created_at,
@@ -51,9 +62,12 @@ FROM invoice
 WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND id = %(id)s
 
 -- name: customers_of
--- Whose invoice it is, and whose invoices it copies.
-SELECT customer_id::text, ARRAY(SELECT ref ->> 'customer_id' FROM jsonb_array_elements(constituent_invoices) AS ref) AS others
-FROM invoice WHERE tenant_id = %(tenant_id)s AND id = %(id)s
+-- Whose invoice it is, and whose invoices it copies, and whose balances it may have drawn on: its contract's parent's.
+SELECT invoice.customer_id::text,
+       ARRAY(SELECT ref ->> 'customer_id' FROM jsonb_array_elements(constituent_invoices) AS ref
+             UNION SELECT parent_customer_id::text WHERE parent_customer_id IS NOT NULL) AS others
+FROM invoice JOIN contract ON contract.tenant_id = invoice.tenant_id AND contract.id = invoice.contract_id
+WHERE invoice.tenant_id = %(tenant_id)s AND invoice.id = %(id)s
 
 -- name: repeating
 -- The final consolidated invoice of a parent contract that copies an invoice.
