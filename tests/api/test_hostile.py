@@ -84,6 +84,20 @@ async def test_numbers_of_a_custom_rate_can_be_read_back(app_client) -> None:
     assert answer.status_code == 200, answer.text
 
 
+async def test_a_zero_with_a_huge_exponent_is_no_price(app_client) -> None:
+    """The database could not write it out."""
+    card = await made(app_client, f"{PRICING}/rate-cards/create", name="c")
+    metric = await made(app_client, "/v1/billable-metrics/create", name="m", aggregation_type="COUNT")
+    product = await made(app_client, f"{PRICING}/products/create", name="u", type="USAGE", billable_metric_id=metric)
+    rate = f'{{"rate_card_id": "{card}", "product_id": "{product}", "entitled": true, "starting_at": "{START}",'
+    tiers = '"rate_type": "TIERED", "tiers": [{"size": 1, "price": 0e99999999999}, {"price": 0e99999999999}]'
+    for price in ('"rate_type": "FLAT", "price": 0e99999999999', tiers):
+        headers = {"content-type": "application/json"}
+        answer = await app_client.post(f"{PRICING}/rate-cards/addRate", content=f"{rate} {price}}}", headers=headers)
+        assert answer.status_code == 400
+        assert "at most 38 digits" in answer.text
+
+
 async def test_a_customer_on_whom_the_database_gives_up_does_not_stop_billing_of_all(
     make_client, api, clock, database_url, monkeypatch
 ) -> None:

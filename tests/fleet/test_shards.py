@@ -22,7 +22,7 @@ from meter.conftest import METRICS
 from meter.oracle import Oracle
 from meter.test_worker import some_events
 from support.running import Running
-from winkel.bill.worker import metered_until
+from winkel.bill.worker import Closing
 from winkel.fleet import worker
 from winkel.fleet.actions import repartition, undrained
 from winkel.ingest.block import blocks
@@ -142,7 +142,7 @@ async def test_two_databases_count_what_one_would(two: Two, clock: Any) -> None:
             for each in two.databases:
                 await usage.compact(each, 1000)
     await two.check()
-    assert await metered_until(two.databases, two.log, clock()) == clock()
+    assert await Closing(two.log).until(two.databases, clock()) == clock()
     assert await shards.everything(two.databases[:1], "events") != await shards.everything(two.databases, "events")
 
 

@@ -1,10 +1,10 @@
-"""When a period may be closed, as the bill worker asks it (`metered_until`)."""
+"""When a period may be closed, as the bill worker asks it (`Closing`)."""
 
 import pytest
 
 from meter.conftest import World
 from meter.test_repartition import drain, everything, numbered, send
-from winkel.bill.worker import metered_until
+from winkel.bill.worker import Closing
 from winkel.fleet.actions import repartition
 from winkel.model.routing import first
 
@@ -27,5 +27,17 @@ async def test_what_was_sent_on_counts_before_a_period_is_closed(world: World, c
         return found
 
     world.log.bounds = bounds
-    until = await metered_until([world.connection], world.log, clock())
+    until = await Closing(world.log).until([world.connection], clock())
     assert until is None or await world.usage() == world.oracle.usage, "the bill worker would finalize now"
+
+
+async def test_a_lag_that_never_ends_delays_and_no_more(world: World, clock) -> None:
+    """There is always something in the log that is not metered yet; what was there an instant ago is, soon after."""
+    meter, closing, began = await everything(world), Closing(world.log), clock()
+    found = []
+    for number in range(3):
+        await send(world, first(3), numbered([number]))
+        found.append(await closing.until([world.connection], clock()))
+        clock.move(seconds=3)
+        await drain(world, meter)
+    assert found == [None, None, began]

@@ -13,7 +13,7 @@ from winkel.api import pages, wire
 from winkel.api.parse import id_of
 from winkel.model import credit_type
 from winkel.model.errors import InvalidError
-from winkel.model.money import fits
+from winkel.model.money import DIGITS, fits
 from winkel.model.period import on_the_hour
 
 T = TypeVar("T")
@@ -103,7 +103,7 @@ def term(start: datetime, end: datetime | None, place: str) -> tuple[datetime, d
 
 def finite(value: Decimal, place: str) -> Decimal:
     """Return the number. Raises `InvalidError` when it is not finite or longer than 38 digits."""
-    if not fits(value):
+    if not fits(value) or value.adjusted() > DIGITS:  # a zero may have any exponent, and would be written out with it
         refuse("must be a finite number of at most 38 digits", place)
     return value
 

@@ -80,6 +80,7 @@ class Worker:
         self.events = events
         self.settings = settings
         self.clock = clock
+        self.closing = Closing(events)
         self._open_deltas: dict[int, int] = {}
         self._bunch = BUNCH
 
@@ -102,8 +103,7 @@ class Worker:
         `further` are connections to the databases beside the first that usage is spread over.
         """
         figures.BILLING.give()
-        at = self.clock()
-        until = await metered_until([connection, *further], self.events, at)
+        until = await self.closing.until([connection, *further], self.clock())
         if until is not None:
             async for _ in self.billed(connection, further, until):
                 pass
@@ -113,7 +113,7 @@ class Worker:
     ) -> AsyncIterator[Billed]:
         """Finalize what is due at `until`; yield what each customer came to that no other worker has.
 
-        `until` must be an instant that `metered_until` has returned.
+        `until` must be an instant that `Closing` has found.
         """
         some = True
         while some:
@@ -218,26 +218,48 @@ async def publish(events: Log, *databases: Connection) -> None:
         await relay(each, events.name, events)
 
 
-async def metered_until(databases: Sequence[Connection], events: Log, at: datetime) -> datetime | None:
-    """Return `at` if all that was in the log by now has been metered, in whichever database, else None.
+class Closing:
+    """Finds instants until which everything is metered, in whichever database. Ask again until there is one.
 
-    Only then may a period be closed: an event accepted before the end of its grace must be on the invoice, however
-    far the meter lags behind.
+    Only then may a period be closed: an event accepted before the end of its grace must be on the invoice, however far
+    meters lag behind. Where the log ended is kept between two questions, so a lag that never ends delays, and no more.
     """
-    # What the meter has sent on (meter/worker.py, `_forward`) while it came to the first ends lies before the second.
-    return at if await _passed(databases, events) and await _passed(databases, events) else None
 
+    def __init__(self, events: Log) -> None:
+        self._events = events
+        self._at: datetime | None = None
+        """The instant that is looked at now."""
+        self._ends: list[int] = []
+        """Where each partition ended since."""
+        self._is_second = False
 
-async def _passed(databases: Sequence[Connection], events: Log) -> bool:
-    """Whether the meter comes within two seconds to where the log ends now."""
-    await events.refresh()
-    ends = [each.end for each in await events.bounds()]
-    for _ in range(20):
-        positions = await shards.positions(databases, events.name, len(ends))
-        if all(position >= end for position, end in zip(positions, ends, strict=True)):
-            return True
-        await asyncio.sleep(0.1)
-    return False
+    async def until(self, databases: Sequence[Connection], now: datetime) -> datetime | None:
+        """Return the newest such instant that is known, now or before, after two seconds at most; None: none yet.
+
+        Meters must come to the end of the log twice: what they have sent on (meter/worker.py, `_forward`) on their way
+        to the first one lies before the second.
+        """
+        if self._at is None:
+            self._at, self._is_second, self._ends = now, False, await self._look()
+        while await self._passed(databases):
+            if self._is_second:
+                found, self._at = self._at, None
+                return found
+            self._is_second, self._ends = True, await self._look()
+        return None
+
+    async def _look(self) -> list[int]:
+        await self._events.refresh()
+        return [each.end for each in await self._events.bounds()]
+
+    async def _passed(self, databases: Sequence[Connection]) -> bool:
+        """Whether meters come to these ends within two seconds."""
+        for _ in range(20):
+            positions = await shards.positions(databases, self._events.name, len(self._ends))
+            if all(position >= end for position, end in zip(positions, self._ends, strict=True)):
+                return True
+            await asyncio.sleep(0.1)
+        return False
 
 
 async def _repeat(

@@ -7,13 +7,12 @@ from datetime import datetime
 import psycopg
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from winkel.bill.worker import Worker, metered_until
+from winkel.bill.worker import Worker
 from winkel.cli import logs
 from winkel.cli.roles import log_to_bill
 from winkel.cli.terminal import console, table
 from winkel.clock import now
 from winkel.config import Settings
-from winkel.log.log import Log
 from winkel.model.errors import UnavailableError
 from winkel.store import billing, shards
 from winkel.store.billing import Problem
@@ -58,7 +57,7 @@ class _Run:
     async def until_done(self, home: Connection, further: Sequence[Connection]) -> list[Problem]:
         """Bill until nothing is due any more; what another worker has is waited for, in case it dies."""
         if self._until is None:
-            self._until = await self._metered([home, *further], self._worker.events)
+            self._until = await self._metered([home, *further])
             await billing.retry_now(home, self._until)
         while left := await billing.count_due(home, self._until):
             if self._task is None:
@@ -71,12 +70,12 @@ class _Run:
                 await asyncio.sleep(AGAIN_SECONDS)
         return await billing.problems(home)
 
-    async def _metered(self, databases: Sequence[Connection], events: Log) -> datetime:
+    async def _metered(self, databases: Sequence[Connection]) -> datetime:
         """Return an instant until which everything has been metered; wait for the meter while there is none."""
         waiting = self._progress.add_task("waiting until all events are metered", total=None, invoices=0, failures=0)
         until = None
         while until is None:  # each look takes two seconds before it gives up
-            until = await metered_until(databases, events, now())
+            until = await self._worker.closing.until(databases, now())
         self._progress.remove_task(waiting)
         return until
 
