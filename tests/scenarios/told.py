@@ -10,6 +10,7 @@ from msgspec import structs
 from scenarios import words
 from winkel.api.contract_ends import ended
 from winkel.bill.draft import Draft, Drafted, drafted
+from winkel.bill.invoiced import Invoiced
 from winkel.bill.issue import moved, open_invoice
 from winkel.bill.recurring import with_children
 from winkel.bill.rollover import with_rollovers
@@ -260,7 +261,7 @@ class Told:
             return
         held = [each for each in self.balances.values() if each.contract_id == name]
         old = self.contracts[name]
-        self.contracts[name], cut = ended(old, held, end, end, ())
+        self.contracts[name], cut = ended(old, held, end, Invoiced(end, (), ()))
         for before, after in zip(held, cut, strict=False):
             schedule = before.invoice_schedule if before.type is BalanceType.POSTPAID else after.invoice_schedule
             self.balances[after.id] = structs.replace(after, invoice_schedule=schedule)
