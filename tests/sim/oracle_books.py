@@ -122,7 +122,8 @@ class Books:
         balances = self.balances(at)
         open_ones = scheduled(self.tenant, self.contracts(at), balances, self.over(), self.invoiced(), at)
         agreed = {item_id: each.date for each in open_ones for item_id in each.item_ids}
-        agreed |= {item.id: item.at for each in balances for item, _ in true_up_of(each)}
+        promised = [*balances, *(each.balance for each in self.rolling)]
+        agreed |= {item.id: item.at for each in promised for item, _ in true_up_of(each)}
         self.moved |= {(line.item_id, agreed[line.item_id]): to for line in bill.lines if line.item_id}
         return True
 
