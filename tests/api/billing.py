@@ -1,6 +1,7 @@
 """A customer with usage and an invoice, driven step by step: ingest, meter, bill, on the test's own clock."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import httpx
 from metronome import AsyncMetronome
@@ -61,6 +62,17 @@ async def priced_card(sdk: AsyncMetronome) -> tuple[str, str]:
             pricing_group_values={"model": model},
         )
     return card, product
+
+
+async def used(sdk: AsyncMetronome, api: Api, url: str, customer: str, number: int, at, tokens: int) -> None:
+    """Use tokens of model a, and meter them."""
+    await sdk.v1.usage.ingest(usage=[event(number, customer, at, model="a", tokens=tokens)])
+    await meter(api, url)
+
+
+async def asked(client: httpx.AsyncClient, customer: str) -> Decimal:
+    """Return what all final invoices ask for."""
+    return sum((each["total"] for each in await invoices_of(client, customer, status="FINALIZED")), Decimal(0))
 
 
 def day_of(at, days: int = 1):

@@ -5,7 +5,6 @@ from datetime import datetime
 import pytest
 
 from api import billing, family, seed
-from api.passing import asked, priced, until
 from api.seed import at
 from winkel.model.credit_type import USD
 from winkel.store import invoices
@@ -15,10 +14,10 @@ pytestmark = pytest.mark.anyio
 IMPORT = "/v1/contracts/createHistoricalInvoices"
 
 
-def imported(ref: dict, product: str, quantity: int, start: datetime, end: datetime, **line) -> dict:
+def imported(ref: dict, product: str, quantity: int, start: datetime, end: datetime) -> dict:
     """Return an invoice of a request."""
     span = {"inclusive_start_date": start.isoformat(), "exclusive_end_date": end.isoformat()}
-    lines = [{"product_id": product, "quantity": quantity, **span, **line}]
+    lines = [{"product_id": product, "quantity": quantity, "pricing_group_values": {"model": "a"}, **span}]
     return {**ref, **span, "credit_type_id": USD.id, "issue_date": end.isoformat(), "usage_line_items": lines}
 
 
@@ -26,11 +25,11 @@ def imported(ref: dict, product: str, quantity: int, start: datetime, end: datet
 async def test_imports_of_a_family_draw_in_order_of_time(sdk, api, clock, database_url, app_client, preview):
     """Of a pool of 500, whoever is first by id: January takes 400, and February the rest; a preview says so, too."""
     fam = await family.begun(sdk, api, clock, database_url)
-    until(clock, at(2026, 3, 5))
+    clock.at = at(2026, 3, 5)
     low, high = sorted(["Disney", "Hulu"], key=lambda name: fam.customers[name])
     some = [
-        imported(fam.ref(low), fam.product, 400, at(2026, 2), at(2026, 3), pricing_group_values={"model": "a"}),
-        imported(fam.ref(high), fam.product, 400, at(2026), at(2026, 2), pricing_group_values={"model": "a"}),
+        imported(fam.ref(low), fam.product, 400, at(2026, 2), at(2026, 3)),
+        imported(fam.ref(high), fam.product, 400, at(2026), at(2026, 2)),
     ]
     answer = await seed.post(app_client, IMPORT, {"invoices": some, "preview": preview})
     assert answer.status_code == 200, answer.text
@@ -43,7 +42,7 @@ async def test_an_import_into_a_renewal_does_not_pass_over_what_rolls_over(
     sdk, api, clock, database_url, app_client, owner
 ):
     """January leaves 400 of 500, which are used before all others: February's 300 cost nothing."""
-    card, product = await priced(sdk)
+    card, product = await billing.priced_card(sdk)
     customer, fixed = await seed.customer(sdk), await seed.fixed_product(sdk)
     item = {"amount": 500, "starting_at": at(2026), "ending_before": at(2027)}
     commit = {"product_id": fixed, "type": "PREPAID", "rollover_fraction": 1}
@@ -52,14 +51,15 @@ async def test_an_import_into_a_renewal_does_not_pass_over_what_rolls_over(
     old = (await sdk.v1.contracts.create(**terms, starting_at=at(2026), commits=[commit])).data.id
     renewal = {"type": "RENEWAL", "from_contract_id": old}
     new = (await sdk.v1.contracts.create(**terms, starting_at=at(2026, 2), transition=renewal)).data.id
-    until(clock, at(2026, 3, 5))
+    clock.at = at(2026, 3, 5)
+    january, february, march = (at(2026, month) for month in (1, 2, 3))
     some = [
-        imported({"customer_id": customer, "contract_id": old}, product, 100, at(2026), at(2026, 2)),
-        imported({"customer_id": customer, "contract_id": new}, product, 300, at(2026, 2), at(2026, 3)),
+        imported({"customer_id": customer, "contract_id": old}, product, 100, january, february),
+        imported({"customer_id": customer, "contract_id": new}, product, 300, february, march),
     ]
     answer = await seed.post(app_client, IMPORT, {"invoices": some, "preview": False})
     assert answer.status_code == 200, answer.text
     await billing.bill(api, database_url)
-    assert await asked(app_client, customer) == 0
+    assert await billing.asked(app_client, customer) == 0
     assert (await sdk.v1.contracts.get_net_balance(customer_id=customer)).data.balance == 100
     assert await invoices.unbalanced(owner) == []

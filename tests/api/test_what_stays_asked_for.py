@@ -3,7 +3,6 @@
 import pytest
 
 from api import billing, seed
-from api.passing import asked, priced, until, used
 from api.seed import at
 from api.test_pro_services import Acme
 from winkel.model.credit_type import USD
@@ -31,14 +30,14 @@ async def test_an_edited_child_does_not_outlive_its_term(sdk, api, clock, databa
     assert (await seed.post(app_client, "/v2/contracts/commits/edit", body)).status_code == 200
     change = {"update_recurring_commits": [{"recurring_commit_id": term.id, "ending_before": at(2026, 2).isoformat()}]}
     answer = await seed.post(app_client, EDIT, {**keys, **change})
-    until(clock, at(2026, 2, 3))
+    clock.at = at(2026, 2, 3)
     await billing.bill(api, database_url)
-    assert answer.status_code == 400 or await asked(app_client, customer) == 100
+    assert answer.status_code == 400 or await billing.asked(app_client, customer) == 100
 
 
 async def test_no_contract_is_archived_that_a_commit_is_still_invoiced_with(sdk, api, clock, database_url, app_client):
     """A pack of the customer is invoiced with one contract in February and used by another."""
-    card, _ = await priced(sdk)
+    card, _ = await billing.priced_card(sdk)
     customer, fixed = await seed.customer(sdk), await seed.fixed_product(sdk)
     payer = (await sdk.v1.contracts.create(customer_id=customer, starting_at=at(2026))).data.id
     await sdk.v1.contracts.create(customer_id=customer, starting_at=at(2026), rate_card_id=card)
@@ -50,10 +49,10 @@ async def test_no_contract_is_archived_that_a_commit_is_still_invoiced_with(sdk,
     )  # fmt: skip
     body = {"customer_id": customer, "contract_id": payer, "void_invoices": False}
     await seed.post(app_client, "/v1/contracts/archive", body)
-    await used(sdk, api, database_url, customer, 1, at(2026, 1, 15), 600)
-    until(clock, at(2026, 2, 3))
+    await billing.used(sdk, api, database_url, customer, 1, at(2026, 1, 15), 600)
+    clock.at = at(2026, 2, 3)
     await billing.bill(api, database_url)
-    assert await asked(app_client, customer) == 900
+    assert await billing.asked(app_client, customer) == 900
 
 
 async def test_services_that_were_asked_for_sooner_still_count(sdk, api, clock, database_url, app_client):
@@ -100,6 +99,6 @@ async def test_no_line_with_an_amount_is_left_out(sdk, api, clock, database_url,
     item = {"amount": 500, "starting_at": at(2026), "ending_before": at(2027)}
     commit = {"product_id": fixed, "type": "PREPAID", "access_schedule": {"schedule_items": [item]}}
     await sdk.v1.contracts.create(customer_id=customer, starting_at=at(2026), rate_card_id=card, commits=[commit])
-    await used(sdk, api, database_url, customer, 1, at(2026, 1, 10), 1)
+    await billing.used(sdk, api, database_url, customer, 1, at(2026, 1, 10), 1)
     (shown,) = await billing.invoices_of(app_client, customer, skip_zero_qty_line_items="true")
     assert sum(each["total"] for each in shown["line_items"]) == shown["total"] == 10**24 - 500

@@ -79,7 +79,9 @@ async def test_a_lease_is_taken_anew_when_its_connection_says_nothing(
                 while routes.routing is None:
                     await asyncio.sleep(0.01)
             line.hush()
-            await asyncio.sleep(LEASE_SECONDS)  # from here on events are refused
+            async with asyncio.timeout(3 * LEASE_SECONDS):
+                while await _may_append(routes):
+                    await asyncio.sleep(0.1)
             async with asyncio.timeout(60):
                 while not await _may_append(routes):
                     await asyncio.sleep(0.5)

@@ -2,17 +2,20 @@
 
 import asyncio
 import json
+from collections import Counter
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from confluent_kafka import Producer
 
-from log.test_kafka_events import METRIC, Outside
+from log.test_kafka_events import METRIC, PARTITIONS, Outside
 from winkel.config import Settings
 from winkel.fleet import actions, worker
+from winkel.meter.actions import Memory
 from winkel.model.metric import Aggregation, BillableMetric
 from winkel.store import database, metrics, tenants, usage
+from winkel.store.database import Connection
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +29,9 @@ def produce(outside: Outside, *messages: tuple[int, datetime]) -> None:
     assert not producer.flush(30)
 
 
-async def test_a_repeat_of_what_came_late_counts_once(kafka_url: str, database_url: str) -> None:
+async def test_a_repeat_of_what_came_late_counts_once(
+    kafka_url: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A backfill keeps the timestamps of its messages (as mirrors do); a producer beside it sends what happens now."""
     outside = Outside(kafka_url)
     now = datetime.now(UTC)
@@ -40,7 +45,14 @@ async def test_a_repeat_of_what_came_late_counts_once(kafka_url: str, database_u
         )
         await metrics.insert(connection, tenant.id, made)
         log = await actions.open_source(database_url, Settings(database_url=database_url), kafka_url, "acme")
-        stop = asyncio.Event()
+        stop, expire, looks = asyncio.Event(), worker.actions.expire, Counter[int]()
+
+        async def noted(connection: Connection, memory: Memory, partition: int, epoch: int) -> int:
+            found = await expire(connection, memory, partition, epoch)
+            looks[partition] += 1
+            return found
+
+        monkeypatch.setattr(worker.actions, "expire", noted)
         task = asyncio.create_task(worker.run(database_url, log, owner="test", stop=stop))
 
         async def metered(offset: int) -> None:
@@ -55,7 +67,10 @@ async def test_a_repeat_of_what_came_late_counts_once(kafka_url: str, database_u
             await metered(1)
             produce(outside, (2, old))  # the backfill
             await metered(2)
-            await asyncio.sleep(2.5)  # the tidying beside the metering looks once a second
+            before = Counter(looks)
+            async with asyncio.timeout(30):  # until what matters no longer is forgotten, everywhere
+                while len(looks) < PARTITIONS or any(looks[each] < before[each] + 2 for each in looks):
+                    await asyncio.sleep(0.05)
             produce(outside, (2, old), (3, now))  # the very same message again, and another one
             await metered(4)
             found = await usage.hours(connection, tenant.id, ["acme"], [METRIC], {}, 0, 2**31 - 1)

@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import KafkaError
 
 from winkel.log.broker import Broker
-from winkel.log.sender import Delivery, Sender
+from winkel.log.sender import Delivery, Line, Sender
 from winkel.model.errors import UnavailableError
 
 pytestmark = pytest.mark.anyio
@@ -19,14 +19,20 @@ async def test_a_producer_that_is_given_up_leaves_nobody_waiting() -> None:
     line = await sender._current(-1)
     line.partitions = 2
     first = asyncio.create_task(sender.send([(0, b"one")]))
-    await asyncio.sleep(0.2)
+    await _has(line, 1)
     second = asyncio.create_task(sender.send([(1, b"two")]))
-    await asyncio.sleep(0.01)
+    await _has(line, 2)
     _delivery_of(first).done.set_result(FATAL)
     async with asyncio.timeout(30):
         for each in (first, second):
             with pytest.raises(UnavailableError):
                 await each
+
+
+async def _has(line: Line, messages: int) -> None:
+    async with asyncio.timeout(10):
+        while len(line.producer) < messages:
+            await asyncio.sleep(0.01)
 
 
 def _delivery_of(task: "asyncio.Task[None]") -> Delivery:

@@ -89,7 +89,8 @@ def edited(contract: Contract, held: Mapping[str, Balance], asked: EditContract,
         invoiced = Invoiced(ground.at, settled.invoiced_items, settled.freed_items)
         made.contract, cut = contract_ends.ended(made.contract, made.balances.values(), end, invoiced)
         made.balances |= {each.id: each for each in cut}
-    contract_ends.check_outgrown(made.contract, ground.settled.charged_parts, ground.at, "$")
+    longer = "update_subscriptions" if asked.update_subscriptions else "update_contract_end_date"
+    contract_ends.check_outgrown(made.contract, ground.settled.charged_parts, ground.at, f"$.{longer}")
     return made
 
 

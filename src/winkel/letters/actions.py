@@ -96,16 +96,19 @@ async def _count(
     event = plan.event_of(letter.payload, correction)
     known = await metrics.page(home, letter.tenant_id, limit=METRICS_MAX, include_archived=True)
     wanted = plan.wanting(known, letter.metric_id, letter.at)
-    if (holder := await dead_letters.holder(home, letter.tenant_id, event.customer_id)) is not None:
+    customer_id = await dead_letters.holder(home, letter.tenant_id, event.customer_id)
+    if customer_id is not None:
         # Either its period becomes final with this usage, or whoever retries is told that it was final before.
-        await billing.lock_customer(home, letter.tenant_id, holder)
+        await billing.lock_customer(home, letter.tenant_id, customer_id)
     ids = SeriesIds()
     deltas = plan.count(letter.tenant_id, event, wanted, ids, about=letter.metric_id)
     if series := ids.new():
         await metering.insert_series(tx, series)
     await dead_letters.add_deltas(tx, letter.tenant_id, deltas)
     names = ", ".join(repr(each.name) for each in wanted) or "no metric"
-    closed = await dead_letters.invoiced(home, letter.tenant_id, event.customer_id, event.timestamp)
+    closed: list[str] = []
+    if customer_id is not None:
+        closed = await dead_letters.invoiced(home, letter.tenant_id, customer_id, event.timestamp)
     warning = None
     if closed and deltas:
         warning = (

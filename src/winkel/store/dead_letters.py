@@ -134,9 +134,9 @@ async def holder(home: Connection, tenant_id: int, customer_key: str) -> str | N
     return None if row is None else row["id"]
 
 
-async def invoiced(connection: Connection, tenant_id: int, customer_key: str, at: datetime) -> list[str]:
-    """Return the ids of a customer's finalized usage invoices, by its identifier, whose period covers an instant."""
-    values = {"tenant_id": tenant_id, "customer_key": customer_key, "at": at}
+async def invoiced(connection: Connection, tenant_id: int, customer_id: str, at: datetime) -> list[str]:
+    """Return the ids of a customer's finalized usage invoices whose period covers an instant."""
+    values = {"tenant_id": tenant_id, "customer_id": customer_id, "at": at}
     return [row["id"] for row in await (await connection.execute(sql.invoiced, values)).fetchall()]
 
 

@@ -47,13 +47,10 @@ VALUES (%(tenant_id)s, %(slot)s, %(series_ids)s::uuid[], %(numbers)s::smallint[]
         %(quantities)s::numeric[], %(ats)s::bigint[], %(texts)s::text[])
 
 -- name: invoiced
--- The finalized usage invoices of whoever has this identifier whose period an instant lies in.
-SELECT invoice.id::text FROM invoice
-WHERE invoice.tenant_id = %(tenant_id)s AND type = 'USAGE' AND status = 'FINALIZED'
+-- The finalized usage invoices of a customer whose period an instant lies in.
+SELECT id::text FROM invoice
+WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND type = 'USAGE' AND status = 'FINALIZED'
   AND start <= %(at)s AND "end" > %(at)s
-  AND customer_id = coalesce(
-      (SELECT customer_id FROM ingest_alias WHERE tenant_id = %(tenant_id)s AND alias = %(customer_key)s),
-      (SELECT id FROM customer WHERE tenant_id = %(tenant_id)s AND id::text = %(customer_key)s))
 ORDER BY invoice.id
 
 -- name: holder
