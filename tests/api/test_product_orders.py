@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from api import seed
+from api import billing, seed
 from api.seed import at
 
 pytestmark = pytest.mark.anyio
@@ -66,3 +66,46 @@ async def test_what_the_card_does_not_sell_has_no_place(app_client, sdk, card, m
     stranger = await make_client()
     await seed.refused(stranger, order, {"rate_card_id": made, "product_order": []}, status=404)
     assert await lines(sdk, made) == list(NAMES)
+
+
+@pytest.fixture
+async def shares(sdk, api, clock, database_url):
+    """Make 1,000 cents of calls, shares of 10 % (Alpha) and 5 % (Beta), and 50 for both before 50 for Beta alone.
+
+    Return the card, the customer and the ids of the products. `counting`: Beta asks for a share of Alpha as well.
+    """
+
+    async def make(*, counting: bool) -> tuple[str, str, dict[str, str]]:
+        calls = await seed.usage_product(sdk)
+        alpha = await sdk.v1.contracts.products.create(name="Alpha", type="COMPOSITE", composite_product_ids=[calls])
+        of = {"composite_product_ids": [calls, alpha.data.id], "include_composite_spend": counting}
+        beta = await sdk.v1.contracts.products.create(name="Beta", type="COMPOSITE", **of)
+        made, customer = await seed.rate_card(sdk), await seed.customer(sdk)
+        prices = {calls: ("FLAT", 1000), alpha.data.id: ("PERCENTAGE", 0.1), beta.data.id: ("PERCENTAGE", 0.05)}
+        for each, (kind, price) in prices.items():
+            await sdk.v1.contracts.rate_cards.rates.add(
+                rate_card_id=made, product_id=each, entitled=True, rate_type=kind, price=price, starting_at=at(2026)
+            )
+        access = {"schedule_items": [{"amount": 50, "starting_at": at(2026), "ending_before": at(2026, 2)}]}
+        given = {"product_id": await seed.fixed_product(sdk), "access_schedule": access}
+        both = {"priority": 1, "applicable_product_ids": [alpha.data.id, beta.data.id], **given}
+        own = {"priority": 2, "applicable_product_ids": [beta.data.id], **given}
+        await sdk.v1.contracts.create(
+            customer_id=customer, rate_card_id=made, starting_at=at(2026), credits=[both, own]
+        )
+        await billing.used(sdk, api, database_url, customer, 1, clock(), 1)
+        return made, customer, {"Alpha": alpha.data.id, "Beta": beta.data.id}
+
+    return make
+
+
+@pytest.mark.parametrize(("counting", "asked"), [(False, 1050), (True, 1055)])
+async def test_the_order_of_shares_changes_no_amount(sdk, shares, app_client, counting, asked):
+    """50 for both pay half of Alpha's 100, and Beta's own 50 pay all of Beta, or all but 5 of its 55."""
+    card, customer, sold = await shares(counting=counting)
+    for order in ([], [sold["Beta"], sold["Alpha"]]):
+        await sdk.v1.contracts.rate_cards.product_orders.set(rate_card_id=card, product_order=order)
+        (draft,) = await billing.invoices_of(app_client, customer)
+        names = [each["name"] for each in draft["line_items"] if each["type"] == "usage"]
+        assert draft["total"] == asked
+        assert [name for name in dict.fromkeys(names) if name in sold] == (["Beta", "Alpha"] if order else list(sold))

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from sim.oracle_bill import Bill
 from sim.oracle_charge import Payer, charges
-from sim.oracle_composite import composites, share_of, shared_by
+from sim.oracle_composite import as_shown, composites, share_of, shared_by, steps
 from sim.oracle_conversion import conversions
-from sim.oracle_draw import applies, draw, is_open, payers, pays_for, reaches
+from sim.oracle_draw import Paid, applies, draw, is_open, payers, pays_for, reaches
 from sim.oracle_end import balances_at, contracts_at
 from sim.oracle_family import CONSOLIDATED, addressed, consolidated, draws_on, family
 from sim.oracle_ledger import Told, asked_for, changes, ledger, remaining, usable
@@ -222,8 +222,17 @@ class Books:
         found += on_statement(self.tenant, contract, end, invoiced)
         found += of_rates(self.tenant, contract, start, end, invoiced)
         paid = draw(found, able, left)
-        for share in shares:
-            paid += draw(list(share_of(share, paid, end)), able, left)
+        asked: dict[str, list[Paid]] = {}
+        for step in steps(shares):
+            wanted = []
+            for share in step:
+                before = [each.product.id for each in shares[: shares.index(share)]]
+                counted = [each for name in before for each in asked.get(name, ())]
+                wanted += share_of(share, [*paid, *counted], end)
+            drawn = draw(wanted, able, left)
+            for share in step:
+                asked[share.product.id] = [each for each in drawn if each.charge.use.product_id == share.product.id]
+        paid += [each for share in as_shown(self.tenant, contract, shares) for each in asked[share.product.id]]
         paid += draw(list(conversions(self.tenant, contract, paid, start, end, end - HOUR)), able, left)
         below = below_usage(self.tenant, contract, start, balances, invoiced, at, again)
         all_lines = (*lines(self.tenant, paid), *below)

@@ -47,9 +47,9 @@ def composites(
     able: list[Payer],
     may_pay: Callable[[Use, datetime], list[Payer]],
 ) -> list[Composite]:
-    """Return the composite products of a contract in the order of its rate card: a later one may count earlier ones."""
+    """Return the composite products of a contract by their first rates: a later one may count earlier ones."""
     found: list[Composite] = []
-    products = _on_card(tenant, contract)
+    products = _by_first_rate(tenant, contract)
     instants = instants_of(tenant, contract, start, end, able) if products else []
     for product in reversed(products):
         rates = [each for each in tenant.rates if (each.card_id, each.product_id) == (contract.card_id, product.id)]
@@ -64,13 +64,41 @@ def composites(
     return found
 
 
-def _on_card(tenant: Tenant, contract: Contract) -> list[Product]:
-    """Return the composite products of a card: in the order that was set, then in that of their first rates."""
+def _by_first_rate(tenant: Tenant, contract: Contract) -> list[Product]:
+    """Return the composite products of a card as they came to it."""
     by_id = {each.id: each for each in tenant.products if each.type == "COMPOSITE"}
     rates = sorted((each for each in tenant.rates if each.card_id == contract.card_id), key=lambda each: each.number)
-    priced = list(dict.fromkeys(rate.product_id for rate in rates))
-    placed = [each for each in tenant.orders.get(contract.card_id, ()) if each in priced]
-    return [by_id[each] for each in dict.fromkeys([*placed, *priced]) if each in by_id]
+    return [by_id[each] for each in dict.fromkeys(rate.product_id for rate in rates) if each in by_id]
+
+
+def as_shown(tenant: Tenant, contract: Contract, some: Iterable[Composite]) -> list[Composite]:
+    """Return them in the order that was set for the card, then in that of their first rates."""
+    placed = tenant.orders.get(contract.card_id, ())
+    return sorted(some, key=lambda each: placed.index(each.product.id) if each.product.id in placed else len(placed))
+
+
+def steps(some: list[Composite]) -> Iterator[list[Composite]]:
+    """Yield those that are paid together: first those that count no other, then those that count only these, ..."""
+    waiting = list(some)
+    while waiting:
+        ready = [
+            each
+            for index, each in enumerate(waiting)
+            if not any(counts_another(each, earlier) for earlier in waiting[:index])
+        ]
+        yield ready
+        waiting = [each for each in waiting if each not in ready]
+
+
+def counts_another(one: Composite, other: Composite) -> bool:
+    """Whether it asks for a share of what another composite product asks for, at some time."""
+    return any(
+        mine.held is not None
+        and its.held is not None
+        and mine.held.use.currency == its.held.use.currency
+        and counts(mine.terms, its.held.use, composite=True)
+        for mine, its in zip(one.spans, other.spans, strict=True)
+    )
 
 
 def shared_by(some: Iterable[Composite], use: Use, at: datetime, *, composite: bool = False) -> frozenset[Share]:

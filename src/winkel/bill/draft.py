@@ -168,14 +168,16 @@ def _paid_charges(
     """Return all charges of a usage statement with what balances pay of them; `remaining` is left before and after.
 
     Balances pay for usage first, then for subscriptions, then for composite products (metronome-api.md §4.7, which line
-    first), whose spend may depend on who paid for it.
+    first), whose spend may depend on who paid for it. Lines of composite products stand in the card's order, which has
+    no part in who pays.
     """
     paid = draw(pricing.usage(usage), paying, remaining)
     subscribed = on_statement(account, statement.contract, statement.period)
     paid += _paid_instalments(account, statement.contract, subscribed, remaining, statement.period.start)
+    shares: list[Paid] = []
     for charges in pricing.composites():
-        paid += draw(charges([_spend(*each) for each in paid]), paying, remaining)
-    return paid
+        shares += draw(charges([_spend(*each) for each in (*paid, *shares)]), paying, remaining)
+    return paid + sorted(shares, key=lambda each: pricing.place(each[0]))
 
 
 def _paid_instalments(

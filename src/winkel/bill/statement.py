@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
-from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -179,8 +178,23 @@ def needs_of(account: Account, some: Iterable[Statement]) -> list[Need]:
     ]
 
 
-Share: TypeAlias = tuple[Offer, list[Charge]]
-"""A composite product, and its charges without any spend: where they begin."""
+class _Share(Struct, frozen=True):
+    """A composite product in one billing period, and the products whose shares it may count."""
+
+    offer: Offer
+    charges: list[Charge]
+    """Without any spend: where they begin, and of what they ask for a share."""
+    before: frozenset[str]
+    """Composite products that came to the card before it, by id."""
+
+    def counts_share(self, other: "_Share") -> bool:
+        """Whether it asks, at some time, for a share of what another composite product asks for."""
+        return other.offer.product.id in self.before and any(
+            mine.period.meet(its.period.start, its.period.end) is not None
+            and counts(self.offer.product.at(mine.period.start), mine.use, its.use, composite=True)
+            for mine in self.charges
+            for its in other.charges
+        )
 
 
 class Pricing:
@@ -193,11 +207,14 @@ class Pricing:
         self._account = account
         self._statement = statement
         self._payers = payers
-        self._shares: list[Share] = []
-        """In the order of the rate card."""
+        shown = offered(account, statement, ProductType.COMPOSITE)
+        self._places = {each.product.id: place for place, each in enumerate(shown)}
+        self._shares: list[_Share] = []
+        """In the order in which they came to the rate card, which nobody can change."""
         # The last first: an earlier one is cut where a later one begins that counts it.
-        for each in reversed(offered(account, statement, ProductType.COMPOSITE)):
-            self._shares.insert(0, (each, self._share(each, self._shares, [])))
+        for each in sorted(shown, key=lambda each: each.number, reverse=True):
+            before = frozenset(other.product.id for other in shown if other.number < each.number)
+            self._shares.insert(0, _Share(each, self._share(each, self._shares, []), before))
 
     def usage(self, usage: Mapping[str, Sequence[HourUsage]], instants: Collection[datetime] = ()) -> list[Charge]:
         """Return the charges for usage, products in the order of the rate card; cut at these instants, too."""
@@ -209,11 +226,36 @@ class Pricing:
         return found
 
     def composites(self) -> Iterator[Callable[[Sequence[Spend]], list[Charge]]]:
-        """Yield for each composite product, in the order of the rate card, what gives its charges for some spend."""
-        for number, (each, _) in enumerate(self._shares, 1):
-            yield partial(self._share, each, self._shares[number:])
+        """Yield what gives the charges of composite products for all spend so far, step by step.
 
-    def _share(self, of: Offer, later: Sequence[Share], spends: Sequence[Spend]) -> list[Charge]:
+        Balances pay for those of one step together: of the first step count no others, those of the next ones some of
+        earlier steps (docs/pricing.md §5).
+        """
+        steps: list[list[int]] = []
+        step_of: dict[str, int] = {}
+        for index, each in enumerate(self._shares):
+            counted = [step_of[other.offer.product.id] for other in self._shares[:index] if each.counts_share(other)]
+            step = step_of[each.offer.product.id] = max(counted, default=-1) + 1
+            if step == len(steps):
+                steps.append([])
+            steps[step].append(index)
+        for some in steps:
+            yield partial(self._together, some)
+
+    def place(self, charge: Charge) -> int:
+        """Return where on the statement the charge of a composite product stands among those of others."""
+        return self._places[charge.use.product_id]
+
+    def _together(self, indexes: Sequence[int], spends: Sequence[Spend]) -> list[Charge]:
+        """Return the charges of some composite products, each of what it may count."""
+        found: list[Charge] = []
+        for index in indexes:
+            its = self._shares[index]
+            own = [each for each in spends if not each.composite or each.use.product_id in its.before]
+            found += self._share(its.offer, self._shares[index + 1 :], own)
+        return found
+
+    def _share(self, of: Offer, later: Sequence[_Share], spends: Sequence[Spend]) -> list[Charge]:
         """Return the charges of a composite product; `later` are those behind it on the card, which may count it."""
         return composite(of, spends, partial(self._prices, shares=later, of_composite=True))
 
@@ -223,7 +265,7 @@ class Pricing:
         use: Use,
         period: Period,
         *,
-        shares: Sequence[Share],
+        shares: Sequence[_Share],
         instants: Collection[datetime] = (),
         of_composite: bool = False,
     ) -> Iterator[tuple[Period, Agreed]]:
@@ -242,13 +284,13 @@ class Pricing:
                 yield from overridden(contract, rate, own, piece, list(among.values()))
 
 
-def _asking(use: Use, shares: Iterable[Share], *, of_composite: bool) -> Iterator[datetime]:
+def _asking(use: Use, shares: Iterable[_Share], *, of_composite: bool) -> Iterator[datetime]:
     """Yield where charges of composites that ask for a share of what a use costs begin and end."""
-    for of, charged in shares:
-        for each in charged:
-            if counts(of.product.at(each.period.start), each.use, use, composite=of_composite):
-                yield each.period.start
-                yield each.period.end
+    for each in shares:
+        for charge in each.charges:
+            if counts(each.offer.product.at(charge.period.start), charge.use, use, composite=of_composite):
+                yield charge.period.start
+                yield charge.period.end
 
 
 class _Metered:

@@ -1,7 +1,7 @@
 """What a rate card says of a product in one billing period: the same for all of its customers, so prepared once."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -37,10 +37,12 @@ class Offer(Struct, frozen=True, gc=False):
     """In order of time; together they are the whole period."""
     entitled: bool
     """Whether some rate entitles the card's customers to it; a contract may."""
+    number: int
+    """Of the product's first rate on the card, whenever that holds: of two products the lower came first."""
 
 
-def offer(product: Product, rates: Iterable[Rate], period: Period) -> Offer:
-    """Return what the rates of one product on one card say in the period.
+def offer(product: Product, rates: Sequence[Rate], period: Period) -> Offer:
+    """Return what the rates of one product on one card say in the period; `rates` in the order they were added.
 
     Rates to which the rate card entitles nobody are among them: a contract may.
     """
@@ -49,7 +51,8 @@ def offer(product: Product, rates: Iterable[Rate], period: Period) -> Offer:
         found[tuple(sorted(each.pricing_group_values.items()))].append(each)
     holding = {combination: spans for combination, own in found.items() if (spans := rated(own, period))}
     parts = tuple(_term(span, state, holding) for span, state in terms(product, period))
-    return Offer(product, parts, any(rate.entitled for spans in holding.values() for _, rate in spans))
+    entitled = any(rate.entitled for spans in holding.values() for _, rate in spans)
+    return Offer(product, parts, entitled, rates[0].number)
 
 
 def _term(span: Period, state: ProductState, holding: dict[Combination, Spans[Rate]]) -> Term:
