@@ -5,6 +5,7 @@ import random
 import uuid
 from datetime import timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 from api import billing, seed
 from api.seed import at
 from winkel.api import rate_views
+from winkel.api.prices import TIERS_MAX
 from winkel.model.credit_type import BY_ID, USD
 from winkel.model.price import Flat
+from winkel.model.product import Product, ProductState, ProductType
 from winkel.model.rate_card import Rate
 
 CARDS = "/v1/contract-pricing/rate-cards"
@@ -102,21 +105,21 @@ async def test_selectors(sdk):
     keyed = await seed.usage_product(sdk, "Keyed", pricing_group_key=["model", "region"], tags=["ai", "new"])
     combinations = [{"model": model, "region": region} for model in ("big", "small") for region in ("eu", "us")]
     added = [rate(keyed, index, pricing_group_values=each) for index, each in enumerate(combinations, 1)]
-    await rates.add_many(rate_card_id=card, rates=[*added, rate(plain, 9), rate(keyed, 8)])
+    await rates.add_many(rate_card_id=card, rates=[*added, rate(plain, 9)])
 
     async def prices(*selectors):
         return [each.rate.price async for each in rates.list(rate_card_id=card, at=NEW_YEAR, selectors=selectors)]
 
-    assert await prices() == [8, 1, 2, 3, 4, 9]
+    assert await prices() == [1, 2, 3, 4, 9]
     assert await prices({"product_id": plain}) == [9]
-    assert await prices({"product_tags": ["new", "other"]}) == [8, 1, 2, 3, 4]
+    assert await prices({"product_tags": ["new", "other"]}) == [1, 2, 3, 4]
     assert await prices({"pricing_group_values": {"model": "big", "region": "us"}}) == [2]
     assert await prices({"pricing_group_values": {"model": "big"}}) == []
     assert await prices({"partial_pricing_group_values": {"model": "big"}}) == [1, 2]
     assert await prices({"partial_pricing_group_values": {"region": "eu"}}, {"product_id": plain}) == [1, 3, 9]
     assert await prices({"product_id": plain, "product_tags": ["ai"]}) == []
     shown = [each async for each in rates.list(rate_card_id=card, at=NEW_YEAR, selectors=[{"product_id": keyed}])]
-    assert shown[1].pricing_group_values == shown[1].rate.pricing_group_values == combinations[0]
+    assert shown[0].pricing_group_values == shown[0].rate.pricing_group_values == combinations[0]
     assert shown[0].product_tags == ["ai", "new"]
 
 
@@ -209,12 +212,13 @@ async def test_a_custom_rate_is_kept_and_shown(sdk, app_client, api, database_ur
 async def test_refused(sdk, app_client, make_client):
     """What a rate cannot be is refused with its place."""
     card = await seed.rate_card(sdk)
-    product = await seed.usage_product(sdk, pricing_group_key=["model", "region"])
+    keyed = await seed.usage_product(sdk, pricing_group_key=["model", "region"])
     plain, fixed = await seed.usage_product(sdk, "Plain"), await seed.fixed_product(sdk)
     euro = next(each for each, unit in BY_ID.items() if unit.name == "EUR")
 
-    async def refuse(*parts, product=product, **more):
-        body = {"rate_card_id": card, **wire(product), **more}
+    async def refuse(*parts, product=keyed, **more):
+        named = {"pricing_group_values": {"model": "a", "region": "eu"}} if product == keyed else {}
+        body = {"rate_card_id": card, **wire(product), **named, **more}
         await seed.refused(app_client, f"{CARDS}/addRate", {k: v for k, v in body.items() if v != ...}, *parts)
 
     await refuse("FIXED", "$.product_id", product=fixed)
@@ -231,6 +235,7 @@ async def test_refused(sdk, app_client, make_client):
     await refuse("$.tiers[0].price", rate_type="TIERED", price=..., tiers=[{"price": -1}])
     await refuse("price of its own", rate_type="TIERED", tiers=[{"price": 1}])
     await refuse("exactly model, region", "$.pricing_group_values", pricing_group_values={"model": "a"})
+    await refuse("exactly model, region", "$.pricing_group_values", pricing_group_values=...)  # it could never count
     await refuse("left out", product=plain, pricing_group_values={"model": "a"})
     await refuse("card's", "$.credit_type_id", credit_type_id=euro)
     await refuse("there is no pricing unit", "$.credit_type_id", credit_type_id=str(uuid.uuid4()))
@@ -253,7 +258,7 @@ async def test_refused(sdk, app_client, make_client):
     await sdk.v1.contracts.products.archive(product_id=plain)
     await refuse("archived", product=plain)
     stranger = await make_client()
-    body = {"rate_card_id": card, **wire(product)}
+    body = {"rate_card_id": card, **wire(keyed)}
     await seed.refused(stranger, f"{CARDS}/addRate", body, "there is no rate card", status=404)
     await sdk.v1.contracts.rate_cards.archive(id=card)
     await refuse("archived", "$.rate_card_id")
@@ -305,6 +310,8 @@ def test_schedule_is_what_holds_at_each_instant(terms):
         )
         for number, (start, length, model) in enumerate(terms)
     ]
+    state = ProductState(name="P", created_at=NEW_YEAR, created_by="t", pricing_group_key=("model",))
+    by_model = Product(id="product", type=ProductType.USAGE, initial=state)
     shuffled = random.Random(1).sample(rates, len(rates))
     for hour in range(20):
         instant = NEW_YEAR + timedelta(hours=hour)
@@ -312,5 +319,89 @@ def test_schedule_is_what_holds_at_each_instant(terms):
         for each in sorted(rates, key=lambda each: (each.starting_at, each.number)):
             if each.starting_at <= instant and (each.ending_before is None or instant < each.ending_before):
                 expected[each.pricing_group_values["model"]] = each.id
-        found = rate_views.at_instant(rate_views.schedule(shuffled), instant)
+        found = rate_views.at_instant(rate_views.schedule(shuffled, {"product": by_model}), instant)
         assert {held.rate.pricing_group_values["model"]: held.rate.id for held in found} == expected
+
+
+@pytest.mark.anyio
+async def test_what_a_product_change_ends_is_not_listed(sdk):
+    """From the 10th on the product is priced by model: a rate that names none prices nothing any more."""
+    card, product = await seed.rate_card(sdk), await seed.usage_product(sdk)
+    rate_cards = sdk.v1.contracts.rate_cards
+    await rate_cards.rates.add_many(rate_card_id=card, rates=[rate(product, 2)])
+    changed, back = at(2026, 1, 10), at(2026, 1, 20)
+    for instant, key in ((changed, ["model"]), (back, [])):
+        await sdk.v1.contracts.products.update(product_id=product, pricing_group_key=key, starting_at=instant)
+    listed = (await rate_cards.retrieve_rate_schedule(rate_card_id=card, starting_at=NEW_YEAR)).data
+    assert [(each.starting_at, each.ending_before) for each in listed] == [(NEW_YEAR, changed), (back, None)]
+    for instant, prices in ((NEW_YEAR, [2]), (at(2026, 1, 15), []), (back, [2])):
+        assert [each.rate.price async for each in rate_cards.rates.list(rate_card_id=card, at=instant)] == prices
+
+
+@pytest.mark.anyio
+async def test_an_agreed_price_is_listed_as_long_as_it_holds(sdk):
+    """Half the price in February: its row ends with it, and those before and after do not reach into it."""
+    card, product = await seed.rate_card(sdk), await seed.usage_product(sdk)
+    customer = await seed.customer(sdk)
+    await sdk.v1.contracts.rate_cards.rates.add_many(rate_card_id=card, rates=[rate(product, 2)])
+    half = {"type": "MULTIPLIER", "multiplier": 0.5, "starting_at": at(2026, 2), "ending_before": at(2026, 3)}
+    contract = await sdk.v1.contracts.create(
+        customer_id=customer, rate_card_id=card, starting_at=NEW_YEAR, overrides=[half]
+    )
+    keys = {"customer_id": customer, "contract_id": contract.data.contract.id}
+    found = []
+    for month in (1, 2, 3):
+        (row,) = (await sdk.v1.contracts.retrieve_rate_schedule(**keys, at=at(2026, month, 15))).data
+        found.append((row.override_rate and row.override_rate.price, row.starting_at, row.ending_before))
+    assert found == [(None, NEW_YEAR, at(2026, 2)), (1, at(2026, 2), at(2026, 3)), (None, at(2026, 3), None)]
+
+
+@pytest.mark.anyio
+async def test_add_rate_answers_with_the_commit_rate(sdk, app_client):
+    """The answer is what was added."""
+    card, product = await seed.rate_card(sdk), await seed.usage_product(sdk)
+    body = {"rate_card_id": card, **wire(product), "commit_rate": {"rate_type": "FLAT", "price": 1}}
+    answer = await app_client.post(f"{CARDS}/addRate", json=body)
+    assert answer.json()["data"]["commit_rate"] == {"rate_type": "FLAT", "price": 1}
+
+
+@pytest.mark.anyio
+async def test_a_price_has_a_bounded_number_of_tiers(sdk, app_client):
+    """As many as anybody needs are taken, with multipliers by tier; of more the first place is named."""
+    card, product = await seed.rate_card(sdk), await seed.usage_product(sdk)
+    tiers = [{"price": 1, "size": 1}] * (TIERS_MAX - 1) + [{"price": 1}]
+    body = {"rate_card_id": card, **wire(product), "rate_type": "TIERED", "tiers": tiers}
+    del body["price"]
+    assert (await app_client.post(f"{CARDS}/addRate", json=body)).status_code == 200
+    body["tiers"] = [tiers[0], *tiers]
+    await seed.refused(app_client, f"{CARDS}/addRate", body, "at most 1,000 tiers", "$.tiers")
+    override = {"type": "TIERED", "priority": 1, "starting_at": "2026-01-01T00:00:00Z"}
+    override["tiers"] = [{"multiplier": 0.5, "size": 1}] * TIERS_MAX + [{"multiplier": 0.5}]
+    agreed = {"customer_id": await seed.customer(sdk), "rate_card_id": card, "starting_at": "2026-01-01T00:00:00Z"}
+    agreed |= {"multiplier_override_prioritization": "EXPLICIT", "overrides": [override]}
+    await seed.refused(app_client, "/v1/contracts/create", agreed, "at most 1,000 tiers", "$.overrides[0].tiers")
+
+
+@pytest.mark.anyio
+async def test_the_longest_numbers_are_billed_exactly(sdk, api, app_client, database_url):
+    """A quantity, a conversion, a price, a share of that, and a multiplier for both: of 38 digits each."""
+    long = "1.2345678901234567890123456789012345678"
+    conversion = {"conversion_factor": long, "operation": "MULTIPLY"}
+    product = await seed.usage_product(sdk, quantity_conversion=conversion)
+    share = await sdk.v1.contracts.products.create(name="S", type="COMPOSITE", composite_product_ids=[product])
+    card, customer = await seed.rate_card(sdk), await seed.customer(sdk)
+    for each in (
+        wire(product) | {"price": long},
+        wire(share.data.id) | {"rate_type": "PERCENTAGE", "price": f"0.{long[2:]}"},
+    ):
+        answer = await app_client.post(f"{CARDS}/addRate", json={"rate_card_id": card, **each})
+        assert answer.status_code == 200, answer.text
+    factor = {"type": "MULTIPLIER", "multiplier": f"0.{long[2:]}", "starting_at": "2026-01-01T00:00:00Z"}
+    agreed = {"customer_id": customer, "rate_card_id": card, "starting_at": "2026-01-01T00:00:00Z"}
+    assert (await app_client.post("/v1/contracts/create", json=agreed | {"overrides": [factor]})).status_code == 200
+    await sdk.v1.usage.ingest(usage=[billing.event(1, customer, api.clock(), model="a", tokens=long)])
+    await billing.meter(api, database_url)
+    answer = await app_client.get(f"/v1/customers/{customer}/invoices")
+    (draft,) = json.loads(answer.content, parse_float=Fraction)["data"]
+    of, part = Fraction(long), Fraction(long) - 1
+    assert draft["total"] == of**3 * part + of**3 * part * part * part

@@ -77,3 +77,62 @@ async def test_what_cannot_be_filtered_by_is_refused(sdk, app_client, catalog):
     await seed.refused(app_client, "/v1/contracts/create", body, "colour", "$.usage_filter.group_key")
     await sdk.v1.contracts.archive(customer_id=catalog["customer"], contract_id=its_id, void_invoices=False)
     await seed.refused(app_client, SET, fine, "archived", "$.contract_id")
+
+
+@pytest.fixture
+async def apart(sdk, catalog) -> str:
+    """Make a contract for region eu on a card that sells by region or by team, and return its id."""
+    metric = await sdk.v1.billable_metrics.create(
+        name="Calls",
+        aggregation_type="COUNT",
+        property_filters=[{"name": name} for name in ("region", "team")],
+        group_keys=[["region"], ["team"]],
+    )
+    product = await sdk.v1.contracts.products.create(name="Calls", type="USAGE", billable_metric_id=metric.data.id)
+    catalog["card"], catalog["product"] = await seed.rate_card(sdk), product.data.id
+    await sdk.v1.contracts.rate_cards.rates.add(rate_card_id=catalog["card"], **priced(product.data.id))
+    return await contract(sdk, catalog, "eu")
+
+
+def priced(product: str) -> dict[str, object]:
+    return {"product_id": product, "entitled": True, "rate_type": "FLAT", "price": 1, "starting_at": at(2026)}
+
+
+async def test_filters_must_be_countable_together(sdk, app_client, catalog, apart):
+    """Each name is part of a key of the metric, but no key has both."""
+    body = {
+        "customer_id": catalog["customer"], "contract_id": apart, "group_key": "team", "group_values": ["x"],
+        "starting_at": "2026-02-01T00:00:00Z",
+    }  # fmt: skip
+    await seed.refused(app_client, SET, body, "region, team", "one group key", "$.group_key")
+    assert (await app_client.get(f"/v1/customers/{catalog['customer']}/invoices")).status_code == 200
+
+
+async def test_nothing_is_sold_that_a_filter_cannot_count(sdk, app_client, catalog, apart, clock):
+    """A rate of a product without regions is refused, unless all contracts that filter by them end before it."""
+    metric = await sdk.v1.billable_metrics.create(name="Other", aggregation_type="COUNT")
+    other = await sdk.v1.contracts.products.create(name="Other", type="USAGE", billable_metric_id=metric.data.id)
+    late = priced(other.data.id) | {"starting_at": "2026-06-01T00:00:00Z"}
+    path = "/v1/contract-pricing/rate-cards/addRate"
+    await seed.refused(
+        app_client, path, {"rate_card_id": catalog["card"], **late}, "filter usage", "region", "$.product_id"
+    )
+    several = {
+        "rate_card_id": catalog["card"],
+        "rates": [priced(catalog["product"]) | {"starting_at": late["starting_at"]}, late],
+    }
+    await seed.refused(app_client, f"{path}s", several, "filter usage", "$.rates[1].product_id")
+    keys = {"customer_id": catalog["customer"], "contract_id": apart}
+    await sdk.v1.contracts.update_end_date(**keys, ending_before=at(2026, 6))
+    assert (await app_client.post(path, json={"rate_card_id": catalog["card"], **late})).status_code == 200
+    assert (await app_client.get(f"/v1/customers/{catalog['customer']}/invoices")).status_code == 200
+
+
+async def test_no_product_becomes_one_that_a_filter_cannot_count(sdk, app_client, catalog, apart):
+    """To be shown by team, usage would have to be kept by region and team together."""
+    body = {
+        "product_id": catalog["product"], "presentation_group_key": ["team"], "starting_at": "2026-01-20T00:00:00Z",
+    }  # fmt: skip
+    path = "/v1/contract-pricing/products/update"
+    await seed.refused(app_client, path, body, "filter usage", "team, region")
+    assert (await app_client.get(f"/v1/customers/{catalog['customer']}/invoices")).status_code == 200

@@ -52,7 +52,7 @@ class Oracle:
                 return
             if not allowed(each, text_of(properties[each.name]) if there else None):
                 return
-        key = metric.aggregation_key
+        key = None if metric.aggregation_type == "COUNT" else metric.aggregation_key
         if key and key not in properties:
             return
         added: Any = 1

@@ -34,6 +34,7 @@ METRICS = [
     metric(8, Aggregation.SUM, "n", event_type_filter=EventTypeFilter(in_values=("call",))),
     metric(9, Aggregation.COUNT, event_type_filter=EventTypeFilter(not_in_values=("call",))),
     metric(10, Aggregation.UNIQUE, "n"),
+    metric(11, Aggregation.COUNT, "n"),
 ]
 
 digits = st.text("0123456789", min_size=1, max_size=38)

@@ -12,6 +12,7 @@ from winkel.api import (
     commits,
     contract_ends,
     fields,
+    filter_checks,
     hierarchy,
     history,
     overrides,
@@ -23,7 +24,6 @@ from winkel.api import (
     seats,
     subscriptions,
     terms,
-    usage_filters,
     wire,
 )
 from winkel.api.auth import reader, writer
@@ -213,8 +213,7 @@ async def agree(
     if contract.as_child is not None:
         await hierarchy.check_parent(tx, tenant_id, contract, contract.as_child, at, "$.hierarchy_configuration")
     await hierarchy.check_access(tx, tenant_id, contract, asked)
-    for each in contract.usage_filters:
-        await usage_filters.check(tx, tenant_id, card, each, "$.usage_filter")
+    await filter_checks.check(tx, tenant_id, contract, "$.usage_filter.group_key")
     return contract, await _balances(tx, tenant_id, asked, contract), known
 
 

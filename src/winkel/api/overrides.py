@@ -104,6 +104,8 @@ def override(
 ) -> Override:
     """Return the override. Raises `InvalidError` where it contradicts itself or names unknown products."""
     start, end = fields.term(asked.starting_at, asked.ending_before, place)
+    if len(asked.tiers) > prices.TIERS_MAX:
+        fields.refuse(f"an override has at most {prices.TIERS_MAX:,} tiers", f"{place}.tiers")
     made = Override(
         id=str(uuid.uuid4()),
         created_at=at,

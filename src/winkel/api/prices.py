@@ -23,6 +23,9 @@ from winkel.model.price import (
 from winkel.model.product import Product, ProductType
 from winkel.model.word import Word
 
+TIERS_MAX = 1_000
+"""Every draft goes through all tiers of a price."""
+
 
 class RateType(Word):
     """Every price model of the Metronome API."""
@@ -132,6 +135,8 @@ def check_kind(made: Price, product: Product, place: str) -> None:
 
 
 def _tiers(tiers: Sequence[Tier], place: str) -> tuple[Tier, ...]:
+    if len(tiers) > TIERS_MAX:
+        fields.refuse(f"a price has at most {TIERS_MAX:,} tiers", place)
     for index, tier in enumerate(tiers):
         fields.number(tier.price, f"{place}[{index}].price")
         fields.number_or_none(tier.size, f"{place}[{index}].size")

@@ -9,7 +9,7 @@ from uuid import UUID
 from litestar import Request, post
 from msgspec import UNSET, Struct, UnsetType, structs
 
-from winkel.api import fields, pages, wire
+from winkel.api import fields, filter_checks, pages, wire
 from winkel.api.auth import reader, writer
 from winkel.api.requests import Paging, query
 from winkel.api.state import Api
@@ -26,7 +26,7 @@ from winkel.model.product import (
 )
 from winkel.model.tenant import Caller
 from winkel.model.word import Word
-from winkel.store import metrics, products
+from winkel.store import metrics, products, rate_cards
 from winkel.store.database import Connection
 
 NOT_YET = ("sql_breakdown_granularity",)
@@ -176,6 +176,11 @@ async def update(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
         changed = structs.replace(product, updates=(*product.updates, change))
         named = change.billable_metric_id or None
         await _check(tx, caller.tenant_id, product.type, _states_from(changed, change.starting_at), named)
+        cards = await rate_cards.lock_selling(tx, caller.tenant_id, product.id)
+        try:
+            await filter_checks.check_sold(tx, caller.tenant_id, changed, cards, change.starting_at)
+        except InvalidError as error:
+            raise InvalidError(f"contracts that this product is sold to filter usage: {error}") from None
         await products.add_update(tx, caller.tenant_id, product.id, change)
     return Data(Id(product.id))
 

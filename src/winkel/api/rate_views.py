@@ -1,12 +1,14 @@
 """Rates as the API shows them: which hold when, which are asked for, and their shape (metronome-api.md §4.6, §10.1)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, assert_never
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from winkel.api.wire import Ref, credit_type_ref
 from winkel.model.credit_type import Units
@@ -44,6 +46,12 @@ class RateView(PriceView, omit_defaults=True, kw_only=True):
 
     credit_type: Ref
     pricing_group_values: dict[str, str] | None = None
+
+
+class AddedRateView(RateView, omit_defaults=True, kw_only=True):
+    """A rate that was just added, with what units cost that commits pay for."""
+
+    commit_rate: PriceView | None = None
 
 
 class Held(Struct, frozen=True):
@@ -91,6 +99,12 @@ class ContractRateRow(Struct, omit_defaults=True, kw_only=True):
 def rate_view(rate: Rate, units: Units) -> RateView:
     """Return the price of a rate for the wire."""
     return list_rate(rate.price, credit_type_ref(rate.credit_type_id, units), rate.pricing_group_values)
+
+
+def added_rate(rate: Rate, units: Units) -> AddedRateView:
+    """Return a rate that was just added, for the wire."""
+    shown = structs.asdict(rate_view(rate, units))
+    return AddedRateView(**shown, commit_rate=None if rate.commit_price is None else price_view(rate.commit_price))
 
 
 def list_rate(price: Price, credit_type: Ref, pricing_group_values: Mapping[str, str] | None = None) -> RateView:
@@ -151,33 +165,34 @@ def rate_row(held: Held, product: Product, units: Units, at: datetime) -> RateRo
     )
 
 
-def contract_rate_row(held: Held, agreed: Rate, product: Product, units: Units, at: datetime) -> ContractRateRow:
+def contract_rate_row(agreed: Held, listed: Rate, product: Product, units: Units, at: datetime) -> ContractRateRow:
     """Return one line of a contract's schedule, with the product as it is named at the instant.
 
     `agreed` is the rate under the contract's overrides; the line names it when it is not the list's.
     """
     state = product.at(at)
     return ContractRateRow(
-        rate_card_id=held.rate.rate_card_id,
+        rate_card_id=listed.rate_card_id,
         entitled=True,
-        override_rate=None if agreed == held.rate else rate_view(agreed, units),
+        override_rate=None if agreed.rate == listed else rate_view(agreed.rate, units),
         product_id=product.id,
         product_name=state.name,
         product_tags=state.tags,
         product_custom_fields=product.custom_fields,
-        list_rate=rate_view(held.rate, units),
-        starting_at=held.starting_at,
-        ending_before=held.ending_before,
-        pricing_group_values=held.rate.pricing_group_values or None,
-        commit_rate=None if held.rate.commit_price is None else price_view(held.rate.commit_price),
-        billing_frequency=held.rate.billing_frequency,
+        list_rate=rate_view(listed, units),
+        starting_at=agreed.starting_at,
+        ending_before=agreed.ending_before,
+        pricing_group_values=listed.pricing_group_values or None,
+        commit_rate=None if listed.commit_price is None else price_view(listed.commit_price),
+        billing_frequency=listed.billing_frequency,
     )
 
 
-def schedule(rates: Iterable[Rate]) -> list[Held]:
+def schedule(rates: Iterable[Rate], products: Mapping[str, Product]) -> list[Held]:
     """Return which rate holds when, in the order of a rate card: products as they were first added, then time.
 
-    Rates of one product for different billing frequencies or pricing group values hold beside each other.
+    Rates of one product for different billing frequencies or pricing group values hold beside each other. While a
+    product's pricing group key has other names than a rate, that prices nothing, and is left out.
     """
     groups: dict[tuple[int, str, tuple[tuple[str, str], ...]], list[Rate]] = {}
     first: dict[str, int] = {}
@@ -185,7 +200,24 @@ def schedule(rates: Iterable[Rate]) -> list[Held]:
         number = first.setdefault(rate.product_id, rate.number)
         values = tuple(sorted(rate.pricing_group_values.items()))
         groups.setdefault((number, rate.billing_frequency or "", values), []).append(rate)
-    return [held for key in sorted(groups) for held in _held(groups[key])]
+    spans = (held for key in sorted(groups) for held in _held(groups[key]))
+    return [piece for held in spans for piece in _pricing(held, products[held.rate.product_id])]
+
+
+def _pricing(held: Held, product: Product) -> Iterator[Held]:
+    """Yield when the rate names exactly what its product is priced by."""
+    names = set(held.rate.pricing_group_values)
+    changes = {each.starting_at for each in product.updates}
+    inside = [
+        each for each in changes if each > held.starting_at and _covers(held.starting_at, held.ending_before, each)
+    ]
+    edges = sorted({held.starting_at, *inside})
+    fitting = [names == set(product.at(each).pricing_group_key or ()) for each in edges]
+    ends = [*edges[1:], held.ending_before]
+    for fits, run in groupby(zip(fitting, edges, ends, strict=True), key=itemgetter(0)):
+        together = list(run)
+        if fits:
+            yield Held(held.rate, together[0][1], together[-1][2])
 
 
 def _held(rates: Sequence[Rate]) -> list[Held]:

@@ -4,30 +4,30 @@ POST /v1/contract-pricing/rate-cards/{addRate,addRates,getRates,getRateSchedule}
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Request, post
 from msgspec import Meta, Struct, field, structs
 
-from winkel.api import fields, pages, prices, rate_views
+from winkel.api import fields, filter_checks, pages, prices, rate_views
 from winkel.api.auth import reader, writer
 from winkel.api.credit_types import check_units
 from winkel.api.prices import PriceIn
-from winkel.api.rate_views import ContractRateRow, Held, RateRow, RateView, Selector, rate_view
+from winkel.api.rate_views import AddedRateView, ContractRateRow, Held, RateRow, Selector
 from winkel.api.state import Api
 from winkel.api.wire import Data, Id, Page
 from winkel.model.contract import Contract
 from winkel.model.credit_type import Units, is_custom
 from winkel.model.errors import InvalidError
-from winkel.model.period import Frequency
+from winkel.model.period import Frequency, Period
 from winkel.model.price import Custom, Price, Subscribed
 from winkel.model.product import Product, ProductType
 from winkel.model.rate_card import Rate, RateCard
 from winkel.model.tenant import Caller
-from winkel.rate.override import agreed_at, unit_at
+from winkel.rate.override import overridden, priced_in
 from winkel.rate.use import Use
 from winkel.store import contracts, credit_types, products, rate_cards
 from winkel.store.database import Connection
@@ -92,7 +92,7 @@ class GetContractRateSchedule(Struct, forbid_unknown_fields=True):
 
 
 @post("/v1/contract-pricing/rate-cards/addRate", guards=[writer], status_code=200)
-async def add_rate(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[RateView]:
+async def add_rate(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Data[AddedRateView]:
     """Add one rate; with a later `starting_at` it schedules a change of price for every contract on the card."""
     asked = await fields.body(request, AddRate, ())
     async with api.database.transaction(caller.tenant_id) as tx:
@@ -100,7 +100,7 @@ async def add_rate(request: Request[Any, Any, Any], api: Api, caller: Caller) ->
         units = await check_units(tx, caller.tenant_id, asked)
         (new,) = await _new_rates(tx, caller.tenant_id, card, [asked], ["$"])
         await rate_cards.add_rates(tx, caller.tenant_id, [new])
-    return Data(rate_view(_shown(new), units))
+    return Data(rate_views.added_rate(_shown(new), units))
 
 
 @post("/v1/contract-pricing/rate-cards/addRates", guards=[writer], status_code=200)
@@ -150,7 +150,7 @@ async def get_rate_schedule(
 async def get_contract_rate_schedule(
     request: Request[Any, Any, Any], api: Api, caller: Caller, limit: int | None = None, next_page: str | None = None
 ) -> Page[ContractRateRow]:
-    """List the rates that hold for a contract at an instant: those of its card, with its overrides.
+    """List the rates that hold for a contract at an instant: those of its card, with its overrides, and how long.
 
     Only what the customer is entitled to. Overrides for presentation group values are left out: no rate has those.
     """
@@ -161,25 +161,33 @@ async def get_contract_rate_schedule(
     if contract.rate_card_id is None:
         return Page([])
     rates, sold, units = await _rates_of_card(api, caller, contract.rate_card_id)
-    holding = rate_views.at_instant(rates, at)
-    prices = ((held.rate.id, _agreed(contract, held.rate, sold[held.rate.product_id], at)) for held in holding)
-    agreed = {rate_id: price for rate_id, price in prices if price is not None}
-    entitled = [held for held in holding if held.rate.id in agreed]
-    shown, cursor = _page(rate_views.selected(entitled, asked.selectors, sold, at), limit, next_page)
+    holding = rate_views.selected(rate_views.at_instant(rates, at), asked.selectors, sold, at)
+    agreed = {held.rate.id: _agreed(contract, held, sold[held.rate.product_id], at) for held in holding}
+    shown, cursor = _page([held for held in holding if agreed[held.rate.id] is not None], limit, next_page)
     rows = [
-        rate_views.contract_rate_row(held, agreed[held.rate.id], sold[held.rate.product_id], units, at)
+        rate_views.contract_rate_row(its, held.rate, sold[held.rate.product_id], units, at)
         for held in shown
+        if (its := agreed[held.rate.id]) is not None
     ]
     return Page(rows, cursor)
 
 
-def _agreed(contract: Contract, rate: Rate, product: Product, at: datetime) -> Rate | None:
-    """Return a rate with the price and the pricing unit that a contract has; None: it does not entitle to it."""
-    tags, values = product.at(at).tags, rate.pricing_group_values
-    use = Use(product.id, tags, values, {}, rate.credit_type_id, rate.billing_frequency)
-    unit = unit_at(contract, rate, use, at)
-    price = agreed_at(contract, rate, use.in_unit(unit), at)
-    return None if price is None else structs.replace(rate, price=price, credit_type_id=unit)
+def _agreed(contract: Contract, held: Held, product: Product, at: datetime) -> Held | None:
+    """Return a rate with the price and the pricing unit that a contract has at an instant, and as long as it has them.
+
+    None: it does not entitle to it then.
+    """
+    rate, for_ever = held.rate, datetime(fields.LAST_YEAR, 1, 1, tzinfo=UTC)
+    use = Use(
+        product.id, product.at(at).tags, rate.pricing_group_values, {}, rate.credit_type_id, rate.billing_frequency
+    )
+    for span, unit in priced_in(contract, rate, use, Period(held.starting_at, held.ending_before or for_ever)):
+        if span.covers(at):
+            for piece, its in overridden(contract, rate, use.in_unit(unit), span):
+                if piece.covers(at):
+                    agreed = structs.replace(rate, price=its.price, credit_type_id=unit)
+                    return Held(agreed, piece.start, None if piece.end == for_ever else piece.end)
+    return None
 
 
 async def _open_card(tx: Connection, tenant_id: int, rate_card_id: str) -> RateCard:
@@ -201,7 +209,22 @@ async def _new_rates(
     for each, place in zip(asked, places, strict=True):
         unit = _unit(card, each, units, f"{place}.credit_type_id")
         found.append(_new_rate(card, each, sold.get(str(each.product_id)), unit, place))
+    for place, product_id, since in _sold_anew(found, places):
+        try:
+            await filter_checks.check_sold(tx, tenant_id, sold[product_id], [card.id], since)
+        except InvalidError as error:
+            fields.refuse(f"contracts on this rate card filter usage: {error}", f"{place}.product_id")
     return found
+
+
+def _sold_anew(new: Sequence[NewRate], places: Sequence[str]) -> Iterator[tuple[str, str, datetime]]:
+    """Yield each product of new rates once, with the place of the first and since when it is sold."""
+    since: dict[str, datetime] = {}
+    for each in new:
+        since[each.product_id] = min(each.starting_at, since.get(each.product_id, each.starting_at))
+    for each, place in zip(new, places, strict=True):
+        if each.product_id in since:
+            yield place, each.product_id, since.pop(each.product_id)
 
 
 def _unit(card: RateCard, asked: RateIn, units: dict[str, str], place: str) -> str:
@@ -280,7 +303,7 @@ def _check_product(product: Product, values: Mapping[str, str], start: datetime,
     if product.archived_at is not None:
         fields.refuse("this product is archived", f"{place}.product_id")
     key = product.at(start).pricing_group_key or ()
-    if values and set(values) != set(key):
+    if set(values) != set(key):
         wanted = f"name exactly {', '.join(key)}" if key else "be left out: the product has no pricing_group_key"
         fields.refuse(f"pricing_group_values must {wanted}", f"{place}.pricing_group_values")
 
@@ -299,7 +322,7 @@ async def _rates_of_card(
         rates = (await rate_cards.rates(tx, caller.tenant_id, [card.id]))[card.id]
         sold = await products.by_ids(tx, caller.tenant_id, sorted({rate.product_id for rate in rates}))
         units = await credit_types.units(tx, caller.tenant_id)
-    return rate_views.schedule(rates), sold, units
+    return rate_views.schedule(rates, sold), sold, units
 
 
 def _page(spans: Sequence[Held], limit: int | None, next_page: str | None) -> tuple[list[Held], str | None]:

@@ -78,8 +78,8 @@ def group_key_index(metric: BillableMetric, state: ProductState, filters: Collec
     holding = [index for index, key in enumerate(metric.keys) if set(wanted) <= set(key)]
     if not holding:
         raise InvalidError(
-            f"the pricing and presentation group keys {', '.join(wanted)} of product {state.name!r} must all be part "
-            f"of one group key of the billable metric {metric.name!r}; a usage filter's group_key too"
+            f"{', '.join(wanted)}, by which usage of product {state.name!r} is priced, shown and filtered, must all be "
+            f"part of one group key of the billable metric {metric.name!r}"
         )
     return min(holding, key=lambda index: len(metric.keys[index]))
 
@@ -164,7 +164,7 @@ def needs_of(account: Account, some: Iterable[Statement]) -> list[Need]:
     spans: dict[tuple[str, int, str], list[tuple[int, int]]] = defaultdict(list)
     for statement in some:
         low, high = hour_number(statement.period.start), hour_number(statement.period.end)
-        filters = _filtered_by(statement.contract)
+        filters = statement.contract.filter_names()
         for each in offered(account, statement, ProductType.USAGE):
             for term in each.terms:
                 if term.state.billable_metric_id is not None:
@@ -302,7 +302,7 @@ class _Metered:
         self._relative_id = account.relative_id(statement.contract)
         self._hours = hour_number(statement.period.start), hour_number(statement.period.end)
         self._filters = statement.contract.filters()
-        self._filtered_by = _filtered_by(statement.contract)
+        self._filtered_by = statement.contract.filter_names()
         self._known: dict[tuple[str, tuple[str, ...]], dict[Group, Hours]] = {}
 
     def __call__(self, term: Term) -> dict[Group, Hours]:
@@ -331,11 +331,6 @@ class _Metered:
             if its is None or row.group_values[names.index(its.group_key)] in its.group_values:
                 found.append(row)
         return found
-
-
-def _filtered_by(contract: Contract) -> list[str]:
-    """Return the names by whose values the contract filters usage, at whatever time."""
-    return sorted({each.group_key for each in contract.usage_filters})
 
 
 def _merged(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:

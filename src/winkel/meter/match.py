@@ -27,14 +27,14 @@ def plan(metrics: Sequence[BillableMetric]) -> Plan:
 def _names(metric: BillableMetric) -> list[str]:
     names = [each.name for each in metric.property_filters]
     names += [name for key in metric.group_keys for name in key]
-    return [*names, metric.aggregation_key] if metric.aggregation_key else names
+    return [*names, metric.added_key] if metric.added_key else names
 
 
 def matching(metric: BillableMetric, batch: Batch) -> Ints:
     """Return the rows that the metric counts, ascending.
 
-    They are fresh, pass the event-type filter and every property filter, and have the aggregation property: an event
-    without it has nothing to add.
+    They are fresh, pass the event-type filter and every property filter, and have the property that is added up, if
+    any: an event without it has nothing to add.
     """
     mask = batch.fresh
     if metric.event_type_filter is not None:
@@ -49,8 +49,8 @@ def matching(metric: BillableMetric, batch: Batch) -> Ints:
             column = batch.properties.texts(each.name)
             mask = mask & passing(each, column)[column.codes]
     rows = np.flatnonzero(mask)
-    if metric.aggregation_key and len(rows):
-        values = batch.properties.values(metric.aggregation_key)
+    if metric.added_key and len(rows):
+        values = batch.properties.values(metric.added_key)
         if None in values:
             rows = rows[np.fromiter((values[row] is not None for row in rows.tolist()), np.bool_, len(rows))]
     return rows

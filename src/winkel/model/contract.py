@@ -172,6 +172,10 @@ class Contract(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         latest = {each.starting_at: each for each in self.usage_filters}
         return [latest[instant] for instant in sorted(latest)]
 
+    def filter_names(self) -> list[str]:
+        """Return the names by whose values usage is filtered, at whatever time, in order."""
+        return sorted({each.group_key for each in self.usage_filters})
+
     def period_at(self, instant: datetime) -> Period | None:
         """Return the billing period in which the instant lies, or None when it lies outside the term."""
         if instant < self.starting_at or (self.ending_before is not None and instant >= self.ending_before):

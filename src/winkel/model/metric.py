@@ -75,6 +75,14 @@ class BillableMetric(Struct, frozen=True, kw_only=True, omit_defaults=True):
                     raise InvalidError(f"the group key {name!r} must be one of the property filter names")
 
     @property
+    def added_key(self) -> str | None:
+        """The name of the property that is added up; None for COUNT, where `aggregation_key` is not applicable.
+
+        So the Metronome API has it: an event without that property is counted.
+        """
+        return None if self.aggregation_type is Aggregation.COUNT else self.aggregation_key
+
+    @property
     def looks_at(self) -> tuple[str, ...]:
         """The names of the properties that decide what an event adds to it; none: every event of its types counts."""
         return tuple(each.name for each in self.property_filters)

@@ -2,7 +2,7 @@
 
 Amounts are in the pricing unit's own scale: US dollars in **cents**, every other currency in whole units
 (metronome-api.md §1). They keep every digit. Adding and multiplying never round: the context `EXACT` has room for
-the product of two 38-digit numbers summed over a billing period, and raises instead of rounding. Only division can be
+the product of ten numbers of 38 digits (`PRECISION`), and raises instead of rounding. Only division can be
 inexact; it goes through `divide`, and collecting a payment goes through `rounded`. There is no third place that rounds.
 """
 
@@ -26,10 +26,14 @@ DIGITS = 38
 QUOTIENT_PLACES = 20
 """Decimal places kept by `divide`."""
 
+PRECISION = 400
+"""Significant digits that amounts may have on their way: a quantity may be converted, priced and multiplied, a share of
+the amount multiplied again, and converted. What is longer raises `decimal.Inexact`."""
+
 ZERO = Decimal(0)
-EXACT = Context(prec=200, traps=[Inexact, Overflow, InvalidOperation, DivisionByZero, Clamped])
-_DIVIDE = Context(prec=200, rounding=ROUND_HALF_EVEN, traps=[Overflow, InvalidOperation, DivisionByZero])
-_ROUND = Context(prec=200, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation])
+EXACT = Context(prec=PRECISION, traps=[Inexact, Overflow, InvalidOperation, DivisionByZero, Clamped])
+_DIVIDE = Context(prec=PRECISION, rounding=ROUND_HALF_EVEN, traps=[Overflow, InvalidOperation, DivisionByZero])
+_ROUND = Context(prec=PRECISION, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation])
 assert not EXACT.traps[Rounded], "dropping trailing zeros loses nothing"
 
 

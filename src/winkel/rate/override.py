@@ -1,10 +1,10 @@
 """What a use costs under the overrides of its contract (metronome-api.md §4.7, Overrides; docs/pricing.md)."""
 
 import operator
+from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TypeVar
 
 from msgspec import Struct
 
@@ -29,8 +29,6 @@ from winkel.model.product import Product
 from winkel.model.rate_card import Rate
 from winkel.rate.schedule import Spans, cut, joined
 from winkel.rate.use import Use, matches
-
-Step = TypeVar("Step", Tier, MultiplierTier)
 
 
 class Agreed(Struct, frozen=True, gc=False):
@@ -199,10 +197,12 @@ def _times(listed: Price, override: Override) -> Price:
     if isinstance(listed, Flat | Percentage) and len(factors) == 1:
         return type(listed)(multiply(listed.price, factors[0].multiplier))
     prices = tiers_of(listed)
+    price_bounds, factor_bounds = _bounds(prices), _bounds(factors)
     found = []
     low = ZERO
-    for high in [*sorted({*_bounds(prices), *_bounds(factors)}), None]:
-        price = multiply(_at(prices, low).price, _at(factors, low).multiplier)
+    for high in [*sorted({*price_bounds, *factor_bounds}), None]:
+        listed_price = prices[bisect_right(price_bounds, low)].price
+        price = multiply(listed_price, factors[bisect_right(factor_bounds, low)].multiplier)
         found.append(Tier(price, None if high is None else subtract(high, low)))
         low = high or low
     return TieredPercentage(tuple(found)) if isinstance(listed, OF_SPEND) else Tiered(tuple(found))
@@ -215,8 +215,3 @@ def _bounds(tiers: Sequence[Tier] | Sequence[MultiplierTier]) -> list[Decimal]:
         assert tier.size is not None, "only the last tier is open: check_sizes"
         found.append(add(found[-1], tier.size))
     return found[1:]
-
-
-def _at(tiers: Sequence[Step], position: Decimal) -> Step:
-    """Return the tier of the unit that follows a position."""
-    return tiers[sum(1 for bound in _bounds(tiers) if bound <= position)]

@@ -54,6 +54,14 @@ async def of_customers(
     return grouped((each.customer_id, each) for each in msgspec.convert(rows, list[Contract]))
 
 
+async def filter_names(
+    tx: Connection, tenant_id: int, rate_card_ids: Sequence[str], since: datetime
+) -> list[list[str]]:
+    """Return by which names live contracts of some cards filter usage after an instant: each choice of names once."""
+    values = {"tenant_id": tenant_id, "rate_card_ids": list(rate_card_ids), "since": since}
+    return [row["names"] for row in await (await tx.execute(sql.filter_names, values)).fetchall()]
+
+
 async def children_of(tx: Connection, tenant_id: int, customer_id: str) -> list[Contract]:
     """Return the live child contracts of all contracts of a customer, oldest first; they are other customers'."""
     values = {"tenant_id": tenant_id, "customer_id": customer_id}

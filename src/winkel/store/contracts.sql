@@ -76,6 +76,14 @@ UPDATE contract SET name = %(name)s, ending_before = %(ending_before)s,
     professional_services = %(professional_services)s, pro_service_invoices = %(pro_service_invoices)s
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 
+-- name: filter_names
+-- The names by which live contracts of some cards filter usage after an instant: each choice of them once.
+SELECT DISTINCT ARRAY(SELECT DISTINCT filter ->> 'group_key' FROM jsonb_array_elements(usage_filters) AS filter
+                      ORDER BY 1) AS names
+FROM contract
+WHERE tenant_id = %(tenant_id)s AND rate_card_id = ANY (%(rate_card_ids)s::uuid[]) AND usage_filters <> '[]'
+  AND archived_at IS NULL AND coalesce(ending_before, 'infinity') > %(since)s
+
 -- name: archive
 -- Archive a contract; the first time counts.
 UPDATE contract SET archived_at = coalesce(archived_at, %(at)s)

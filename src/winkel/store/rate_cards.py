@@ -66,6 +66,17 @@ async def lock(tx: Connection, tenant_id: int, rate_card_id: str) -> RateCard:
     return await get(tx, tenant_id, rate_card_id)
 
 
+async def hold(tx: Connection, tenant_id: int, ids: Sequence[str]) -> None:
+    """Let nobody add rates to some rate cards until the transaction ends; others may hold them too."""
+    await tx.execute(sql.hold, {"tenant_id": tenant_id, "ids": list(ids)})
+
+
+async def lock_selling(tx: Connection, tenant_id: int, product_id: str) -> list[str]:
+    """Return the ids of the rate cards that have rates of a product; nobody else changes or holds them until then."""
+    rows = await (await tx.execute(sql.lock_selling, {"tenant_id": tenant_id, "product_id": product_id})).fetchall()
+    return [row["id"] for row in rows]
+
+
 async def page(tx: Connection, tenant_id: int, after: tuple[datetime, str] | None, limit: int) -> list[RateCard]:
     """Return at most `limit` rate cards that are not archived and follow `after` = (created_at, id)."""
     values = {"tenant_id": tenant_id, "after_at": after and after[0], "after_id": after and after[1], "limit": limit}

@@ -24,6 +24,18 @@ WHERE tenant_id = %(tenant_id)s AND id = ANY (%(ids)s::uuid[])
 -- Nobody else adds rates or conversions to a rate card, or changes its order, until the transaction ends.
 SELECT id::text FROM rate_card WHERE tenant_id = %(tenant_id)s AND id = %(id)s FOR NO KEY UPDATE
 
+-- name: hold
+-- Nobody adds rates to some rate cards until the transaction ends; in order, so that nobody waits in a circle.
+SELECT id::text FROM rate_card WHERE tenant_id = %(tenant_id)s AND id = ANY (%(ids)s::uuid[]) ORDER BY id FOR SHARE
+
+-- name: lock_selling
+-- The rate cards that have rates of a product: nobody else adds to them, or counts on what they sell, until the
+-- transaction ends.
+SELECT id::text FROM rate_card
+WHERE tenant_id = %(tenant_id)s
+  AND id IN (SELECT rate_card_id FROM rate WHERE tenant_id = %(tenant_id)s AND product_id = %(product_id)s)
+ORDER BY id FOR NO KEY UPDATE
+
 -- name: add_conversions
 -- Say what more custom pricing units are worth on a rate card.
 UPDATE rate_card SET credit_type_conversions = credit_type_conversions || %(conversions)s::jsonb
