@@ -95,6 +95,10 @@ async def test_events_are_found_by_customer_type_and_id(app_client) -> None:
     assert sorted(ids(*await pages(app_client, customer_id="c-1", event_type="e-0"))) == ["t-004", "t-010"]
     assert ids(*await pages(app_client, transaction_id="t-005")) == ["t-005"]
     assert ids(*await pages(app_client, customer_id="nobody")) == []
+    customer = "0f8fad5b-d9cb-469f-a165-70867728950e"
+    await send(app_client, event(12, customer.upper()), event(13, customer))
+    for either in (customer, customer.upper()):
+        assert sorted(ids(*await pages(app_client, customer_id=either))) == ["t-012", "t-013"]
 
 
 async def test_another_tenant_never_sees_them(app_client, make_client, owner) -> None:

@@ -132,6 +132,15 @@ def test_rows_are_found_by_any_field() -> None:
     assert rows(customer_id="nobody") == []
 
 
+def test_rows_of_a_customer_s_id_are_found_in_capitals_too() -> None:
+    """A UUID means the same in either; any other text is another customer's."""
+    small = "0f8fad5b-d9cb-469f-a165-70867728950e"
+    batch = [made(str(number), customer_id=each) for number, each in enumerate((small, small.upper(), "c", "C"))]
+    [(_, block)] = blocks(1, batch, SECRET, first(1))
+    for customer_id, rows in ((small, [1, 0]), (small.upper(), [1, 0]), ("c", [2])):
+        assert rows_of(block, customer_id=customer_id, event_type=None, transaction_id=None) == rows
+
+
 def test_nothing_makes_no_block() -> None:
     """Without events there are no blocks."""
     assert blocks(1, [], SECRET, first(4)) == []

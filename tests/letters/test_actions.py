@@ -173,12 +173,14 @@ async def test_usage_of_an_invoiced_period_is_told(desk: Desk) -> None:
         " '2026-01-01Z', '2026-02-01Z', now(), now(), '2714e483-4ff1-48e4-9e25-ac732e8f24f2', 0, '[]')",
     ):
         await desk.owner.execute(statement, values)
-    await desk.send(BAD, event(2, {"n": "?", "model": "m"}, timestamp=NOON - timedelta(days=30)))
+    capitals = event(3, {"n": "?", "model": "m"}, customer_id=customer.upper())
+    await desk.send(BAD, event(2, {"n": "?", "model": "m"}, timestamp=NOON - timedelta(days=30)), capitals)
     found = {each.transaction_id: each for each in await desk.letters() if each.metric_id == TOKENS.id}
     told = await retry(desk, found["1"], corrected(found["1"], n=1))
     assert told.resolved
     assert values["i"] in (told.warning or "")
     assert (await retry(desk, found["2"], corrected(found["2"], n=1))).warning is None
+    assert values["i"] in ((await retry(desk, found["3"], corrected(found["3"], n=1))).warning or "")
 
 
 async def test_properties_that_nobody_can_read_count_later_for_all_that_look_at_them(desk: Desk) -> None:

@@ -65,7 +65,7 @@ class UpdateConfig(Struct, forbid_unknown_fields=True):
 
 
 class CustomerQuery(Paging):
-    """The filters of the list."""
+    """The filters of the list; a parameter that is there names one id at least."""
 
     customer_ids: tuple[UUID, ...] = ()
     ingest_alias: str | None = None
@@ -189,9 +189,9 @@ async def list_customers(request: Request[Any, Any, Any], api: Api, caller: Call
             raise InvalidError(f"{name} may name up to {FILTER_MAX} ids")
     only = customers.Filter(
         archived=asked.only_archived,
-        ids=[str(each) for each in asked.customer_ids],
+        ids=[str(each) for each in asked.customer_ids] or None,
         alias=asked.ingest_alias,
-        salesforce_account_ids=asked.salesforce_account_ids,
+        salesforce_account_ids=asked.salesforce_account_ids or None,
     )
     limit, after = pages.limit_of(asked.limit), fields.position(asked.next_page)
     async with api.database.transaction(caller.tenant_id) as tx:

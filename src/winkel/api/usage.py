@@ -1,26 +1,29 @@
 """POST /v1/usage and /v1/usage/groups: what was metered (metronome-api.md §4.3)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from itertools import islice
+from typing import Any, TypeAlias
 from uuid import UUID
 
+import msgspec
 from litestar import Request, post
 from msgspec import Struct
 
 from winkel.api import pages
 from winkel.api.auth import reader
-from winkel.api.fields import Instant, position
+from winkel.api.fields import Instant, instant, position, refuse
 from winkel.api.requests import Paging, query
 from winkel.api.state import Api
 from winkel.api.wire import Page, body
-from winkel.meter.windows import Group, Window, WindowSize, by_group, windows
+from winkel.meter.aggregate import short
+from winkel.meter.windows import Group, Window, WindowSize, by_group, by_window, value_of, windows
 from winkel.model.customer import Customer
 from winkel.model.errors import InvalidError, NotFoundError
 from winkel.model.metric import BillableMetric
 from winkel.model.money import plain
-from winkel.model.period import Period, hour_number, hour_start
+from winkel.model.period import EPOCH, Period, hour_number, hour_start
 from winkel.model.tenant import Caller
 from winkel.model.usage import HourUsage
 from winkel.store import contracts, customers, metrics, shards
@@ -30,10 +33,12 @@ ROWS = 10_000
 """About how many rows a page of /v1/usage has; a customer's rows are never split."""
 ROWS_MAX = 100_000
 """The most rows of one customer."""
+VALUES_MAX = 200_000
+"""The most values by group of one customer, empty ones too: a month by the hour of 200 groups has room."""
 FILTER_VALUES = 200
-"""The most values that filters may name together (metronome-api.md §2)."""
+"""The most values that filters may name together, and the most that are shown when none is (metronome-api.md §2)."""
 METRICS = 1_000
-"""The most metrics that one request shows when it names none."""
+"""The most metrics that one request shows when it names none; where there are more, it has to name some."""
 CUSTOMERS = 100
 """The most customers on one page."""
 
@@ -53,7 +58,7 @@ class WantedMetric(Struct, forbid_unknown_fields=True):
 
 
 class ListUsage(Struct, forbid_unknown_fields=True, kw_only=True):
-    """The body of /v1/usage."""
+    """The body of /v1/usage. Without `customer_ids` it is about all customers but archived ones."""
 
     starting_on: Instant
     ending_before: Instant
@@ -115,10 +120,9 @@ async def list_usage(request: Request[Any, Any, Any], api: Api, caller: Caller) 
         shards.reading(tx, api.further, caller.tenant_id) as reader,
     ):
         wanted = await _wanted(tx, caller.tenant_id, asked.billable_metrics)
-        limit = _customers_a_page(len(wanted), asked.window_size, span)
-        only = customers.Filter(ids=tuple(str(each) for each in asked.customer_ids or ()))
+        limit = _customers_a_page(wanted, asked.window_size, span)
         after = position(asked_page.next_page)
-        found = await customers.page(tx, caller.tenant_id, only, limit=limit + 1, after=after)
+        found = await customers.page(tx, caller.tenant_id, _only(asked), limit=limit + 1, after=after)
         shown, more = pages.cut(found, limit)
         rows: list[UsageRow] = []
         for customer in shown:
@@ -128,10 +132,14 @@ async def list_usage(request: Request[Any, Any, Any], api: Api, caller: Caller) 
 
 @post("/v1/usage/groups", guards=[reader], status_code=200)
 async def list_groups(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Page[GroupRow]:
-    """List the usage of one metric and customer by group and window; windows without usage are left out."""
+    """List the usage of one metric and customer by window and group; windows without usage are left out.
+
+    A page goes on behind the last row of the one before, whatever has arrived meanwhile: no row comes twice, and none
+    that was there is skipped.
+    """
     asked, paging = await body(request, ListGroups), query(request, Paging)
-    limit, skipped = pages.limit_of(paging.limit), _offset(paging.next_page)
     names, filters = _grouping(asked)
+    limit, after = pages.limit_of(paging.limit), _after(paging.next_page, names)
     customer_id, metric_id = str(asked.customer_id), str(asked.billable_metric_id)
     async with (
         api.database.transaction(caller.tenant_id, snapshot=True) as tx,
@@ -141,20 +149,44 @@ async def list_groups(request: Request[Any, Any, Any], api: Api, caller: Caller)
         metric = await metrics.get(tx, caller.tenant_id, metric_id)
         span = await _group_span(tx, caller.tenant_id, asked, api.clock())
         index = _group_key(metric, names, whole=asked.group_by is None)
-        if _windows(asked.window_size, span) > ROWS_MAX:
-            raise InvalidError(f"the time has more than {ROWS_MAX} windows: ask for less, or for larger ones")
         rows = await _read(reader, customer, metric, index, span)
     places = [metric.keys[index].index(name) for name in names]
+    groups = {group: some for group, some in by_group(rows, places).items() if _kept(names, group, filters)}
+    found = _used(metric, groups, asked.window_size, span, after)
+    shown, more = pages.cut(list(islice(found, limit + 1)), limit)
+    rows_shown = [_group_row(names, group, window) for group, window in shown]
+    return Page(rows_shown, _cursor(*shown[-1]) if more else None)
+
+
+Place: TypeAlias = tuple[int, list[tuple[bool, str]]]
+"""Where a row of /v1/usage/groups stands: by the hour in which its window begins, then by group, null first."""
+
+
+def _used(
+    metric: BillableMetric, groups: dict[Group, list[HourUsage]], size: WindowSize, span: Period, after: Place | None
+) -> Iterator[tuple[Group, Window]]:
+    """Yield the groups and windows in which there is usage, those behind a place, in order.
+
+    Only windows that have rows are made, and only values that somebody looks at.
+    """
     found = [
-        _group_row(names, group, window)
-        for group, its_rows in sorted(by_group(rows, places).items(), key=_null_first)
-        if _kept(names, group, filters)
-        for window in windows(metric.aggregation_type, its_rows, asked.window_size, *_hours(span))
-        if window.value is not None
+        ((start, order), end, group, its_rows)
+        for group, some in groups.items()
+        for order in [_order(_named(group))]
+        for (start, end), its_rows in by_window(some, size, *_hours(span)).items()
+        if after is None or (start, order) > after
     ]
-    found.sort(key=lambda row: row.starting_on)
-    shown, more = pages.cut(found[skipped:], limit)
-    return Page(shown, _cursor(skipped + limit) if more else None)
+    for (start, _), end, group, its_rows in sorted(found, key=lambda each: each[0]):
+        value = value_of(metric.aggregation_type, its_rows)
+        if value is not None:
+            yield group, Window(start, end, value)
+
+
+def _only(asked: ListUsage) -> customers.Filter:
+    """Return which customers are shown: those that are named, be they none, or all that are not archived."""
+    if asked.customer_ids is None:
+        return customers.Filter()
+    return customers.Filter(archived=None, ids=[str(each) for each in asked.customer_ids])
 
 
 async def _rows(
@@ -164,37 +196,48 @@ async def _rows(
     size: WindowSize,
     span: Period,
 ) -> list[UsageRow]:
-    """Return the rows of one customer."""
-    found = []
+    """Return the rows of one customer. Raises `InvalidError` for more than `VALUES_MAX` values by group."""
+    found, values = [], 0
     for metric, group_by in wanted:
         index = 0 if group_by is None else _group_key(metric, (group_by.key,), whole=False)
         rows = await _read(reader, customer, metric, index, span)
-        groups: dict[str, list[Window]] = {}
-        if group_by is not None:
-            groups = _by_value(metric, index, group_by, rows, size, span)
-        for number, window in enumerate(windows(metric.aggregation_type, rows, size, *_hours(span))):
-            found.append(
-                UsageRow(
-                    billable_metric_id=metric.id,
-                    billable_metric_name=metric.name,
-                    customer_id=customer.id,
-                    start_timestamp=hour_start(window.start),
-                    end_timestamp=hour_start(window.end),
-                    value=_plain(window.value),
-                    groups=None if group_by is None else {k: _plain(v[number].value) for k, v in groups.items()},
-                )
+        groups = {} if group_by is None else _by_value(metric, index, group_by, rows, size, span)
+        values += len(groups) * _windows(size, span)
+        if values > VALUES_MAX:
+            raise InvalidError(
+                f"customer {customer.id} has {values} values by group, empty ones too: no more than {VALUES_MAX} can "
+                f"be shown at once. Ask for less time, larger windows, or fewer metrics and values of group_by"
             )
+        found += [
+            UsageRow(
+                billable_metric_id=metric.id,
+                billable_metric_name=metric.name,
+                customer_id=customer.id,
+                start_timestamp=hour_start(window.start),
+                end_timestamp=hour_start(window.end),
+                value=_plain(window.value),
+                groups=None if group_by is None else {k: v.get(window.start) for k, v in groups.items()},
+            )
+            for window in windows(metric.aggregation_type, rows, size, *_hours(span))
+        ]
     return found
 
 
 def _by_value(
     metric: BillableMetric, index: int, group_by: GroupBy, rows: Sequence[HourUsage], size: WindowSize, span: Period
-) -> dict[str, list[Window]]:
-    """Return the windows of each value of one property; values that were asked for and never seen are there too."""
+) -> dict[str, dict[int, Decimal | None]]:
+    """Return the usage of each value of one property, by the hour in which a window begins, where there is any.
+
+    Values that were asked for and never seen are there too.
+    """
     place = metric.keys[index].index(group_by.key)
     seen = by_group(rows, [place])
     values = group_by.values or sorted(value for (value,) in seen if value is not None)[:FILTER_VALUES]
-    return {value: windows(metric.aggregation_type, seen.get((value,), ()), size, *_hours(span)) for value in values}
+    used = {value: by_window(seen.get((value,), ()), size, *_hours(span)) for value in values}
+    return {
+        value: {start: _plain(value_of(metric.aggregation_type, some)) for (start, _), some in its_rows.items()}
+        for value, its_rows in used.items()
+    }
 
 
 async def _read(
@@ -208,9 +251,14 @@ async def _read(
 async def _wanted(
     tx: Connection, tenant_id: int, asked: tuple[WantedMetric, ...] | None
 ) -> list[tuple[BillableMetric, GroupBy | None]]:
-    """Return the metrics that were asked for, or all that are not archived. Raises `NotFoundError`."""
+    """Return the metrics that were asked for, or all that are not archived.
+
+    Raises `NotFoundError`, and `InvalidError` where all are more than one request shows.
+    """
     if asked is None:
-        live = await metrics.page(tx, tenant_id, include_archived=False, limit=METRICS)
+        live = await metrics.page(tx, tenant_id, include_archived=False, limit=METRICS + 1)
+        if len(live) > METRICS:
+            raise InvalidError(f"there are more than {METRICS} billable metrics: name those wanted in billable_metrics")
         return [(metric, None) for metric in live]
     known = await metrics.by_ids(tx, tenant_id, [str(each.id) for each in asked])
     for each in asked:
@@ -221,16 +269,18 @@ async def _wanted(
     return [(known[str(each.id)], each.group_by) for each in asked]
 
 
-def _customers_a_page(metrics_wanted: int, size: WindowSize, span: Period) -> int:
-    """Return how many customers fit on a page of about `ROWS` rows."""
-    a_customer = metrics_wanted * _windows(size, span)
+def _customers_a_page(wanted: Sequence[tuple[BillableMetric, GroupBy | None]], size: WindowSize, span: Period) -> int:
+    """Return how many customers fit on a page of about `ROWS` rows and at most `VALUES_MAX` values by group."""
+    a_customer = len(wanted) * _windows(size, span)
     if a_customer > ROWS_MAX:
         raise InvalidError(f"asks for {a_customer} rows of each customer: no more than {ROWS_MAX} can be shown at once")
-    return min(CUSTOMERS, max(1, ROWS // max(1, a_customer)))
+    groups = sum(len(group_by.values or ()) or FILTER_VALUES for _, group_by in wanted if group_by is not None)
+    values = groups * _windows(size, span)
+    return min(CUSTOMERS, max(1, min(ROWS // max(1, a_customer), VALUES_MAX // max(1, values))))
 
 
 def _windows(size: WindowSize, span: Period) -> int:
-    """Return how many windows the span has."""
+    """Return how many windows a span from midnight to midnight has."""
     low, high = _hours(span)
     return {WindowSize.HOUR: high - low, WindowSize.DAY: (high - low) // 24}.get(size, 1)
 
@@ -298,37 +348,53 @@ def _group_row(names: Sequence[str], group: Group, window: Window) -> GroupRow:
 
 def _span(start: datetime, end: datetime) -> Period:
     """Return the span. Raises `InvalidError` unless both are midnight UTC, at least a day apart."""
-    for name, at in (("starting_on", start), ("ending_before", end)):
-        if (at - datetime(1970, 1, 1, tzinfo=at.tzinfo)) % timedelta(days=1):
-            raise InvalidError(f"{name} must be midnight UTC, but is {at.isoformat()}")
-    if end - start < timedelta(days=1):
+    low, high = _midnight(start, "$.starting_on"), _midnight(end, "$.ending_before")
+    if high <= low:
         raise InvalidError("ending_before must lie at least one day after starting_on")
-    return Period(start, end)
+    return Period(low, high)
+
+
+def _midnight(value: datetime, place: str) -> datetime:
+    """Return the instant in UTC. Raises `InvalidError` unless it is midnight there, in whatever zone it was sent."""
+    at = instant(value, place)
+    if (at - EPOCH) % timedelta(days=1):
+        refuse(f"must be midnight UTC, but is {value.isoformat()}", place)
+    return at
 
 
 def _hours(span: Period) -> tuple[int, int]:
     return hour_number(span.start), hour_number(span.end)
 
 
-def _null_first(item: tuple[Group, object]) -> list[tuple[bool, str]]:
-    return [(value is not None, value or "") for value in item[0]]
+def _named(group: Group) -> Group:
+    """Return the values as they stand in cursors: long ones as their hash, for a cursor is part of an address."""
+    return tuple(None if value is None else short(value) for value in group)
+
+
+def _order(named: Group) -> list[tuple[bool, str]]:
+    return [(value is not None, value or "") for value in named]
 
 
 def _plain(value: Decimal | None) -> Decimal | None:
     return None if value is None else plain(value)
 
 
-def _offset(cursor: str | None) -> int:
-    """Return how many rows the pages before this one had. Raises `InvalidError` for a cursor that is not ours."""
-    if not cursor:
-        return 0
-    if not cursor.isdecimal() or len(cursor) > 9:
+def _after(cursor: str | None, names: Sequence[str]) -> Place | None:
+    """Return where the page before this one ended. Raises `InvalidError` for a cursor that is not ours."""
+    found = pages.decode(cursor)
+    if found is None:
+        return None
+    try:
+        named = msgspec.json.decode(found.id, type=tuple[str | None, ...])
+    except (ValueError, msgspec.MsgspecError):
+        named = None
+    if named is None or len(named) != len(names):
         raise InvalidError("next_page is not a cursor that this list gave out")
-    return int(cursor)
+    return hour_number(instant(found.at, "next_page")), _order(named)
 
 
-def _cursor(offset: int) -> str:
-    return str(offset)
+def _cursor(group: Group, window: Window) -> str:
+    return pages.encode(pages.Position(hour_start(window.start), msgspec.json.encode(_named(group)).decode()))
 
 
 routes = [list_usage, list_groups]

@@ -7,6 +7,7 @@ import numpy as np
 from msgspec import Raw
 
 from winkel.model.batch import EventBlock
+from winkel.model.customer import spellings
 from winkel.model.event import Event
 from winkel.model.period import EPOCH
 
@@ -14,15 +15,18 @@ from winkel.model.period import EPOCH
 def rows_of(
     block: EventBlock, *, customer_id: str | None, event_type: str | None, transaction_id: str | None
 ) -> list[int]:
-    """Return the rows of the events that match all that is given, the newest first."""
+    """Return the rows of the events that match all that is given, the newest first.
+
+    A customer's id is found in each of its spellings.
+    """
     matching = np.ones(len(block), dtype=bool)
     for wanted, texts, codes in (
-        (customer_id, block.customers, block.customer_codes),
-        (event_type, block.event_types, block.event_type_codes),
+        (None if customer_id is None else spellings(customer_id), block.customers, block.customer_codes),
+        (None if event_type is None else (event_type,), block.event_types, block.event_type_codes),
     ):
         if wanted is not None:
-            code = texts.index(wanted) if wanted in texts else len(texts)
-            matching &= np.frombuffer(codes, "<u4") == code
+            found = [code for code, text in enumerate(texts) if text in wanted]
+            matching &= np.isin(np.frombuffer(codes, "<u4"), found)
     rows: list[int] = np.flatnonzero(matching)[::-1].tolist()
     return [row for row in rows if transaction_id is None or block.transaction_ids[row] == transaction_id]
 

@@ -1,7 +1,7 @@
 """Usage by window, as the usage endpoints show it: what was metered, not what is billed."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import assert_never
 
@@ -35,10 +35,21 @@ class Window(Struct, frozen=True, gc=False):
 
 
 def spans(size: WindowSize, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield the windows of the hours [start, end); both lie on midnight UTC."""
-    step = {WindowSize.HOUR: 1, WindowSize.DAY: HOURS_A_DAY, WindowSize.NONE: end - start}[size]
-    for low in range(start, end, step):
-        yield low, low + step
+    """Yield the windows of the hours [start, end). Days begin at midnight UTC: the first and the last may be short."""
+    low = start
+    while low < end:
+        _, high = _around(size, low, start, end)
+        yield low, high
+        low = high
+
+
+def _around(size: WindowSize, hour: int, start: int, end: int) -> tuple[int, int]:
+    """Return the window of the hours [start, end) in which an hour of them lies."""
+    if size is WindowSize.NONE:
+        return start, end
+    step = HOURS_A_DAY if size is WindowSize.DAY else 1
+    low = hour - hour % step  # hour 0 is a midnight (model/period.py)
+    return max(low, start), min(low + step, end)
 
 
 def by_group(usage: Sequence[HourUsage], places: Sequence[int]) -> dict[Group, list[HourUsage]]:
@@ -52,24 +63,28 @@ def by_group(usage: Sequence[HourUsage], places: Sequence[int]) -> dict[Group, l
 def windows(
     aggregation: Aggregation, usage: Sequence[HourUsage], size: WindowSize, start: int, end: int
 ) -> list[Window]:
-    """Return every window of the hours [start, end) with the value of these rows, which are of one group.
+    """Return every window of the hours [start, end) with the value of these rows, which are of one group."""
+    rows = by_window(usage, size, start, end)
+    return [Window(*each, value_of(aggregation, rows.get(each, ()))) for each in spans(size, start, end)]
+
+
+def by_window(
+    usage: Iterable[HourUsage], size: WindowSize, start: int, end: int
+) -> dict[tuple[int, int], list[HourUsage]]:
+    """Return the rows by their window of the hours [start, end), in any order; windows without rows are not made."""
+    found: dict[tuple[int, int], list[HourUsage]] = defaultdict(list)
+    for row in usage:
+        if start <= row.hour < end:
+            found[_around(size, row.hour, start, end)].append(row)
+    return dict(found)
+
+
+def value_of(aggregation: Aggregation, rows: Sequence[HourUsage]) -> Decimal | None:
+    """Return the value of these rows together, or None when there are none.
 
     COUNT and SUM add up, MAX is the largest, LATEST the newest value (absolute, not the increase that is billed),
     UNIQUE the number of different values in the window (metronome-api.md §4.2, §4.3).
     """
-    step = (end - start) if size is WindowSize.NONE else HOURS_A_DAY if size is WindowSize.DAY else 1
-    rows: dict[int, list[HourUsage]] = defaultdict(list)
-    for row in usage:
-        if start <= row.hour < end:
-            rows[(row.hour - start) // step].append(row)
-    return [
-        Window(low, high, value_of(aggregation, rows.get(number, ())))
-        for number, (low, high) in enumerate(spans(size, start, end))
-    ]
-
-
-def value_of(aggregation: Aggregation, rows: Sequence[HourUsage]) -> Decimal | None:
-    """Return the value of these rows together, or None when there are none."""
     match aggregation:
         case Aggregation.UNIQUE:
             distinct = frozenset[str]().union(*[row.distinct for row in rows])

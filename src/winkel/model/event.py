@@ -31,7 +31,7 @@ class Event(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     transaction_id: Identifier
     """Its identity, together with `source`: the first one with it wins for 34 days, whatever the timestamp."""
     customer_id: Identifier
-    """A customer's id or one of its ingest aliases; the customer may be created later."""
+    """A customer's id, in small letters or in capitals, or one of its ingest aliases as it is; it may come later."""
     event_type: Annotated[str, Meta(min_length=1)]
     timestamp: Annotated[datetime, Meta(tz=True)]
     properties: Raw | UnsetType = UNSET

@@ -17,10 +17,10 @@ sql = Queries(__name__)
 
 
 class Filter(Struct, frozen=True, kw_only=True):
-    """Which customers a list shows; None or nothing named: any."""
+    """Which customers a list shows; None: any. An empty list of ids or accounts names nobody."""
 
-    archived: bool = False
-    """Only the archived ones, or only the others."""
+    archived: bool | None = False
+    """Only the archived ones, or only the others; None: both."""
     ids: Collection[str] | None = None
     alias: str | None = None
     salesforce_account_ids: Collection[str] | None = None
@@ -72,9 +72,9 @@ async def page(
         "after_at": at,
         "after_id": last,
         "archived": only.archived,
-        "ids": list(only.ids) if only.ids else None,
+        "ids": None if only.ids is None else list(only.ids),
         "alias": only.alias,
-        "salesforce_account_ids": list(only.salesforce_account_ids) if only.salesforce_account_ids else None,
+        "salesforce_account_ids": None if only.salesforce_account_ids is None else list(only.salesforce_account_ids),
     }
     return msgspec.convert(await (await tx.execute(sql.page, values)).fetchall(), list[Customer])
 

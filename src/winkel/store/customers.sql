@@ -13,14 +13,14 @@ FROM customer
 WHERE tenant_id = %(tenant_id)s AND id = ANY (%(ids)s::uuid[])
 
 -- name: page
--- One page of customers, oldest first: the archived ones or the others; each filter that is not NULL must hold.
+-- One page of customers, oldest first; each filter that is not NULL must hold.
 SELECT id::text, name, created_at, updated_at, custom_fields, salesforce_account_id, archived_at,
        ARRAY(SELECT alias FROM ingest_alias
              WHERE ingest_alias.tenant_id = customer.tenant_id AND customer_id = customer.id
              ORDER BY position) AS ingest_aliases
 FROM customer
 WHERE tenant_id = %(tenant_id)s
-  AND (archived_at IS NOT NULL) = %(archived)s
+  AND (%(archived)s::boolean IS NULL OR (archived_at IS NOT NULL) = %(archived)s::boolean)
   AND (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s::uuid[]))
   AND (%(alias)s::text IS NULL OR id = (SELECT customer_id FROM ingest_alias
                                         WHERE tenant_id = %(tenant_id)s AND alias = %(alias)s::text))

@@ -54,10 +54,11 @@ WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND type = 'US
 ORDER BY invoice.id
 
 -- name: holder
--- The customer who has this identifier.
+-- The customer who has this identifier: as an alias, or as its id in small letters or in capitals (model/customer.py).
 SELECT coalesce(
     (SELECT customer_id FROM ingest_alias WHERE tenant_id = %(tenant_id)s AND alias = %(customer_key)s),
-    (SELECT id FROM customer WHERE tenant_id = %(tenant_id)s AND id::text = %(customer_key)s))::text AS id
+    (SELECT id FROM customer WHERE tenant_id = %(tenant_id)s AND %(customer_key)s IN (id::text, upper(id::text))))::text
+    AS id
 
 -- name: unpublished
 -- Dead letters of a log that were not told to its topic yet, in their order.
