@@ -1,11 +1,13 @@
 """Hierarchies over the API: families share, pay and are invoiced together, and see only what is theirs."""
 
 import asyncio
+import io
 import uuid
 from decimal import Decimal
 
 import metronome
 import pytest
+from pypdf import PdfReader
 
 from api import billing, seed
 from api.family import Family, begun
@@ -174,8 +176,6 @@ async def test_a_consolidated_invoice_from_draft_to_regenerated(family, sdk, app
         if status == "DRAFT":
             clock.move(days=10)
             await billing.bill(family.api, database_url)
-            paper = await app_client.get(f"/v1/customers/{made['customer_id']}/invoices/{made['id']}/pdf")
-            assert paper.content.startswith(b"%PDF")
     assert await of(app_client, family, "Hulu", type="USAGE_CONSOLIDATED") == []
     ((hulu,),) = parts[1:]
     with pytest.raises(metronome.BadRequestError, match=made["id"]):
@@ -187,6 +187,43 @@ async def test_a_consolidated_invoice_from_draft_to_regenerated(family, sdk, app
     (kept,) = await of(app_client, family, "Disney", type="USAGE_CONSOLIDATED", status="FINALIZED")
     assert (kept["id"], kept["total"], kept["regenerated_from_invoice_id"]) == (again, 200, made["id"])
     assert [ref["invoice_id"] for ref in kept["constituent_invoices"]][1:] == [anew]
+
+
+async def test_paper_says_who_pays_and_which_of_both_is_to_be_paid(
+    family, sdk, app_client, clock, database_url
+) -> None:
+    """Statements name their payer; those on a consolidated invoice ask for nothing while it stands, drafts as final."""
+    await family.use(Disney=100, Hulu=600, ESPN=50)
+    for status in ("DRAFT", "FINALIZED"):
+        (made,) = await of(app_client, family, "Disney", type="USAGE_CONSOLIDATED", status=status)
+        parts = {ref["customer_id"]: ref for ref in made["constituent_invoices"]}
+        paper = await on_paper(app_client, made)
+        for name in ("Disney", "Hulu"):
+            ref = parts[family.customers[name]]
+            assert f"{name} Contract {ref['contract_id']} Statement {ref['invoice_id']} Tokens" in paper
+            (statement,) = await of(app_client, family, name, type="USAGE", status=status)
+            shown = await on_paper(app_client, statement)
+            assert ("Paid by Disney" in shown) is (name == "Hulu")
+            assert "Payment on the consolidated invoice only" in shown
+            assert made["id"] not in shown, "it is the parent's to see"
+        (alone,) = await of(app_client, family, "ESPN", type="USAGE", status=status)
+        assert "onsolidated" not in await on_paper(app_client, alone)
+        clock.move(days=10)
+        await billing.bill(family.api, database_url)
+    await sdk.v1.invoices.void(id=made["id"])
+    (hulu,) = await of(app_client, family, "Hulu", type="USAGE", status="FINALIZED")
+    shown = await on_paper(app_client, hulu)
+    assert "Paid by Disney" in shown
+    assert "onsolidated" not in shown, "nothing else asks for it"
+    await sdk.v1.invoices.regenerate(id=made["id"])
+    assert "Payment on the consolidated invoice only" in await on_paper(app_client, hulu)
+
+
+async def on_paper(client, invoice) -> str:
+    """Return the text of an invoice as PDF."""
+    answer = await client.get(f"/v1/customers/{invoice['customer_id']}/invoices/{invoice['id']}/pdf")
+    pages = PdfReader(io.BytesIO(answer.content)).pages
+    return " ".join(" ".join(each.extract_text().split()) for each in pages)
 
 
 async def test_the_first_hierarchy_of_a_tenant_makes_a_family(sdk, app_client, owner) -> None:

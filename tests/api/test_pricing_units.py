@@ -216,7 +216,7 @@ async def test_windows_and_paper_keep_units_apart(acme, sdk, app_client):
     draft = found[-1].id
     answer = await app_client.get(f"/v1/customers/{acme}/invoices/{draft}/pdf")
     (paper,) = PdfReader(io.BytesIO(answer.content)).pages
-    text = " ".join(paper.extract_text().replace("\u200b", "").split())
+    text = " ".join(paper.extract_text().split())
     for part in ("350 AI Credits", "−650 AI Credits", "AI Credits conversion", "30.00"):
         assert part in text
 

@@ -54,6 +54,18 @@ def test_an_invoice_names_the_unit_of_each_line() -> None:
     assert any(each.endswith("Total $30.00") for each in shown)
 
 
+def test_a_share_of_spend_is_a_percentage_of_money() -> None:
+    """7.5 % of 100.00 dollars, which are kept in cents, and of 100 units."""
+    lines = [
+        line("usage", "Support", "750", DOLLARS, quantity="10000", unit_price="0.075"),
+        line("usage", "Care", "7.5", CREDITS, quantity="100", unit_price="0.075"),
+    ]
+    composite = [{**each, "product_type": "CompositeProductListItem"} for each in lines]
+    shown = [" ".join(each) for each in rows(invoice_table("Acme", {**INVOICE, "line_items": composite}))]
+    assert any("Support $100.00 7.5% $7.50" in each for each in shown)
+    assert any("Care 100.00 AI Credits 7.5% 7.50 AI Credits" in each for each in shown)
+
+
 def test_what_was_paid_is_told_by_unit() -> None:
     """Amounts in different units are never added; of nothing it is nothing in the invoice's currency."""
     assert _paid(INVOICE) == "650.00 AI Credits and $5.00"

@@ -4,13 +4,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from msgspec import structs
+
 from winkel.model.contract import Contract, StatementSchedule
-from winkel.model.credit_type import BY_ID, USD, CreditType
+from winkel.model.credit_type import BY_ID, CURRENCIES, USD, CreditType
 from winkel.model.customer import Customer
-from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType, TierPart, asked_for
+from winkel.model.hierarchy import ContractRef
+from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType, Origin, TierPart, asked_for
 from winkel.model.money import multiply, negated
 from winkel.model.period import Frequency
-from winkel.paper.page import Page, page
+from winkel.model.product import ProductType
+from winkel.paper.page import ALONE, Page, Relatives, page
 
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 HOSTILE = (
@@ -30,6 +34,7 @@ HOSTILE = (
 """Names that mean something to Typst; on paper they must read as they are written."""
 
 
+EUR = next(each for each in CURRENCIES if each.name == "EUR")
 CREDITS = CreditType("3d2c1b0a-aaaa-4bbb-8ccc-9dddeeeeffff", "AI Credits", is_currency=False)
 UNITS = {**BY_ID, CREDITS.id: CREDITS}
 
@@ -68,6 +73,20 @@ def applied(line: LineItem, name: str = "Welcome credit", balance_type: str = "C
     )
 
 
+def share(name: str, spend: str, of_it: str, *, unit: str = USD.id, tier: TierPart | None = None) -> LineItem:
+    """Return a line of a composite product: a share of spend, which is in cents of dollars, or in units of another."""
+    line = usage(name, spend, of_it, tier=tier)
+    return structs.replace(line, credit_type_id=unit, product_type=ProductType.COMPOSITE)
+
+
+def copied(lines: Sequence[LineItem], customer_id: str, contract_id: str, statement_id: str) -> list[LineItem]:
+    """Return the lines of a statement as a consolidated invoice has them."""
+    numbered = enumerate(lines)
+    return [
+        structs.replace(each, origin=Origin(customer_id, contract_id, statement_id, str(n))) for n, each in numbered
+    ]
+
+
 def usual() -> list[LineItem]:
     """Return lines with groups, tiers, fractions of a cent and a credit."""
     first = usage("Input tokens (millions)", "40", "250", model="sonnet", region="eu")
@@ -93,6 +112,9 @@ def sample(
     contract: str | None = "Enterprise 2026",
     seller: str = "Winkel Cloud, Inc.",
     kind: InvoiceType = InvoiceType.USAGE,
+    unit: str = USD.id,
+    payer: ContractRef | None = None,
+    relatives: Relatives = ALONE,
 ) -> Page:
     """Return the page of an invoice with these lines."""
     invoice = Invoice(
@@ -101,13 +123,14 @@ def sample(
         contract_id="7e1f2a3b-aaaa-4bbb-8ccc-9dddeeeeffff",
         type=kind,
         status=status,
-        credit_type_id=USD.id,
+        credit_type_id=unit,
         line_items=tuple(lines),
-        total=asked_for(lines, USD.id),
-        start=START if kind is InvoiceType.USAGE else None,
-        end=END if kind is InvoiceType.USAGE else None,
+        total=asked_for(lines, unit),
+        start=None if kind is InvoiceType.SCHEDULED else START,
+        end=None if kind is InvoiceType.SCHEDULED else END,
         issued_at=datetime(2026, 2, 2, tzinfo=UTC),
         net_payment_terms_days=Decimal(30),
+        payer=payer,
     )
     who = Customer(id=invoice.customer_id, name=customer, created_at=START, updated_at=START)
     agreed = Contract(
@@ -119,4 +142,4 @@ def sample(
         created_by="test",
         usage_statement_schedule=StatementSchedule(Frequency.MONTHLY, START),
     )
-    return page(invoice, who, agreed, seller, UNITS)
+    return page(invoice, who, agreed, seller, UNITS, relatives)

@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from paper.samples import CREDITS, applied, sample, usage, usual
+from paper.samples import CREDITS, EUR, applied, copied, sample, share, usage, usual
+from winkel.model.credit_type import USD
+from winkel.model.hierarchy import ContractRef
 from winkel.model.invoice import InvoiceStatus, InvoiceType, LineType, TierPart
 from winkel.model.money import multiply, total
-from winkel.paper.page import Amount, Fact, number, span
+from winkel.paper.page import Amount, Fact, Relatives, Statement, number, span
 
 
 def test_amounts_are_in_dollars_rounded_half_even_and_exact_below() -> None:
@@ -99,6 +101,82 @@ def test_tiers_say_their_bounds() -> None:
         "tier 2 (above 1,000 up to 1,500)",
         "tier 3 (above 1,500)",
     ]
+
+
+def test_a_share_of_spend_reads_the_same_in_every_currency() -> None:
+    """A tenth of 100.00: the spend and the bounds of its tiers are money, the share is a percentage, be it in cents."""
+    for unit, hundred in ((USD.id, 100), (EUR.id, 1)):
+        tiers = [
+            TierPart(1, Decimal(0), Decimal(50 * hundred)),
+            TierPart(2, Decimal(50 * hundred), Decimal(100 * hundred)),
+            TierPart(3, Decimal(150 * hundred)),
+        ]
+        lines = [share("Support", str(100 * hundred), "0.1", unit=unit, tier=each) for each in tiers]
+        lines += [share("Care", str(Decimal("0.125") * hundred), "0.00075", unit=unit, tier=TierPart(1, Decimal(0)))]
+        support, care = sample(lines, unit=unit).sections
+        assert [(row.text, row.quantity, row.unit_price, row.amount) for row in support.rows] == [
+            ("tier 1 (up to 50.00)", "100.00", "10%", Amount("10.00")),
+            ("tier 2 (above 50.00 up to 150.00)", "100.00", "10%", Amount("10.00")),
+            ("tier 3 (above 150.00)", "100.00", "10%", Amount("10.00")),
+        ]
+        assert [(row.text, row.quantity, row.unit_price) for row in care.rows] == [
+            ("tier 1 (all spend)", "0.125", "0.075%")
+        ]
+
+
+def test_a_share_of_spend_in_a_custom_unit_is_of_units() -> None:
+    """Nobody writes a hundredth of an AI credit, so they have no decimals of their own."""
+    ((row,),) = [each.rows for each in sample([share("Support", "100", "0.1", unit=CREDITS.id)]).sections]
+    assert (row.quantity, row.unit_price, row.amount) == ("100", "10%", Amount("10 AI Credits"))
+
+
+def test_an_invoice_that_another_pays_says_who() -> None:
+    """It stays its customer's, and is to be paid by its date. Who pays its own invoices is not told."""
+    parent = ContractRef("parent", "main")
+    made = sample(usual(), payer=parent, relatives=Relatives({"parent": "Disney"}))
+    assert made.customer[0] == "Acme Robotics GmbH"
+    assert [fact for fact in made.facts if fact.label in {"Paid by", "Payment", "Due"}] == [
+        Fact("Paid by", "Disney"), Fact("Due", "2026-03-04"),
+    ]  # fmt: skip
+    assert not any("consolidated" in note for note in made.notes)
+    own = ContractRef(made.customer[1], "main")
+    assert sample(usual(), payer=own) == sample(usual())
+
+
+@pytest.mark.parametrize("payer", ["parent", "5c7b1d2a-aaaa-4bbb-8ccc-9dddeeeeffff"])
+def test_a_statement_on_a_consolidated_invoice_is_not_to_be_paid_by_itself(payer: str) -> None:
+    """It has no date of payment, be it a child's or the parent's own, and says it in a sentence."""
+    made = sample([usage("A", "1", "100")], payer=ContractRef(payer, "main"), relatives=Relatives(repeated=True))
+    facts = {fact.label: fact.value for fact in made.facts}
+    assert facts["Payment"] == "on the consolidated invoice only"
+    assert not facts.keys() & {"Payment terms", "Due"}
+    assert "not this one" in made.notes[0]
+
+
+def test_a_consolidated_invoice_says_where_its_lines_come_from() -> None:
+    """Statement by statement, each with its total, be they of one customer; credits stay with their lines."""
+    tokens, calls = usage("Tokens", "10", "100"), usage("Calls", "30", "100")
+    lines = copied([tokens, applied(tokens)], "parent", "main", "i0")
+    lines += copied([applied(calls), calls], "hulu", "c1", "i1") + copied([calls], "hulu", "c2", "i2")
+    names = Relatives({"parent": "Disney", "main": "Main", "hulu": "Hulu", "c1": "Streaming"})
+    made = sample(lines, kind=InvoiceType.USAGE_CONSOLIDATED, relatives=names)
+    disney = Statement("Disney", "Main", "i0", Amount("0.00"))
+    streaming = Statement("Hulu", "Streaming", "i1", Amount("0.00"))
+    other = Statement("Hulu", "c2", "i2", Amount("30.00"))
+    assert [(each.name, each.statement, len(each.rows)) for each in made.sections] == [
+        ("Tokens", disney, 2), ("Welcome credit applied", streaming, 1), ("Calls", streaming, 1), ("Calls", other, 1),
+    ]  # fmt: skip
+    assert made.total == Amount("30.00")
+    assert "in place of them" in made.notes[0]
+    assert [each.statement for each in sample([calls]).sections] == [None]
+
+
+def test_a_consolidated_invoice_asks_once_it_is_issued() -> None:
+    """A draft and a void one do not ask to be paid in place of others."""
+    lines = copied([usage("Calls", "30", "100")], "hulu", "c1", "i1")
+    for status in (InvoiceStatus.DRAFT, InvoiceStatus.VOID):
+        (note,) = sample(lines, kind=InvoiceType.USAGE_CONSOLIDATED, status=status).notes
+        assert "not pay" in note
 
 
 def test_the_header_says_who_what_and_when() -> None:

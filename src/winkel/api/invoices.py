@@ -29,7 +29,7 @@ from winkel.model.errors import InvalidError, NotFoundError
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
 from winkel.model.tenant import Caller
 from winkel.model.word import Word
-from winkel.paper.page import page
+from winkel.paper.page import ALONE, Relatives, page
 from winkel.paper.typeset import pdf
 from winkel.store import balances, contracts, credit_types, customers, invoices, tenants
 from winkel.store.database import Connection
@@ -127,7 +127,8 @@ async def retrieve_invoice_pdf(api: Api, caller: Caller, customer_id: str, invoi
         contract = await contracts.get(tx, caller.tenant_id, key, invoice.contract_id)
         seller = await tenants.get(tx, caller.tenant_id)
         units = await credit_types.units(tx, caller.tenant_id)
-    content = await asyncio.to_thread(pdf, page(invoice, customer, contract, seller.name, units))
+        relatives = await _relatives(tx, caller.tenant_id, invoice, api)
+    content = await asyncio.to_thread(pdf, page(invoice, customer, contract, seller.name, units, relatives))
     named = {"content-disposition": f'inline; filename="invoice-{invoice.id}.pdf"'}
     return Response(content, media_type="application/pdf", headers=named)
 
@@ -177,6 +178,31 @@ async def _drafts(tx: Connection, tenant_id: int, customer_id: str, api: Api) ->
     grace = timedelta(hours=api.settings.grace_hours)
     found = await standing(tx, api.further, tenant_id, customer_id, api.clock())
     return [msgspec.structs.replace(each.invoice, issued_at=due_at(each, grace)) for each in found.drafts]
+
+
+async def _relatives(tx: Connection, tenant_id: int, invoice: Invoice, api: Api) -> Relatives:
+    """Return what the paper of an invoice says of others: who pays it, whose statements it repeats, what repeats it."""
+    if invoice.payer is None:
+        return ALONE
+    ids = sorted({invoice.payer.customer_id, *(each.customer_id for each in invoice.constituent_invoices)})
+    known = await customers.by_ids(tx, tenant_id, ids)
+    agreed = await contracts.of_customers(tx, tenant_id, ids, include_archived=True)
+    names = {each.id: each.name for each in known.values()}
+    names |= {each.id: each.name for some in agreed.values() for each in some if each.name}
+    return Relatives(names, await _is_repeated(tx, tenant_id, invoice, api))
+
+
+async def _is_repeated(tx: Connection, tenant_id: int, invoice: Invoice, api: Api) -> bool:
+    """Whether a consolidated invoice that is not void repeats this one, so that only that is to be paid.
+
+    That of a draft is a draft of its family, which is rated for it once more: only paper asks.
+    """
+    if invoice.status is not InvoiceStatus.DRAFT:
+        return await invoices.repeating(tx, tenant_id, invoice) is not None
+    if invoice.type is not InvoiceType.USAGE:
+        return False
+    found = await standing(tx, api.further, tenant_id, invoice.customer_id, api.clock())
+    return any(ref.invoice_id == invoice.id for each in found.of_family for ref in each.invoice.constituent_invoices)
 
 
 def _order(invoice: Invoice) -> tuple[datetime, str]:

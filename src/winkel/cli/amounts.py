@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from winkel.model import credit_type as units
 from winkel.model.credit_type import USD
-from winkel.model.money import plain
+from winkel.model.money import multiply, plain
 
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 
@@ -27,6 +27,11 @@ def payable(value: Decimal | int) -> str:
     """Return an amount in cents of USD as dollars and whole cents: what would be collected."""
     dollars = units.payable(Decimal(value), USD.id)
     return f"${dollars:,.2f}" if dollars >= 0 else f"−${dollars:,.2f}".replace("-", "")
+
+
+def percentage(share: Decimal | int) -> str:
+    """Return a share with all its digits: 0.075 as 7.5%."""
+    return f"{quantity(multiply(Decimal(share), Decimal(100)))}%"
 
 
 def quantity(value: Decimal | int | None) -> str:

@@ -40,6 +40,8 @@ class By(StrEnum):
 
 APPLIED = "applied_commit_or_credit"
 """The type of lines that take off what a balance pays."""
+COMPOSITE = "CompositeProductListItem"
+"""The product type of lines that ask for a share of what others cost."""
 BAR = Decimal(24)
 """The width of the longest bar, in characters."""
 
@@ -217,21 +219,29 @@ def _when(invoice: dict[str, Any]) -> str:
 
 def invoice_table(name: str, invoice: dict[str, Any]) -> "Table":
     """Return an invoice with its lines as a table."""
-    from winkel.cli.amounts import amount, payable, quantity
+    from winkel.cli.amounts import amount, payable
     from winkel.model.credit_type import USD
 
     title = f"{name}: {invoice['type'].lower()} invoice, {invoice['status'].lower()}, {_when(invoice)}"
     shown = table(title, "line", "of", "quantity", "unit price", "total", right=("quantity", "unit price", "total"))
     unit = invoice["credit_type"]
     for line in invoice["line_items"]:
-        price = amount(line["unit_price"], line["credit_type"]) if line.get("unit_price") is not None else ""
-        many = quantity(line["quantity"]) if line.get("quantity") is not None else ""
-        shown.add_row(line["name"], detail(line), many, price, amount(line["total"], line["credit_type"]))
+        shown.add_row(line["name"], detail(line), *_factors(line), amount(line["total"], line["credit_type"]))
     shown.add_section()
     shown.add_row("[bold]Total[/]", "", "", "", f"[bold]{amount(invoice['total'], unit)}[/]")
     if unit["id"] == USD.id and invoice["total"] != int(invoice["total"]):
         shown.caption = f"payable: {payable(invoice['total'])}"
     return shown
+
+
+def _factors(line: dict[str, Any]) -> tuple[str, str]:
+    """Return the quantity and the unit price of a line, each empty if it has none; of a composite, spend and share."""
+    from winkel.cli.amounts import amount, percentage, quantity
+
+    many, price, unit = line.get("quantity"), line.get("unit_price"), line["credit_type"]
+    if line.get("product_type") == COMPOSITE and many is not None and price is not None:
+        return amount(many, unit), percentage(price)
+    return "" if many is None else quantity(many), "" if price is None else amount(price, unit)
 
 
 def detail(line: dict[str, Any]) -> str:
