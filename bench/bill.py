@@ -134,7 +134,7 @@ def _side_by_side(url: str, count: int) -> tuple[float, list[Sample]]:
     command = [sys.executable, "-m", "winkel", "bill", "run"]
     environment = {**os.environ, "WINKEL_DATABASE_URL": url}
     began = time.perf_counter()
-    runs = [subprocess.Popen(command, env=environment) for _ in range(CORES)]
+    runs = [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) for _ in range(CORES)]
     watch = Watch({f"run {number}": each.pid for number, each in enumerate(runs, 1)})
     codes = [each.wait() for each in runs]
     took = time.perf_counter() - began

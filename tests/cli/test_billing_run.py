@@ -116,5 +116,6 @@ def test_a_run_without_failures_ends_with_zero(filled: str, watching: "psycopg.C
         "UPDATE product SET initial = initial || jsonb_build_object('billable_metric_id', billable_metric.id)"
         " FROM billable_metric WHERE product.type = 'USAGE'"
     )
-    assert finished(started(filled)) == (0, "")
+    done = f"{BROKEN} customers were due; this run made {2 * BROKEN} invoices final\n"
+    assert finished(started(filled)) == (0, done)
     assert invoices(watching) == 2 * (CUSTOMERS + BROKEN)

@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import click
 import httpx
 import pytest
 import typer.main
+from typer.testing import CliRunner
 
 from support.running import Running
 from winkel.cli.main import app
@@ -46,6 +48,30 @@ def test_every_command_has_help_with_a_summary(names: tuple[str, ...]) -> None:
     assert first.endswith((".", ":"))
     if not getattr(command, "no_args_is_help", False):
         assert "Example" in command.help
+
+
+def groups() -> list[tuple[str, "click.Parameter"]]:
+    """Return the groups of commands that are commands themselves, with each option that they take then."""
+    found = typer.main.get_command(app).commands.items()  # type: ignore[attr-defined]
+    return [(name, each) for name, command in found if hasattr(command, "commands") for each in command.params]
+
+
+@pytest.mark.parametrize(("group", "option"), groups(), ids=lambda each: getattr(each, "name", each))
+def test_an_option_before_a_subcommand_is_refused(group: str, option: "click.Parameter") -> None:
+    """`winkel bill --database-url A run` would bill what WINKEL_DATABASE_URL names."""
+    value = [] if getattr(option, "is_flag", False) else [{"status": "draft", "by": "day"}.get(str(option.name), "1")]
+    subcommand = next(iter(typer.main.get_command(app).commands[group].commands))  # type: ignore[attr-defined]
+    done = CliRunner().invoke(app, [group, option.opts[0], *value, subcommand])
+    assert done.exit_code == 1
+    assert f"{option.opts[0]} stands before {subcommand}" in done.stderr
+
+
+def test_options_of_a_subcommand_come_from_the_environment_as_ever(database_url: str, monkeypatch) -> None:
+    """What the group itself reads from there holds nobody up."""
+    monkeypatch.setenv("WINKEL_DATABASE_URL", database_url)
+    monkeypatch.setenv("WINKEL_METRICS_PORT", "9464")
+    done = cli("bill", "run")
+    assert (done.returncode, done.stdout) == (0, "0 customers were due; this run made 0 invoices final\n")
 
 
 def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
@@ -99,6 +125,8 @@ def test_a_tenant_is_a_wall(winkel: Running) -> None:
     other = httpx.get(winkel.url + "/v1/customers", headers={"authorization": f"Bearer {secret}"}).json()
     assert other["data"] == []
     assert "no tenant" in cli("token", "list", "--tenant", "nowhere", *data).stderr
+    nameless = cli("tenant", "create", " ", *data)
+    assert (nameless.returncode, "a tenant has a name" in nameless.stderr) == (1, True)
 
 
 def test_a_tenants_quota_is_set_and_soon_in_force(winkel: Running) -> None:

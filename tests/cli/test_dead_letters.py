@@ -80,6 +80,8 @@ def test_wrong_requests_are_one_sentence(winkel: Running) -> None:
     data = ("--data", str(winkel.folder))
     for arguments, words in (
         (("retry",), "--all"), (("retry", "1", "--all"), "not both"), (("retry", "1", "--tenant", "x"), "--tenant"),
+        (("discard", "1", "--because", "y", "--reason", "x"), "choose among --all"),
+        (("retry", "1", "--since", "2026-01-15"), "choose among --all"),
         (("show", "17171717"), "no dead letter"), (("list", "--since", "soon"), "--since"),
         (("list", "--tenant", "nowhere"), "no tenant"), (("discard", "x", "--because", "y"), "no dead letter"),
     ):  # fmt: skip

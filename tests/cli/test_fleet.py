@@ -1,5 +1,9 @@
 """winkel fleet: what it shows, and a change of the number of partitions while events come in."""
 
+import asyncio
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +16,8 @@ import pytest
 from cli.test_commands import cli
 from e2e.plain import Plain, eventually
 from support.running import Running
+from winkel.log.log import NewRecord
+from winkel.log.postgres import PostgresLog
 
 
 @pytest.fixture
@@ -68,6 +74,25 @@ def test_partitions_change_while_events_come_in(fleet: Running) -> None:
         eventually(lambda: plain.usage(metric), {customer: 50 * sent[0]}, 60)
     code, said = on(fleet, "repartition", "3")
     assert (code, "already" in said) == (1, True)
+
+
+def test_who_waits_for_a_change_hears_that_nobody_meters(database_url: str) -> None:
+    """Without a terminal, too; and whoever stops waiting leaves the change in force."""
+
+    async def append() -> None:
+        log = await PostgresLog.open(database_url, 4)
+        await log.append([NewRecord(1, partition, 1, b"some") for partition in (1, 3)])
+        await log.close()
+
+    asyncio.run(append())
+    command = [sys.executable, "-m", "winkel", "fleet", "repartition", "8", "--database-url", database_url]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert "in force; waiting until 2 records before it are metered" in process.stderr.readline()
+        assert "nobody meters partitions 1, 3: start `winkel meter`" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    assert "8 partitions in use" in cli("fleet", "status", "--database-url", database_url).stdout
 
 
 def test_a_change_that_hangs_can_be_given_up(fleet: Running) -> None:

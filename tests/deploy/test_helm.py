@@ -85,6 +85,22 @@ def test_ports_paths_and_figures_are_ours() -> None:
     assert unknown_figures(TEXT) == set()
 
 
+def test_keda_does_not_take_a_missing_figure_for_zero() -> None:
+    """Its Prometheus scaler reads an empty answer as 0 unless told otherwise, and `fallback` never comes into play."""
+    assert re.search(
+        r'metadata:\n\s+serverAddress: .*\n(\s+#.*\n)*\s+ignoreNullValues: "false"', TEMPLATES["meter.yaml"]
+    )
+
+
+def test_a_policy_that_names_nobody_lets_nobody_scrape() -> None:
+    """To Kubernetes a rule whose `from` is empty lets everybody in: then there must be no rule."""
+    text = TEMPLATES["network.yaml"]
+    rule = re.search(r"{{- if \.Values\.networkPolicy\.metrics }}\n(.*?){{- else }}\n(.*?){{- end }}", text, re.DOTALL)
+    assert rule is not None
+    assert "from: {{- toYaml .Values.networkPolicy.metrics" in rule[1]
+    assert rule[2].strip().startswith("ingress: []")
+
+
 def test_pods_have_no_rights_and_no_secret_is_in_the_chart() -> None:
     helpers = TEMPLATES["_helpers.tpl"]
     for line in ("runAsNonRoot: true", "readOnlyRootFilesystem: true", "drop: [ALL]", "enableServiceLinks: false",

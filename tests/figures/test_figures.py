@@ -67,6 +67,15 @@ def test_the_pipeline_shows_lag_and_owners_by_partition() -> None:
     }
 
 
+def test_a_process_with_a_meter_in_each_of_two_databases_is_one() -> None:
+    """So it is counted as the autoscaler counts those that it asks for."""
+    pipeline = Pipeline()
+    meters = [status(each) for each in ("host:1:aa", "host:1:bb", "host:2:cc", "host:2:dd")]
+    pipeline.show(overview(standing(0), meters=meters, desired=2))
+    figures = samples(pipeline)
+    assert figures["winkel_meters", ""] == figures["winkel_desired_meters", ""] == 2
+
+
 def test_an_old_look_is_not_shown_and_no_wish_is_no_figure() -> None:
     pipeline = Pipeline()
     pipeline.show(overview(standing(0), at=-STALE_SECONDS))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import psycopg
 import pytest
 
 from ingest.test_actions import batch
@@ -114,6 +115,7 @@ async def test_a_change_that_is_not_finished_leaves_everything_as_it_was(
         await routing.prepare(connection, "events", Routing(3, (0,), (0,)), 60)
     await each.look()
     assert [(found.gateway, found.version) for found in await routing.gateways(connection, "events")] == [("one", 2)]
+    assert not await routing.abort(connection, "events", 1), "another change is not the one that failed"
     assert await routing.abort(connection, "events")
     await each.look()
     async with routes.using() as found:
@@ -126,6 +128,29 @@ async def test_a_change_that_is_not_finished_leaves_everything_as_it_was(
     with pytest.raises(UnavailableError, match="one did not give way"):
         await repartition(connection, log, 8)  # "one" does not look
     assert (await routing.current(connection, "events")).preparing is None
+    await own.close()
+
+
+async def test_a_change_that_fails_leaves_somebody_elses_alone(database_url: str, connection: Connection) -> None:
+    """Its time was over and another one is being prepared: only its own is given up."""
+    log = MemoryLog(2)
+    each, _, own = await keeper(database_url, log, "one")
+    await each.look()
+
+    def meanwhile(_: object) -> None:
+        with psycopg.connect(database_url, autocommit=True) as other:
+            other.execute("UPDATE routing SET state = 'aborted' WHERE version = 2")
+            other.execute(
+                "INSERT INTO routing SELECT topic, 3, 'preparing', lows, partitions, seals, created_at,"
+                " now() + interval '1 minute' FROM routing WHERE version = 2"
+            )
+        raise UnavailableError("it gives up")
+
+    with pytest.raises(UnavailableError, match="it gives up"):
+        await repartition(connection, log, 8, waiting_for=meanwhile)
+    found = (await routing.current(connection, "events")).preparing
+    assert found is not None
+    assert found.version == 3
     await own.close()
 
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from winkel.cli.options import DATA, Data, DatabaseUrl, MetricsHost, MetricsPort, needed
+from winkel.cli.options import DATA, Data, DatabaseUrl, MetricsHost, MetricsPort, needed, none_before
 from winkel.cli.terminal import sentences
 
 app = typer.Typer(invoke_without_command=True)
@@ -19,9 +19,10 @@ def bill(
 
     **Example**: `WINKEL_DATABASE_URL=postgresql://db/winkel winkel bill`
     """
-    if context.invoked_subcommand is not None:
-        return
     with sentences():
+        if context.invoked_subcommand is not None:
+            none_before(context)
+            return
         from winkel.cli import roles
 
         address = needed(database_url)
@@ -33,7 +34,8 @@ def bill(
 def run(database_url: DatabaseUrl = "", data: Data = DATA) -> None:
     """Finalize every invoice that is due now, once, and end.
 
-    Contracts that cannot be billed stop no others: they are listed at the end with the reason, and the exit code is 1.
+    At the end it says how many customers were due. Contracts that cannot be billed stop no others: they are listed with
+    the reason, and the exit code is 1.
     The run may be ended at any moment and started again, and it may work beside the role `winkel bill` or another run:
     it goes on where things stand, and no invoice is made twice.
 
@@ -45,7 +47,7 @@ def run(database_url: DatabaseUrl = "", data: Data = DATA) -> None:
         from winkel.cli.billing_run import report, run_once
         from winkel.cli.datafolder import database_url as choose
 
-        problems = asyncio.run(run_once(choose(database_url, data)))
-        if problems:
-            report(problems)
+        outcome = asyncio.run(run_once(choose(database_url, data)))
+        report(outcome)
+        if outcome.problems:
             raise typer.Exit(1)

@@ -134,10 +134,11 @@ def retry(
         correction = with_.read_bytes() if with_ is not None else None
         if correction is not None and len(ids or []) != 1:
             raise ValueError("--with corrects one dead letter: give its id")
+        where = _which(ids, every, reason, tenant, since)
         outcomes: list[Outcome] = []
 
         async def work(databases: "Sequence[Connection]") -> None:
-            chosen = await _chosen(databases, ids, tenant, _filter(reason, since) if every else None)
+            chosen = await _chosen(databases, ids, tenant, where)
             _ask(f"retry {len(chosen)} dead letters", len(chosen), yes=yes or not every)
             log = _Log(database_url, data)
             try:
@@ -184,9 +185,10 @@ def discard(
 
         if not because.strip():
             raise ValueError("say why with --because: nothing is discarded without a reason")
+        where = _which(ids, every, reason, tenant, since)
 
         async def work(databases: "Sequence[Connection]") -> int:
-            chosen = await _chosen(databases, ids, tenant, _filter(reason, since) if every else None)
+            chosen = await _chosen(databases, ids, tenant, where)
             _ask(f"discard {len(chosen)} dead letters for good", len(chosen), yes=yes or not every)
             with _progress(len(chosen)) as advance:
                 for each in chosen:
@@ -254,20 +256,30 @@ def _where_it_is(databases: "Sequence[Connection]", letter_id: str) -> "Connecti
     return databases[number if number < len(databases) else 0]
 
 
+def _which(ids: list[str] | None, every: bool, reason: str, tenant: str, since: str) -> "Filter | None":
+    """Return what chooses among all open letters; None: ids do. Raises `ValueError` for both, neither, or a mixture.
+
+    Ids beside a filter could mean both what passes it and all of them.
+    """
+    if every:
+        if ids:
+            raise ValueError("give ids or --all, not both")
+        return _filter(reason, since)
+    if not ids:
+        raise ValueError("which ones? Give ids, from `winkel dead-letters list`, or --all")
+    if reason or tenant or since:
+        raise ValueError("--tenant, --reason and --since choose among --all: leave them out, or the ids")
+    return None
+
+
 async def _chosen(
     databases: "Sequence[Connection]", ids: list[str] | None, tenant: str, where: "Filter | None"
 ) -> list[str]:
-    """Return the ids that are given, or with a filter those of all open letters that pass it. Raises `ValueError`."""
+    """Return the ids that are given, or with a filter those of all open letters that pass it."""
     from winkel.store import dead_letters
 
     if where is None:
-        if not ids:
-            raise ValueError("which ones? Give ids, from `winkel dead-letters list`, or --all")
-        if tenant:
-            raise ValueError("--tenant, --reason and --since choose among --all")
-        return list(dict.fromkeys(ids))
-    if ids:
-        raise ValueError("give ids or --all, not both")
+        return list(dict.fromkeys(ids or []))
     tenant_id, _ = await _tenants(databases[0], tenant)
     return [each for connection in databases for each in await dead_letters.open_ids(connection, tenant_id, where)]
 

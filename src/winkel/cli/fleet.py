@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="See the partitions of the log, and change their number.", no_args_is_help=True)
 LOOK_SECONDS = 0.1
+PATIENCE_SECONDS = 3.0
+"""When to ask who meters what came before a change."""
 
 
 @app.command()
@@ -72,19 +74,19 @@ def abort(database_url: DatabaseUrl = "", data: Data = DATA) -> None:
 @asynccontextmanager
 async def _fleet(database_url: str, data: Path) -> "AsyncIterator[tuple[Log, list[Connection]]]":
     """Open the log that the settings name, and the databases."""
+    from winkel.cli import prepare
     from winkel.cli.datafolder import database_url as choose
     from winkel.config import Settings
     from winkel.fleet.actions import open_log
-    from winkel.store import shards
 
     settings = Settings.from_environment()
     url = choose(database_url, data)
-    events = await open_log(url, settings)
-    try:
-        async with shards.connections((url, *settings.further_databases)) as databases:
-            yield events, list(databases)
-    finally:
-        await events.close()
+    async with prepare.ready((url, *settings.further_databases)) as databases:
+        events = await open_log(url, settings)
+        try:
+            yield events, databases
+        finally:
+            await events.close()
 
 
 async def _status(database_url: str, data: Path) -> None:
@@ -153,18 +155,28 @@ async def _repartition(database_url: str, data: Path, partitions: int, wait: boo
 
 
 async def _drained(databases: "list[Connection]", events: "Log", new: "Routing", progress: "Progress") -> None:
-    """Show how much of the old routing is left, until nothing is."""
+    """Show how much of the old routing is left, until nothing is. Where nobody meters that, say so, once."""
     import asyncio
+    from time import monotonic
 
-    from winkel.fleet.actions import undrained
+    from winkel.fleet.actions import observe, undrained
 
-    left = sum((await undrained(databases, events.name, new)).values())
-    task = progress.add_task("metering what came before", total=left or None)
-    most = left
+    left = await undrained(databases, events.name, new)
+    most = sum(left.values())
+    task = progress.add_task("metering what came before", total=most or None)
+    if left and not progress.console.is_terminal:
+        progress.console.print(f"the change is in force; waiting until {most:,} records before it are metered")
+    ask_at = monotonic() + PATIENCE_SECONDS  # a partition that just changes hands is no trouble
     while left:
-        progress.update(task, completed=most - left)
+        progress.update(task, completed=most - sum(left.values()))
         await asyncio.sleep(LOOK_SECONDS)
-        left = sum((await undrained(databases, events.name, new)).values())
+        left = await undrained(databases, events.name, new)
+        if monotonic() > ask_at:
+            alone = sorted(left.keys() & set((await observe(databases, events)).orphans))
+            ask_at = float("inf") if alone else monotonic() + PATIENCE_SECONDS
+            if alone:
+                where = f"partition{'s' if len(alone) > 1 else ''} {', '.join(map(str, alone))}"
+                progress.console.print(f"nobody meters {where}: start `winkel meter`; Ctrl-C ends the waiting only")
 
 
 async def _abort(database_url: str, data: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from winkel.cli.options import URL, Customer, Json, Token, Url, Yes
+from winkel.cli.options import URL, Customer, Json, Token, Url, Yes, none_before
 from winkel.cli.terminal import ask, console, sentences, table
 
 if TYPE_CHECKING:
@@ -62,9 +62,10 @@ def invoices(
 
     **Example**: `winkel invoices --customer acme --status draft`, or `winkel invoices --customer acme --by day`
     """
-    if context.invoked_subcommand is not None:
-        return
     with sentences():
+        if context.invoked_subcommand is not None:
+            none_before(context)
+            return
         from winkel.cli.client import Client, json_text
 
         if not customer:

@@ -32,6 +32,21 @@ DATA = Path("winkel-data")
 URL = "http://127.0.0.1:8080"
 
 
+def none_before(context: typer.Context) -> None:
+    """Raise `ValueError` for options between a group and its subcommand.
+
+    Nobody would look at them there, and the subcommand would work on what its own options or the environment name.
+    """
+    for each in context.command.params:
+        source = context.get_parameter_source(each.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            command = context.invoked_subcommand
+            raise ValueError(
+                f"{each.opts[0]} stands before {command} and would not count there: options come after "
+                f"`{context.command_path} {command}`"
+            )
+
+
 def needed(database_url: str) -> str:
     """Return the address. Raises `ValueError` when there is none."""
     if not database_url:

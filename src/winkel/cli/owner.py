@@ -12,28 +12,26 @@ T = TypeVar("T")
 
 def with_database(database_url: str, data: Path, work: "Callable[[Connection], Awaitable[T]]") -> T:
     """Return what the work returns. The database is the given one, else that of the `winkel up` in the data folder."""
-    import asyncio
-
-    from winkel.cli import prepare
     from winkel.cli.datafolder import database_url as choose
 
-    async def run() -> T:
-        connection = await prepare.connect(choose(database_url, data))
-        try:
-            return await work(connection)
-        finally:
-            await connection.close()
-
-    return asyncio.run(run())
+    return _with([choose(database_url, data)], lambda databases: work(databases[0]))
 
 
 def with_databases(database_url: str, data: Path, work: "Callable[[Sequence[Connection]], Awaitable[T]]") -> T:
     """Do the same for work on all databases that usage is spread over, the home database first."""
+    from winkel.cli.datafolder import database_url as choose
     from winkel.config import Settings
-    from winkel.store import shards
 
-    async def run(home: "Connection") -> T:
-        async with shards.connections(Settings.from_environment().further_databases) as further:
-            return await work([home, *further])
+    return _with([choose(database_url, data), *Settings.from_environment().further_databases], work)
 
-    return with_database(database_url, data, run)
+
+def _with(urls: Sequence[str], work: "Callable[[Sequence[Connection]], Awaitable[T]]") -> T:
+    import asyncio
+
+    from winkel.cli import prepare
+
+    async def run() -> T:
+        async with prepare.ready(urls) as databases:
+            return await work(databases)
+
+    return asyncio.run(run())

@@ -12,7 +12,7 @@ import psycopg
 from winkel.model.errors import UnavailableError
 from winkel.model.tenant import Role, Token
 from winkel.store import database, migrate, shards, tenants
-from winkel.store.database import Connection
+from winkel.store.database import APP_ROLE, Connection
 
 OLDEST = 15
 """The oldest major version of PostgreSQL that Winkel works with."""
@@ -28,7 +28,7 @@ async def connect(url: str, setting: str = "WINKEL_DATABASE_URL") -> Connection:
         connection = await database.connect(url)
     except psycopg.ProgrammingError as error:
         raise UnavailableError(
-            f"the database address is not one that PostgreSQL understands: {_line(error)}"
+            f"the address of the database ({setting}) is not one that PostgreSQL understands: {_line(error)}"
         ) from error
     except UnavailableError as error:
         reason = _line(error.__cause__ or error)
@@ -47,20 +47,41 @@ async def everything(urls: Sequence[str]) -> AsyncIterator[tuple[Connection, lis
     With it come the names of what was applied to any of them. Raises `UnavailableError`, and `ConflictError` when they
     are not those that the installation began with.
     """
-    async with AsyncExitStack() as stack:
-        connections: list[Connection] = []
+    async with _connected(urls) as connections:
         applied: dict[str, None] = {}
-        for url in urls:
-            connections.append(await connect(url, "WINKEL_SHARDS" if connections else "WINKEL_DATABASE_URL"))
-            stack.push_async_callback(connections[-1].close)
         for connection in connections:
             applied |= dict.fromkeys(await schema(connection))
         await shards.agree(connections)
         yield connections[0], list(applied)
 
 
+@asynccontextmanager
+async def ready(urls: Sequence[str]) -> AsyncIterator[list[Connection]]:
+    """Lend connections to the databases of an installation, the home one first.
+
+    Raises `UnavailableError` that says what to do when one does not answer or lacks migrations of this version.
+    """
+    async with _connected(urls) as connections:
+        for connection in connections:
+            missing = await missing_migrations(connection)
+            if missing:
+                more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+                raise UnavailableError(f"the database lacks {missing[0]}{more}: run `winkel migrate`")
+        yield connections
+
+
+@asynccontextmanager
+async def _connected(urls: Sequence[str]) -> AsyncIterator[list[Connection]]:
+    async with AsyncExitStack() as stack:
+        connections: list[Connection] = []
+        for url in urls:
+            connections.append(await connect(url, "WINKEL_SHARDS" if connections else "WINKEL_DATABASE_URL"))
+            stack.push_async_callback(connections[-1].close)
+        yield connections
+
+
 async def schema(connection: Connection) -> list[str]:
-    """Bring the schema up to date; return the names of what was applied. Raises `UnavailableError`."""
+    """Bring the schema up to date; return the names of what was applied. Raises `UnavailableError`: nothing was."""
     newer = await unknown_migrations(connection)
     if newer:
         raise UnavailableError(
@@ -70,8 +91,13 @@ async def schema(connection: Connection) -> list[str]:
         return await migrate.migrate(connection)
     except psycopg.errors.InsufficientPrivilege as error:
         raise UnavailableError(
-            f"the database user may not make what Winkel needs ({_line(error)}): "
-            f"give it CREATEROLE and CREATE on the database, or create the role winkel_app yourself"
+            f"the database user may not make what Winkel needs ({_line(error)}): make it the owner of the database and "
+            f"give it CREATEROLE; where another user has made the role {APP_ROLE}, let that one grant it to this user"
+        ) from error
+    except psycopg.errors.LockNotAvailable as error:
+        raise UnavailableError(
+            "somebody else holds what the migration has to change, for more than ten seconds (a long query, a dump, "
+            "another migration): nothing was changed; try again when that has ended"
         ) from error
 
 

@@ -6,14 +6,14 @@ import importlib
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from winkel.cli import logs
+from winkel.cli import logs, prepare
 from winkel.cli.watch import Process, watched
 from winkel.config import Settings
 from winkel.model.errors import WinkelError
@@ -54,6 +54,7 @@ def run(
     to answer /metrics, /healthz and /readyz.
     """
     settings = Settings.from_environment()
+    urls = (database_url, *settings.further_databases)
     logs.configure(settings.log_level, role)
     work = {
         "gateway": lambda stop: gateway(database_url, settings, listen_fd, stop),
@@ -61,7 +62,7 @@ def run(
         "bill": lambda stop: bill(database_url, settings, stop),
     }[role]
     try:
-        _loop_runner()(_until_stopped(role, work, metrics))
+        _loop_runner()(_until_stopped(role, urls, work, metrics))
     except WinkelError as error:
         log.error("stopped", reason=str(error))  # noqa: TRY400 (the sentence says it; bugs get a traceback below)
         return 1
@@ -218,13 +219,18 @@ async def _interrupt(server: "Server", stop: asyncio.Event) -> None:
 
 
 async def _until_stopped(
-    role: str, work: Callable[[asyncio.Event], Coroutine[Any, Any, None]], metrics: socket.socket | None
+    role: str,
+    urls: Sequence[str],
+    work: Callable[[asyncio.Event], Coroutine[Any, Any, None]],
+    metrics: socket.socket | None,
 ) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     signs = importlib.import_module(f"winkel.figures.{role}").SIGNS
     async with watched(metrics, Process(signs)):
+        async with prepare.ready(urls):
+            pass  # else the first statement would fail on what is missing, with a traceback
         await work(stop)
 
 

@@ -27,6 +27,9 @@ def create(
         from winkel.clock import now
         from winkel.store import tenants
 
+        if not name.strip():
+            raise ValueError("a tenant has a name, for example sandbox")
+
         async def work(connection: "Connection") -> "Tenant":
             return await tenants.create_tenant(connection, name, now())
 

@@ -55,3 +55,21 @@ def sentences() -> Iterator[None]:
         fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
     except KeyboardInterrupt:
         fail("stopped", 130)
+    except Exception as error:
+        said = _of_database(error)
+        if not said:
+            raise
+        fail(said)
+
+
+def _of_database(error: Exception) -> str:
+    """Return what a user should know of a database's error; empty for any other, and for what is a bug of ours."""
+    psycopg = sys.modules.get("psycopg")  # who never used a database does not load its driver for this
+    if psycopg is None:
+        return ""
+    reason = " ".join(str(error).split())
+    if isinstance(error, psycopg.OperationalError):
+        return f"the database gave up: {reason}"
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return f"the database user must be the one who ran `winkel migrate`: {reason}"
+    return ""

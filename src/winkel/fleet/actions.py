@@ -15,7 +15,7 @@ from winkel.fleet.overview import Overview
 from winkel.log.log import Log
 from winkel.log.postgres import PostgresLog
 from winkel.model import routing as plan
-from winkel.model.errors import ConflictError, UnavailableError
+from winkel.model.errors import ConflictError, InvalidError, UnavailableError
 from winkel.model.routing import Routing
 from winkel.store import autoscale, meters, routing, shards, tenants
 from winkel.store.database import Connection
@@ -47,14 +47,15 @@ async def open_source(database_url: str, settings: Settings, source: str, tenant
     """Open somebody else's topic of plain events, all of one tenant; the first time, make its routing.
 
     Raises `UnavailableError` when the brokers do not answer or have no such topic, `NotFoundError` when there is no
-    such tenant, `ValueError` when the address does not fit.
+    such tenant, `InvalidError` when the address does not fit.
     """
-    from winkel.log.broker import SCHEME, Broker
+    from winkel.log.broker import Broker
     from winkel.log.kafka_events import EventTopic
 
-    broker = Broker.of(source, settings.kafka_config, setting="--source")
-    if "/" not in source.removeprefix(SCHEME):
-        raise ValueError(f"--source must name a topic: {source}/the-topic")
+    try:
+        broker = Broker.of(source, settings.kafka_config, setting="--source", topic="")
+    except ValueError as error:
+        raise InvalidError(str(error)) from error
     before = await PostgresLog.open(database_url, settings.partitions)
     await before.close()
     async with shards.connections((database_url, *settings.further_databases)) as databases:
@@ -143,7 +144,7 @@ async def repartition(
         seals = [each.end for each in await events.bounds()]
         in_force = await routing.activate(connection, events.name, version, seals)
     except BaseException:
-        await routing.abort(connection, events.name)
+        await routing.abort(connection, events.name, version)  # once its time is over, another one may be prepared
         raise
     if not in_force:
         raise ConflictError("the change was aborted: everything is as before")

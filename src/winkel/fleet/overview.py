@@ -27,7 +27,7 @@ class Overview(Struct, frozen=True):
     gateways: tuple[str, ...]
     """Those that hold a lease."""
     desired: int | None
-    """How many meters the autoscaler asks for; None: none runs."""
+    """How many processes that meter the autoscaler asks for; None: none runs."""
     reason: str
     """Why so many, for people."""
 
@@ -57,7 +57,7 @@ class Pipeline(Collector):
             owned.add_metric(labels, float(each.owner in alive))
         yield from (records, events, owned)
         yield GaugeMetricFamily("winkel_partitions", "Partitions to which events go now.", shown.routed)
-        yield GaugeMetricFamily("winkel_meters", "Meters that are alive.", len(seen.meters))
+        yield GaugeMetricFamily("winkel_meters", "Processes that meter and are alive.", len(seen.processes))
         yield GaugeMetricFamily("winkel_gateways", "Gateways that hold a lease on the routing.", len(shown.gateways))
         yield GaugeMetricFamily("winkel_routing_version", "The version of the routing in force.", shown.routing)
         changing = float(shown.preparing is not None)

@@ -36,18 +36,20 @@ class Broker(Struct, frozen=True):
         return f"{SCHEME}{self.servers}/{self.topic}"
 
     @classmethod
-    def of(cls, url: str, properties: str = "", *, setting: str = "WINKEL_LOG") -> "Broker":
+    def of(cls, url: str, properties: str = "", *, setting: str = "WINKEL_LOG", topic: str = TOPIC) -> "Broker":
         """Read `kafka://host:port[,host:port…][/topic]` and a file of properties, if there is one.
 
-        `setting` is where the address stands. Raises `ValueError` that says what does not fit, and never what stands in
-        the file.
+        `setting` is where the address stands, `topic` the one of an address without any; empty: it must name one.
+        Raises `ValueError` that says what does not fit, and never what stands in the file.
         """
         if not url.startswith(SCHEME):
             raise ValueError(f"{setting} must be like {SCHEME}host:port[,host:port…][/topic], but is {url!r}")
-        servers, _, topic = url.removeprefix(SCHEME).partition("/")
+        servers, _, named = url.removeprefix(SCHEME).partition("/")
         if not all(_is_address(each) for each in servers.split(",")):
             raise ValueError(f"{setting} must name brokers as host:port, with commas between them: {url!r} does not")
-        return cls(servers, topic or TOPIC, _properties(Path(properties)) if properties else {})
+        if not named and not topic:
+            raise ValueError(f"{setting} must name a topic: {SCHEME}{servers}/the-topic")
+        return cls(servers, named or topic, _properties(Path(properties)) if properties else {})
 
     def client(self, **settings: Any) -> dict[str, Any]:
         """Return the configuration of a client; what we rely on comes before what the operator's file says."""

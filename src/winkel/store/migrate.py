@@ -2,7 +2,10 @@
 
 from importlib import resources
 
-from winkel.store.database import Connection
+from psycopg import sql as build
+
+from winkel.model.errors import UnavailableError
+from winkel.store.database import APP_ROLE, Connection
 
 _LOCK = 0x77696E6B656C  # "winkel": one migration at a time in one database
 
@@ -15,7 +18,10 @@ def migrations() -> list[tuple[str, str]]:
 
 
 async def migrate(connection: Connection) -> list[str]:
-    """Apply, in one transaction, the migrations that are missing; return their names."""
+    """Apply, in one transaction, the migrations that are missing; return their names.
+
+    Afterwards the connection's user may take on the role of the API. Raises `UnavailableError` when that role is gone.
+    """
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         await connection.execute(
@@ -27,4 +33,23 @@ async def migrate(connection: Connection) -> list[str]:
         for name, text in missing:
             await connection.execute(text.encode())
             await connection.execute("INSERT INTO migration (name) VALUES (%s)", (name,))
+        await _let_in(connection)
     return [name for name, _ in missing]
+
+
+async def _let_in(connection: Connection) -> None:
+    """Let our user take on the role of the API, as which gateways connect; a superuser may anyway.
+
+    Who makes a role is no member of it. Since PostgreSQL 16 that one is a member who may pass it on, and still not take
+    it on: so there it is SET that counts, which PostgreSQL 15 does not know.
+    """
+    right = "SET" if connection.info.server_version >= 160000 else "MEMBER"
+    asked = "SELECT pg_has_role(oid, %s) AS may FROM pg_roles WHERE rolname = %s"
+    row = await (await connection.execute(asked, (right, APP_ROLE))).fetchone()
+    if row is None:
+        raise UnavailableError(
+            f"the role {APP_ROLE}, which the first migration made, is gone: when a database is restored, "
+            f"restore the roles before it (pg_dumpall --roles-only)"
+        )
+    if not row["may"]:
+        await connection.execute(build.SQL("GRANT {} TO CURRENT_USER").format(build.Identifier(APP_ROLE)))

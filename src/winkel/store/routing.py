@@ -77,9 +77,10 @@ async def activate(connection: Connection, topic: str, version: int, seals: list
     return await (await connection.execute(sql.activate, values)).fetchone() is not None
 
 
-async def abort(connection: Connection, topic: str) -> bool:
-    """Give up the version that is being prepared; False: there is none."""
-    return await (await connection.execute(sql.abort, {"topic": topic})).fetchone() is not None
+async def abort(connection: Connection, topic: str, version: int | None = None) -> bool:
+    """Give up the version that is being prepared, if it is the given one or None is given; False: there is none."""
+    values = {"topic": topic, "version": version}
+    return await (await connection.execute(sql.abort, values)).fetchone() is not None
 
 
 async def renew(connection: Connection, topic: str, gateway: str, version: int, seconds: float) -> None:

@@ -44,8 +44,10 @@ WHERE topic = %(topic)s AND version = %(version)s AND state = 'preparing' AND de
 RETURNING version
 
 -- name: abort
--- Give up a version that is being prepared: gateways go on as before.
-UPDATE routing SET state = 'aborted' WHERE topic = %(topic)s AND state = 'preparing' RETURNING version
+-- Give up a version that is being prepared, whichever it is or only this one: gateways go on as before.
+UPDATE routing SET state = 'aborted'
+WHERE topic = %(topic)s AND state = 'preparing' AND version = coalesce(%(version)s::integer, version)
+RETURNING version
 
 -- name: renew
 -- Take or renew a gateway's lease, and say that it appends nothing under an older version any more.

@@ -7,8 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+import zstandard
 
 from support.running import Running
+from winkel.cli.replay.command import _Replay
+from winkel.cli.replay.events import Mapping, Occurrences, Source
+from winkel.cli.replay.rows import rows
+from winkel.cli.replay.send import Ready, Sender
 
 
 def replay(winkel: Running, file: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -49,6 +55,55 @@ def test_running_it_twice_counts_once_and_reports_what_is_wrong(winkel: Running,
     after = summary(winkel)
     assert after["counted"] - before["counted"] == 598
     assert after["conflicts"] == before["conflicts"], "the second run finds the shift of the first"
+
+
+CSV = b"at,who,what,n\n2026-01-15 12:00:00,acme,llm,1\n%s\n2026-01-15 12:00:02,acme,llm,3\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"0001-01-01T00:00:00+10:00,acme,llm,2",
+        b"2026-01-15 12:00:01,acme,llm,\xff",
+        b"," * 9000 + b"\xff",
+        b'"2026-01-15 12:00:01"' + b" " * 9000 + b",acme,\xff,2",
+        b'2026-01-15 12:00:01,acme,llm,"2"3',
+    ],
+    ids=["before the year 1", "no UTF-8", "no UTF-8, later", "an event type that is no UTF-8, later", "no CSV"],
+)
+def test_a_row_that_cannot_be_an_event_is_told_of_and_the_rest_is_sent(tmp_path: Path, line: bytes) -> None:
+    """It has its number in the file, and the others theirs."""
+    file = tmp_path / "usage.csv"
+    file.write_bytes(CSV % line)
+    mapping = Mapping(timestamp="at", customer=Source("who"), event_type=Source("what"), properties={"n": "n"})
+    replay = _Replay(file, mapping, "http://127.0.0.1:1", "t")
+    shift = datetime.now(UTC) - datetime(2026, 1, 15, 13, tzinfo=UTC)
+    ready = replay._ready(list(rows(file)), Occurrences(), shift)
+    assert [each.row for each in ready] == [1, 3]
+    assert list(replay.refusals) == [2]
+
+
+def test_a_file_of_blank_lines_has_nothing_to_send(winkel: Running, tmp_path: Path) -> None:
+    file = tmp_path / "usage.jsonl"
+    file.write_text("\n\n")
+    done = replay(winkel, file, "--timestamp", "at", "--customer", "a", "--event-type", "x", "--shift-to", "now")
+    assert (done.returncode, "0 events sent" in done.stderr) == (0, True), done.stderr
+
+
+def test_an_event_that_is_too_large_by_itself_does_not_hold_up_the_others() -> None:
+    """Some proxy takes at most so much: batches are halved until the one at fault is found."""
+
+    class Narrow:
+        def send(self, method: str, path: str, *, content: bytes, **_: str) -> httpx.Response:
+            events = zstandard.ZstdDecompressor().decompressobj().decompress(content).splitlines()
+            if sum(map(len, events)) > 5:
+                return httpx.Response(413, json={"message": "too much"})
+            return httpx.Response(200, json={"accepted": len(events), "invalid": []})
+
+    refused: list[tuple[int, str]] = []
+    sender = Sender(Narrow(), refused=lambda *each: refused.append(each), wait=print)
+    sent = sender.send([Ready(number, b"x" * (9 if number == 3 else 1) + b"\n") for number in range(1, 8)])
+    assert (sent, refused) == (6, [(3, "the gateway refused (413): too much")])
 
 
 def test_a_column_that_is_not_there_is_named(winkel: Running, tmp_path: Path) -> None:

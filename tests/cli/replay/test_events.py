@@ -43,7 +43,10 @@ def test_an_instant_is_exact_to_the_microsecond(text: str, expected: datetime) -
     assert instant(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2023-13-01 00:00:00", "18:15:46"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "yesterday", "2023-13-01 00:00:00", "18:15:46", "0001-01-01T00:00+10:00", "9999-12-31T23:59:59-10:00"],
+)
 def test_what_is_no_instant_is_refused(text: str) -> None:
     """The sentence repeats the text."""
     with pytest.raises(ValueError, match="is not a timestamp"):
@@ -110,12 +113,27 @@ def test_an_empty_cell_is_no_property() -> None:
         ({"at": "2026-01-15", "n": "1"}, "column 'who' is empty"),
         ({"at": "2026-01-15", "who": "x" * 129}, "128"),
         ({"at": "2026-01-15", "who": "a\udcff"}, "UTF-8"),
+        ({"at": "2026-01-15", "who": "a", "n": "1\udcff"}, "UTF-8"),
     ],
 )
 def test_a_row_that_cannot_be_an_event_says_why(values: dict[str, str], reason: str) -> None:
     """The reason names the column or the limit."""
     with pytest.raises(ValueError, match=reason):
         usage(Row(1, 1, dict(values)), MAPPING)
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        msgspec.structs.replace(MAPPING, event_type=Source("n")),
+        msgspec.structs.replace(MAPPING, id="n"),
+        msgspec.structs.replace(MAPPING, properties={"\udcff": "who"}),
+    ],
+    ids=["event type", "transaction id", "name of a property"],
+)
+def test_what_is_no_utf8_is_refused_wherever_it_stands(mapping: Mapping) -> None:
+    with pytest.raises(ValueError, match="it is not UTF-8"):
+        usage(row(1, "a", "\udcff"), mapping)
 
 
 def test_what_the_gateway_would_not_take_is_told_before() -> None:

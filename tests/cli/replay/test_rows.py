@@ -1,5 +1,6 @@
 """Files as rows of exact text."""
 
+import csv
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +27,43 @@ def test_csv_is_text_and_a_broken_row_is_told_of(tmp_path: Path) -> None:
     assert found[2].problem == "3 cells, but the header has 2"
     assert columns(file) == ["at", "n"]
     assert found[-1].position == extent(file)
+
+
+def test_csv_that_is_broken_ends_at_its_row(tmp_path: Path) -> None:
+    """A field beyond all measure, text behind a closing quote, one never closed: each is a row with a reason."""
+    file = tmp_path / "a.csv"
+    long = "x" * (csv.field_size_limit() + 1)
+    file.write_text(f'at,n\n1,a\n2,"{long}"\n3,b\n4,"c"d\n5,e\n6,"f\n7,g\n')
+    found = list(rows(file))
+    assert [each.values.get("n") for each in found] == ["a", None, "b", None, "e", None]
+    reasons = [each.problem for each in found if each.problem]
+    assert [each.partition(":")[0] for each in reasons] == ["not CSV"] * 3
+    assert [word in each for word, each in zip(("limit", "expected", "end of data"), reasons, strict=True)] == [
+        True
+    ] * 3
+    file.write_text('"at,n\n')
+    with pytest.raises(ValueError, match="its first line is not CSV"):
+        columns(file)
+
+
+def test_bytes_that_are_no_utf8_do_not_hide_the_columns(tmp_path: Path) -> None:
+    """They become surrogates, by which the row is recognised."""
+    file = tmp_path / "a.csv"
+    file.write_bytes(b"at,n\n2026-01-15,\xff\n")
+    assert columns(file) == ["at", "n"]
+    assert [each.values["n"] for each in rows(file)] == ["\udcff"]
+
+
+def test_json_lines_without_any_or_too_deep_are_no_trouble(tmp_path: Path) -> None:
+    """A file of blank lines has no rows; a line that nests without end is one that cannot be read."""
+    file = tmp_path / "a.jsonl"
+    file.write_text("\n  \n")
+    assert (list(rows(file)), columns(file)) == ([], [])
+    deep = 100_000
+    file.write_text(f'{{"n": {"[" * deep}{"]" * deep}}}\n{{"n": 1}}\n')
+    first, second = rows(file)
+    assert first.problem is not None
+    assert second.values == {"n": msgspec.Raw(b"1")}
 
 
 def test_json_lines_keep_numbers_as_written(tmp_path: Path) -> None:

@@ -76,6 +76,15 @@ def test_it_fits_the_terminal(width: int, height: int, partitions: int, meters: 
     assert any("routing version 1" in line for line in lines)
 
 
+def test_a_process_with_a_meter_in_each_of_two_databases_is_one() -> None:
+    """The head counts processes, as the autoscaler does; each of the meters has its line."""
+    meters = [status("host:1:aa"), status("host:1:bb")]
+    now = overview(standing(0, owner="host:1:aa"), standing(1, owner="host:1:bb"), meters=meters, at=10.0, desired=1)
+    lines = drawn(numbers(now, now), 80, None)
+    assert "1 gateway   1 meter, 1 wanted" in lines
+    assert sum("host:1" in line for line in lines) == 2
+
+
 def test_once_shows_every_partition() -> None:
     lines = drawn(looks(96, 3), 80, None)
     assert sum(line.rstrip().endswith((" m1", " m2", " m3")) for line in lines) == 96

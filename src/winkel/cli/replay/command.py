@@ -47,10 +47,10 @@ def replay(
 ) -> None:
     """Send usage from a CSV, JSON lines or Parquet file.
 
-    Running it again bills nothing twice: without --id, the transaction id of a row is a hash of what the row says and
-    of how many equal rows came before it, so it does not depend on the order of rows or on --shift-to. An interrupted
-    run goes on when the same command is run again. Rows that cannot be events are reported with their number; the
-    rest is sent.
+    Running it again within 34 days bills nothing twice: without --id, the transaction id of a row is a hash of what the
+    row says and of how many equal rows came before it, so it does not depend on the order of rows or on --shift-to.
+    Later the ids are forgotten, and --shift-to bills everything once more. An interrupted run goes on when the same
+    command is run again. Rows that cannot be events are reported with their number; the rest is sent.
 
     **Example**: `winkel replay llm.csv --timestamp TIMESTAMP --customer acme --event-type llm.request
     --property input_tokens=ContextTokens --property output_tokens=GeneratedTokens --shift-to now`

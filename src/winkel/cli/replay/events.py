@@ -1,13 +1,15 @@
 """Rows to events: what they mean, which transaction id they get, and when they happened. Pure.
 
 **Transaction ids are deterministic**, so that running a replay again, or going on after an interruption, bills nothing
-twice. With `--id COLUMN` the id is that column's. Without it, it is a hash of what the row says (customer, event type,
-timestamp as in the file, properties) and of how many equal rows came before it in the file. So it does not depend on
-the name of the file, on the order of its rows, on what was appended to it since, or on `--shift-to`; two exports that
-overlap bill their common rows once; and equal rows of one file are billed as often as they stand in it.
+twice, as long as ids are remembered: 34 days. With `--id COLUMN` the id is that column's. Without it, it is a hash of
+what the row says (customer, event type, timestamp as in the file, properties) and of how many equal rows came before it
+in the file. So it does not depend on the name of the file, on the order of its rows, on what was appended to it since,
+or on `--shift-to`; two exports that overlap bill their common rows once; and equal rows of one file are billed as often
+as they stand in it.
 """
 
 import hashlib
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -89,9 +91,10 @@ def usage(row: Row, mapping: Mapping) -> Usage:
     if not 1 <= len(customer_id) <= ID_MAX:
         raise ValueError(f"the customer must have 1 to {ID_MAX} characters")
     properties = {name: row.values[column] for name, column in mapping.properties.items() if column in row.values}
-    for text in (customer_id, *(value for value in properties.values() if isinstance(value, str))):
-        _check_utf8(text)
-    return Usage(row.number, customer_id, mapping.event_type.of(row), at, properties, transaction_id)
+    event_type = mapping.event_type.of(row)
+    texts = (customer_id, event_type, transaction_id or "", *properties, *properties.values())
+    _check_utf8(text for text in texts if isinstance(text, str))
+    return Usage(row.number, customer_id, event_type, at, properties, transaction_id)
 
 
 def instant(text: str) -> datetime:
@@ -101,9 +104,9 @@ def instant(text: str) -> datetime:
     """
     try:
         at = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):  # the year 1, seen from a zone east of Greenwich, is the year before
         raise ValueError(f"{text!r} is not a timestamp such as 2026-01-15 12:34:56.789") from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def microseconds(at: datetime) -> int:
@@ -183,8 +186,9 @@ def _plain_text(row: Row, column: str) -> str:
     return value if isinstance(value, str) else bytes(value).decode()
 
 
-def _check_utf8(text: str) -> None:
+def _check_utf8(texts: Iterable[str]) -> None:
     try:
-        text.encode()
+        for text in texts:
+            text.encode()
     except UnicodeEncodeError:
         raise ValueError("it is not UTF-8") from None

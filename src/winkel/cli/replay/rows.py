@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
@@ -39,15 +39,16 @@ def extent(path: Path) -> int:
 
 
 def columns(path: Path) -> list[str]:
-    """Return the names of the columns; of a file of JSON lines, those of its first row."""
+    """Return the names of the columns; of a file of JSON lines, those of its first row. Raises as `rows` does."""
     if path.suffix == ".parquet":
         import polars as pl
 
         return pl.scan_parquet(path).collect_schema().names()
     if path.suffix == ".csv":
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return next(csv.reader(file), [])
-    return list(next(rows(path)).values) if path.stat().st_size else []
+        with path.open("rb") as raw, _as_text(raw) as file:
+            return _header(csv.reader(file, strict=True), path)
+    first = next(rows(path), None)
+    return list(first.values) if first is not None else []
 
 
 def rows(path: Path) -> Iterator[Row]:
@@ -59,17 +60,46 @@ def rows(path: Path) -> Iterator[Row]:
 
 
 def _csv(path: Path) -> Iterator[Row]:
-    with path.open("rb") as raw, io.TextIOWrapper(raw, "utf-8-sig", "surrogateescape", newline="") as file:
-        reader = csv.reader(file)
-        names = next(reader, [])
+    with path.open("rb") as raw, _as_text(raw) as file:
+        reader = csv.reader(file, strict=True)
+        names = _header(reader, path)
         if len(set(names)) < len(names):
             raise ValueError(f"{path.name}: two columns have the same name")
-        for number, cells in enumerate(filter(None, reader), 1):
+        for number, cells in enumerate(_records(reader), 1):
             position = raw.tell()
-            if len(cells) != len(names):
+            if isinstance(cells, csv.Error):
+                yield Row(number, position, {}, f"not CSV: {cells}")
+            elif len(cells) != len(names):
                 yield Row(number, position, {}, f"{len(cells)} cells, but the header has {len(names)}")
-                continue
-            yield Row(number, position, {name: cell for name, cell in zip(names, cells, strict=True) if cell})
+            else:
+                yield Row(number, position, {name: cell for name, cell in zip(names, cells, strict=True) if cell})
+
+
+def _as_text(raw: IO[bytes]) -> io.TextIOWrapper:
+    """Return a file's text; bytes that are no UTF-8 become surrogates, so that the row that has them can be told of."""
+    return io.TextIOWrapper(raw, "utf-8-sig", "surrogateescape", newline="")
+
+
+def _header(reader: "Iterator[list[str]]", path: Path) -> list[str]:
+    """Return the first line of a CSV file; empty for an empty one. Raises `ValueError`."""
+    try:
+        return next(reader, [])
+    except csv.Error as error:
+        raise ValueError(f"{path.name}: its first line is not CSV: {error}") from error
+
+
+def _records(reader: "Iterator[list[str]]") -> Iterator[list[str] | csv.Error]:
+    """Yield lines that have cells; an error in the place of one that is not CSV, after which the next line follows."""
+    while True:
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            yield error
+            continue
+        if cells is None:
+            return
+        if cells:
+            yield cells
 
 
 def _jsonl(path: Path) -> Iterator[Row]:
@@ -84,7 +114,7 @@ def _jsonl(path: Path) -> Iterator[Row]:
             try:
                 values = {name: _value(raw) for name, raw in decoder.decode(line).items()}
                 yield Row(number, position, {name: value for name, value in values.items() if value is not None})
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 yield Row(number, position, {}, f"not a JSON object: {error}")
 
 

@@ -54,15 +54,22 @@ class Sender:
         no permission).
         """
         answer = self._deliver(b"".join(ready.line for ready in batch))
-        if answer.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE and len(batch) > 1:
-            middle = len(batch) // 2
-            return self.send(batch[:middle]) + self.send(batch[middle:])
+        if answer.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
+            return self._send_less(batch, refusal(answer))
         if not answer.is_success:
             raise ValueError(refusal(answer))
         accepted = msgspec.json.decode(answer.content, type=Accepted)
         for each in accepted.invalid:
             self._refused(batch[each.index].row, each.message)
         return accepted.accepted
+
+    def _send_less(self, batch: list[Ready], reason: str) -> int:
+        """Send a batch that is too large in halves; report what is too large by itself."""
+        if len(batch) == 1:
+            self._refused(batch[0].row, reason)
+            return 0
+        middle = len(batch) // 2
+        return self.send(batch[:middle]) + self.send(batch[middle:])
 
     def _deliver(self, lines: bytes) -> httpx.Response:
         """Send the lines until there is an answer that does not ask for patience."""

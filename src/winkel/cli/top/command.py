@@ -50,19 +50,12 @@ def top(
 
 
 async def _open(database_url: str, settings: "Settings") -> "Log":
-    """Open the log of a database that is prepared. Raises `UnavailableError` that says what to do."""
+    """Open the log of databases that are prepared. Raises `UnavailableError` that says what to do."""
     from winkel.cli import prepare
     from winkel.fleet.actions import open_log
-    from winkel.model.errors import UnavailableError
 
-    connection = await prepare.connect(database_url)
-    try:
-        missing = await prepare.missing_migrations(connection)
-    finally:
-        await connection.close()
-    if missing:
-        raise UnavailableError(f"the database lacks {', '.join(missing)}: run `winkel migrate`")
-    return await open_log(database_url, settings)
+    async with prepare.ready((database_url, *settings.further_databases)):
+        return await open_log(database_url, settings)
 
 
 async def _once(database_url: str, settings: "Settings", terminal: "Console") -> None:

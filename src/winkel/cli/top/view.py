@@ -52,7 +52,7 @@ def head(numbers: Numbers) -> "RenderableType":
         f"[bold]{seen.observation.topic}[/]   {routing}{changing}",
         f"accepted [bold]{numbers.arriving:,.0f}[/]/s   metered [bold]{numbers.metered:,.0f}[/]/s   "
         f"waiting [bold]{numbers.waiting:,}[/]   freshness {_seconds(numbers.fresh)}",
-        f"{_count(len(seen.gateways), 'gateway')}   {_count(len(numbers.meters), 'meter')}{wanted}",
+        f"{_count(len(seen.gateways), 'gateway')}   {_count(len(seen.observation.processes), 'meter')}{wanted}",
     ]
     if seen.reason:
         lines.append(f"[dim]autoscaler: {seen.reason}[/]")
