@@ -43,7 +43,7 @@ bench: $(READY)  ## every figure that the README quotes
 sim: $(READY)  ## price a million random contracts twice, by Winkel and by a slow oracle; WINKEL_CONTRACTS=… for fewer
 	PYTHONPATH=tests $(BIN)/python -m sim
 
-ROWS ?= tests/chaos tests/api/test_poison.py
+ROWS ?= tests/chaos tests/api/test_poison.py tests/letters/test_poison.py
 chaos: $(READY)  ## kill, freeze and fill everything in full size, hours; ROWS=tests/chaos/test_kill.py for a part; writes docs/reports/chaos.md
 	WINKEL_CHAOS=full $(BIN)/python -m pytest $(ROWS); failed=$$?; \
 		PYTHONPATH=tests $(BIN)/python -m chaos.report && exit $$failed

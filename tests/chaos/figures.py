@@ -17,6 +17,7 @@ from msgspec import Struct
 PROPERTY = "chaos"
 ELSEWHERE = {
     "tests/api/test_poison.py": (12, "poison: events and records that cannot be read"),
+    "tests/letters/test_poison.py": (12, "poison: set aside with reason and offset, looked at, corrected and retried"),
     "tests/chaos/test_crash_loop.py": (13, "crash loop on one offset"),
 }
 """Rows whose tests tell nothing but whether they passed, by file."""
