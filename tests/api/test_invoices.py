@@ -8,6 +8,10 @@ import pytest
 from pypdf import PdfReader
 
 from api import billing, seed
+from winkel.bill.worker import Worker
+from winkel.config import Settings
+from winkel.model.errors import SchemaError
+from winkel.store.billing import problems
 
 pytestmark = pytest.mark.anyio
 
@@ -124,6 +128,22 @@ async def test_an_invoice_as_pdf(acme, sdk, app_client, api, clock, database_url
     assert (await text(draft["id"]))[0] == content
     missing = await app_client.get(f"/v1/customers/{acme}/invoices/{uuid.uuid4()}/pdf")
     assert missing.status_code == 404
+
+
+async def test_nothing_becomes_final_on_a_newer_schema(acme, app_client, api, clock, database_url, owner) -> None:
+    """Contracts may have terms that this version does not know; it is not the customers' fault either."""
+    await billing.bill(api, database_url)
+    clock.move(days=20)
+    await owner.execute("INSERT INTO migration (name) VALUES ('9999_tomorrow')")
+    worker = Worker(database_url, api.log, Settings(), clock)
+    for job in (worker.bill, worker.compact):
+        with pytest.raises(SchemaError, match="9999_tomorrow"):
+            await job(owner)
+    assert await billing.invoices_of(app_client, acme, type="USAGE", status="FINALIZED") == []
+    assert await problems(owner) == []
+    await owner.execute("DELETE FROM migration WHERE name = '9999_tomorrow'")
+    await billing.bill(api, database_url)
+    assert len(await billing.invoices_of(app_client, acme, type="USAGE", status="FINALIZED")) == 1
 
 
 async def test_billing_twice_changes_nothing(acme, app_client, api, clock, database_url) -> None:

@@ -15,14 +15,16 @@ hba_file = '{}'
 _HBA = "local all all trust\nlocal replication all trust\n"
 
 
-def let_follow(server: Server) -> None:
-    """Set a server up to be followed: its socket is in a folder of its own, which only its user and root can enter."""
+def let_follow(server: Server) -> Server:
+    """Set a server up to be followed, and return it anew: only its user and root can enter the folder of its socket."""
     server.stop()
     with (server.folder / "postgresql.conf").open("a") as file:
         file.write(_PRIMARY.format(server.folder / "chaos_hba.conf"))
     (server.folder / "chaos_hba.conf").write_text(_HBA)
     shutil.chown(server.folder / "chaos_hba.conf", *_owner(server))
-    server.ensure_running()
+    again = Server(server.folder, server.log_file)
+    again.ensure_running()
+    return again
 
 
 def follow(server: Server, folder: Path) -> Server:
@@ -42,7 +44,7 @@ def follow(server: Server, folder: Path) -> Server:
 
 
 def promote(replica: Server) -> None:
-    """Make a replica that is stopped the new primary: it has what it had received."""
+    """Make a replica that does not run the new primary: it has what it had received."""
     (replica.folder / "standby.signal").unlink()
     replica.ensure_running()
 

@@ -12,6 +12,7 @@ from chaos.figures import Told, sized
 from chaos.probe import Probe
 from chaos.system import System
 from chaos.traffic import Traffic
+from winkel.store.embedded import Server
 
 ROUNDS = sized(1, 10)
 BEHIND_SECONDS = sized(4.0, 30.0)
@@ -82,7 +83,7 @@ def test_after_failover_to_a_lagging_replica_the_postgres_log_says_the_same_as_u
 def failed_over(settings: dict[str, str], told: Told) -> Iterator[tuple[System, Traffic, Checker]]:
     """Send, let the replica fall behind, kill the primary and go on with the replica; nobody sends any more then."""
     with System(gateways=1, meters=2, settings=settings) as system:
-        replica.let_follow(system.postgres)
+        system.postgres = replica.let_follow(system.postgres)
         follower = replica.follow(system.postgres, system.folder / "replica")
         system.wait_until(system.ready, 60)
         traffic = Traffic(system)
@@ -95,7 +96,8 @@ def failed_over(settings: dict[str, str], told: Told) -> Iterator[tuple[System, 
             system.wait_until(lambda: traffic.accepted > before + 40, 60)
             behind = traffic.accepted - before
             began = time.monotonic()
-            system.replace_postgres(lambda: replica.promote(follower), follower)
+            heir = Server(follower.folder)
+            system.replace_postgres(lambda: replica.promote(heir), heir)
             system.wait_until(system.ready, 90)
             told.tell("events that the replica had not heard of, about", behind)
             told.tell("primary killed → ready on the replica", time.monotonic() - began, "s")

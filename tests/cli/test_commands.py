@@ -15,6 +15,8 @@ import typer.main
 from typer.testing import CliRunner
 
 from support.running import Running
+from winkel.cli.datafolder import DataFolder
+from winkel.cli.doctor import _processes
 from winkel.cli.main import app
 
 
@@ -245,6 +247,21 @@ def test_the_doctor_finds_all_well_and_a_missing_role(winkel: Running, folder: P
     assert "winkel up" in " ".join(ill.stdout.split())
 
 
+def test_the_doctor_does_not_take_strangers_for_our_processes(winkel: Running, tmp_path: Path) -> None:
+    """After a reboot run.json names numbers that others have now; nobody holds the folder's lock."""
+    ours, stranger = winkel.pids["gateway"], os.getpid()
+    folder = DataFolder(tmp_path)
+    folder.note({"pid": stranger, "roles": {"gateway": stranger, "bill": stranger}})
+    (finding,) = _processes(tmp_path)
+    assert (finding.good, finding.found) == (False, "supervisor, gateway, bill missing")
+    with folder.locked():
+        folder.note({"pid": stranger, "roles": {"gateway": ours, "bill": None}})
+        (finding,) = _processes(tmp_path)
+        assert (finding.good, finding.found) == (False, "gateway, bill missing")
+    (finding,) = _processes(winkel.folder)
+    assert finding.good, finding
+
+
 def test_migrate_makes_the_first_token_once(postgres: str) -> None:
     """On an empty database it says which migrations it applied and prints the token; then it has nothing to do."""
     import psycopg
@@ -278,19 +295,76 @@ def test_roles_run_one_by_one(database_url: str, folder: Path) -> None:
     ]
     try:
         until = time.monotonic() + 30
-        while time.monotonic() < until:
-            try:
-                if httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
-                    break
-            except httpx.TransportError:
-                time.sleep(0.05)
-        else:
-            raise AssertionError("the gateway does not answer")
+        while not answers(str(port)):
+            assert time.monotonic() < until, "the gateway does not answer"
+            time.sleep(0.05)
     finally:
         for role in roles:
             role.terminate()
         codes = [(role.wait(20), role.communicate()[1]) for role in roles]
     assert [code for code, _ in codes] == [0, 0, 0], codes
+
+
+NEWER = "INSERT INTO migration (name) VALUES ('9999_tomorrow')"
+
+
+@pytest.mark.parametrize("role", ["meter", "bill", "gateway"])
+def test_no_role_starts_on_the_schema_of_another_version(database_url: str, role: str) -> None:
+    """Neither on a newer one nor on an older one; a sentence says what to do."""
+    import psycopg
+
+    command = (role, "--database-url", database_url, *(("--port", "0") if role == "gateway" else ()))
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(NEWER)
+        newer = cli(*command)
+        connection.execute("DELETE FROM migration WHERE name >= '0023'")
+        older = cli(*command)
+    for done, words in ((newer, "it knows 9999_tomorrow): start that version"), (older, "run `winkel migrate`")):
+        assert (done.returncode, words in done.stderr) == (1, True), done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_old_meters_and_billing_end_when_the_schema_becomes_newer(database_url: str) -> None:
+    """They say why; the old gateway goes on taking events until its turn comes."""
+    import socket
+    import time
+
+    import psycopg
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    roles = {
+        name: subprocess.Popen(
+            [sys.executable, "-m", "winkel", name, *more, "--database-url", database_url],
+            stderr=subprocess.PIPE, text=True,
+        )
+        for name, more in (("meter", ()), ("bill", ()), ("gateway", ("--host", "127.0.0.1", "--port", port)))
+    }  # fmt: skip
+    try:
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            at_work = "SELECT (SELECT count(*) FROM meter_status) > 0 AND (SELECT count(*) FROM autoscale) > 0"
+            until = time.monotonic() + 60
+            while connection.execute(at_work).fetchone() != (True,) or not answers(port):
+                assert time.monotonic() < until, "they do not come to work"
+                time.sleep(0.1)
+            connection.execute(NEWER)
+        for name in ("meter", "bill"):
+            _, said = roles[name].communicate(timeout=60)
+            assert (roles[name].returncode, "it knows 9999_tomorrow" in said) == (1, True), said
+            assert "Traceback" not in said
+        assert answers(port)
+    finally:
+        for each in roles.values():
+            each.kill()
+            each.communicate()
+
+
+def answers(port: str) -> bool:
+    """Whether a gateway on this machine is ready."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def test_an_invoice_is_written_as_pdf(winkel: Running, folder: Path) -> None:

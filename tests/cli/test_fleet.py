@@ -40,7 +40,7 @@ def test_status_shows_partitions_meters_and_gateways(fleet: Running) -> None:
     assert "4 partitions in use" in said
     assert "1024…2047" in said
     assert "nobody meters it" not in said
-    assert said.count(f":{fleet.pids['gateway']} ") == 1
+    assert said.count(f":{fleet.pids['gateway']}:") == 1
 
 
 def test_partitions_change_while_events_come_in(fleet: Running) -> None:

@@ -1,6 +1,7 @@
 """Processes that are added, taken away and killed: the supervisor, its pauses, and `winkel up --workers`."""
 
 import asyncio
+import errno
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
@@ -12,7 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from support.running import Running
-from winkel.cli.child import Child
+from winkel.cli import supervisor as module
+from winkel.cli.child import Child, Lines
 from winkel.cli.main import app
 from winkel.cli.scaling import Meters, workers
 from winkel.cli.supervisor import BACKOFF_ENDED, BACKOFF_FIRST, BACKOFF_MOST, Backoff, Supervisor
@@ -86,6 +88,74 @@ async def test_children_come_and_go(supervisor: tuple[Supervisor, Meters, list[s
     assert second.pid is None
     await watching.add(meters.child(2))
     assert second.pid is not None, "the same child, with its log"
+
+
+@pytest.mark.anyio
+async def test_a_fork_that_fails_once_is_not_the_last(
+    supervisor: tuple[Supervisor, Meters, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many processes, for a moment."""
+    watching, _, said = supervisor
+    (meter,) = watching.children
+    forks, fork = [], asyncio.create_subprocess_exec
+
+    async def fails_once(*arguments, **named):
+        forks.append(arguments)
+        if len(forks) == 1:
+            raise BlockingIOError(errno.EAGAIN, "try again")
+        return await fork(*arguments, **named)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", fails_once)
+    before = meter.pid
+    meter.send(signal.SIGKILL)
+    await until(lambda: f"meter (pid {before}) was killed (SIGKILL); started again as pid {meter.pid}" in said)
+    assert len(forks) == 2
+    assert any("meter cannot be started, trying again: [Errno 11]" in line for line in said)
+
+
+@pytest.mark.anyio
+async def test_what_could_not_be_noted_is_noted_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said once that it cannot, however often it is tried; after the end nothing is noted any more."""
+    monkeypatch.setattr(module, "NOTE_SECONDS", 0.01)
+    said: list[str] = []
+    noted: list[int] = []
+
+    def changed() -> None:
+        noted.append(1)
+        if len(noted) != 4:
+            raise OSError(errno.ENOSPC, "no space left")
+
+    watching = Supervisor([], keep_open=(), say=said.append, changed=changed)
+    watching.note()
+    await until(lambda: len(noted) == 4)
+    await asyncio.sleep(0.05)
+    assert len(noted) == 4
+    assert said == ["which processes run cannot be noted: [Errno 28] no space left"]
+    watching.note()
+    await watching.stop(asyncio.Event())
+    tried = len(noted)
+    await asyncio.sleep(0.05)
+    assert len(noted) == tried
+
+
+@pytest.mark.anyio
+async def test_lines_that_cannot_be_kept_are_read_all_the_same(tmp_path: Path) -> None:
+    """A process whose lines nobody reads would hang; they are kept from the moment at which that works."""
+    said: list[str] = []
+    log_file = tmp_path / "logs" / "meter.log"
+    log_file.parent.write_text("not a folder")
+    stream = asyncio.StreamReader()
+    reading = asyncio.create_task(Lines("meter", log_file, said.append).read(stream))
+    stream.feed_data(b'{"event": "lost", "level": "warning"}\n')
+    await until(lambda: said == ["meter: lost"])
+    log_file.parent.unlink()
+    stream.feed_data(b'{"event": "kept"}\n')
+    await until(lambda: log_file.exists() and "kept" in log_file.read_text())
+    log_file.unlink()
+    stream.feed_data(b'{"event": "begun again"}\n')
+    stream.feed_eof()
+    await reading
+    assert "begun again" in log_file.read_text()
 
 
 @pytest.mark.anyio

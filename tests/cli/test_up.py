@@ -1,6 +1,9 @@
 """winkel up: start, refusals, stop, and survival."""
 
+import contextlib
 import os
+import pty
+import shutil
 import signal
 import socket
 import subprocess
@@ -58,6 +61,94 @@ def test_whatever_is_killed_is_started_again(winkel: Running) -> None:
     for name in ("gateway", "meter", "bill"):
         assert f"{name} (pid" in said
     assert "the database died; started again" in said
+
+
+@pytest.mark.parametrize("name", ["gateway", "postgres"])
+def test_what_dies_while_the_disk_is_full_is_started_again(winkel: Running, name: str) -> None:
+    """Without room for run.json all goes on; it says who runs as soon as there is room again."""
+    heard = len(winkel.said())
+    full = winkel.folder / "run.new"
+    full.symlink_to("/dev/full")  # opening it works, writing does not
+    try:
+        old = winkel.kill(name)
+        winkel.wait_until(lambda: "cannot be noted: [Errno 28]" in winkel.said()[heard:])
+        winkel.wait_until(lambda: "started again as pid" in winkel.said()[heard:])
+    finally:
+        full.unlink()
+    winkel.wait_for_restart(name, old)
+    winkel.wait_until(winkel.ready)
+
+
+def test_a_database_whose_settings_find_no_room_is_tried_again(winkel: Running) -> None:
+    """They are written at each start."""
+    heard = len(winkel.said())
+    settings = winkel.folder / "postgres" / "winkel.conf"
+    settings.unlink()
+    settings.symlink_to("/dev/full")
+    old = winkel.kill("postgres")
+    winkel.wait_until(lambda: "does not start again, trying on: [Errno 28]" in winkel.said()[heard:])
+    settings.unlink()
+    winkel.wait_for_restart("postgres", old)
+    winkel.wait_until(winkel.ready)
+
+
+def test_logs_that_were_removed_to_make_room_are_begun_again(winkel: Running) -> None:
+    """Roles and the database come back all the same, however often they die."""
+    shutil.rmtree(winkel.folder / "logs")
+    for name in ("bill", "bill", "postgres"):
+        winkel.wait_for_restart(name, winkel.kill(name))
+    winkel.wait_until(winkel.ready)
+    winkel.wait_until((winkel.folder / "logs" / "bill.log").exists)
+
+
+def test_a_terminal_that_is_gone_does_not_end_supervision(folder: Path) -> None:
+    """`winkel up &`, and the session ends: the terminal answers EIO from then on, and no signal comes."""
+    master, slave = pty.openpty()
+    with Running(folder / "data", terminal=slave) as winkel:
+        os.close(slave)
+        os.close(master)
+        for name in ("gateway", "postgres"):
+            winkel.wait_for_restart(name, winkel.kill(name))
+            winkel.wait_until(winkel.ready)
+
+
+def test_a_pipe_that_is_closed_does_not_end_supervision(folder: Path) -> None:
+    """`winkel up | head -1`: Rich ends a program whose pipe is closed."""
+    reader, writer = os.pipe()
+    with Running(folder / "data", terminal=writer) as winkel:
+        os.close(writer)
+        os.close(reader)
+        winkel.wait_for_restart("gateway", winkel.kill("gateway"))
+        winkel.wait_until(winkel.ready)
+        assert winkel.stop() == 0
+
+
+def test_ctrl_c_twice_in_the_first_start_leaves_no_database_behind(folder: Path) -> None:
+    """The data are made to their end, and not used any more."""
+    winkel = Running(folder / "data").begin()
+    try:
+        winkel.wait_until(lambda: children(winkel, "initdb"))
+        slow = children(winkel, "initdb")
+        for each in slow:
+            each.suspend()  # as on a slow disk
+        winkel.process.send_signal(signal.SIGINT)
+        winkel.wait_until(lambda: not children(winkel, "winkel.cli.leash"))
+        winkel.process.send_signal(signal.SIGINT)
+        for each in slow:
+            each.resume()
+        winkel.process.wait(60)
+        assert [each for each in winkel.left_over() if "postgres" in each] == [], winkel.said()
+    finally:
+        winkel.kill_all()
+
+
+def children(winkel: Running, word: str) -> list[psutil.Process]:
+    """Return the processes that the supervisor has started and that have this word in their command."""
+    found = []
+    for each in psutil.Process(winkel.process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += [each] if word in " ".join(each.cmdline()) else []
+    return found
 
 
 def test_a_killed_gateway_refuses_nobody(winkel: Running) -> None:

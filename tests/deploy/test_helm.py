@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from deploy.reading import DEPLOY, ROLES, command, read, unknown_figures
+from winkel.cli.gateway import REQUESTS_SECONDS
 from winkel.config import Settings
 
 CHART = DEPLOY / "helm" / "winkel"
@@ -73,6 +74,26 @@ def test_roles_run_commands_that_exist() -> None:
     command(["migrate"])
     assert "-- winkel top" in TEMPLATES["NOTES.txt"]
     command(["top"])
+
+
+def test_meters_and_billing_of_two_versions_never_run_together() -> None:
+    """The new ones may be of another schema. Gateways are replaced one by one: events are taken all the time."""
+    text = TEMPLATES["_helpers.tpl"]
+    strategy = text[text.index("  strategy:") : text.index("  selector:")]
+    assert re.sub(r" *#.*", "", strategy).split("\n")[1:-1] == [
+        '    {{- if eq .role "gateway" }}',
+        "    rollingUpdate: {maxUnavailable: 0, maxSurge: 1}",
+        "    {{- else }}",
+        "    type: Recreate",
+        "    {{- end }}",
+    ]
+
+
+def test_a_pod_of_several_gateways_has_time_for_its_requests() -> None:
+    """Kubernetes counts the pause before as well."""
+    pause = re.search(r'command: \[sleep, "(\d+)"\]', TEMPLATES["_helpers.tpl"])
+    assert pause
+    assert VALUES["gateway"]["terminationGracePeriodSeconds"] >= int(pause[1]) + REQUESTS_SECONDS + 5
 
 
 def test_ports_paths_and_figures_are_ours() -> None:

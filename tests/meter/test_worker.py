@@ -22,7 +22,7 @@ from winkel.log import codec
 from winkel.log.log import NewRecord
 from winkel.meter import actions
 from winkel.meter.worker import LostPartitionsError, Meter
-from winkel.model.errors import FencedError
+from winkel.model.errors import FencedError, SchemaError
 from winkel.model.event import Event
 from winkel.model.metric import Aggregation
 from winkel.model.routing import first
@@ -178,6 +178,17 @@ async def test_a_replay_with_the_same_epoch_is_refused(world: World) -> None:
     with pytest.raises(LostPartitionsError):
         await meter.step()
     await world.check()
+
+
+async def test_who_takes_a_partition_after_a_newer_version_changed_the_schema_gives_up(world: World) -> None:
+    """Events wait for a meter that knows the schema."""
+    await world.send(some_events(random.Random(3), 20))
+    meter = await world.meter()
+    await world.connection.execute("INSERT INTO migration (name) VALUES ('9999_tomorrow')")
+    for take in (meter.assign, meter.claim):
+        with pytest.raises(SchemaError, match="9999_tomorrow"):
+            await take(0)
+    assert meter.holdings == {}
 
 
 async def test_a_new_owner_ends_a_batch_that_hangs(world: World) -> None:

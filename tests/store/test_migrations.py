@@ -1,5 +1,6 @@
-"""Migrations keep what was there."""
+"""Migrations keep what was there, and keep those away who do not know them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -9,7 +10,8 @@ from psycopg import sql as build
 
 from conftest import at_database
 from winkel.model.alias import Alias, AliasOwner
-from winkel.store import aliases, database, edits, packages, rate_cards
+from winkel.model.errors import SchemaError, UnavailableError
+from winkel.store import aliases, database, edits, migrate, packages, progress, rate_cards
 from winkel.store.database import Connection
 from winkel.store.migrate import migrations
 
@@ -47,6 +49,89 @@ async def test_aliases_of_both_kinds_stay(postgres: str, database_url: str) -> N
             assert await aliases.resolve(old, 1, AliasOwner.PACKAGE, "standard", day) == package.id
         assert await aliases.resolve(old, 1, AliasOwner.PACKAGE, "basic", march) is None
         assert await aliases.resolve(old, 2, AliasOwner.RATE_CARD, "standard", march) is None
+
+
+def tomorrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `migrate` be that of a version with one more migration; all else stays of this version."""
+    migrate._names()
+    newer = [*migrate.migrations(), ("9999_tomorrow", "ALTER TABLE usage_delta ADD COLUMN tomorrow text")]
+    monkeypatch.setattr(migrate, "migrations", lambda: newer)
+
+
+async def test_a_migration_waits_for_who_goes_by_the_schema_and_others_wait_for_it(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bill that is under way becomes final before; one that begins afterwards sees that it must not."""
+    old, late, new, eye = [await database.connect(database_url) for _ in range(4)]
+    tomorrow(monkeypatch)
+
+    async def waiting(count: int) -> None:
+        query = "SELECT count(*) AS waiting FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+        async with asyncio.timeout(30):
+            while (await (await eye.execute(query)).fetchone())["waiting"] != count:
+                await asyncio.sleep(0.01)
+
+    async def bill() -> None:
+        async with late.transaction():
+            await migrate.hold(late)
+
+    async with old.transaction():
+        await migrate.hold(old)
+        migrating = asyncio.create_task(migrate.migrate(new))
+        await waiting(1)
+        billing = asyncio.create_task(bill())
+        await waiting(2)
+        await eye.execute("SELECT 1")  # who does not go by it does not wait
+    assert await migrating == ["9999_tomorrow"]
+    with pytest.raises(SchemaError, match=r"it knows 9999_tomorrow\): start that version"):
+        await billing
+    assert await migrate.migrate(new) == []
+    for each in (old, late, new, eye):
+        await each.close()
+
+
+async def test_nothing_is_done_while_a_migration_takes_long(database_url: str) -> None:
+    """It is no fault of a customer's: whoever bills tries again later."""
+    one, other = [await database.connect(database_url) for _ in range(2)]
+    await other.execute("SET lock_timeout = '50ms'")
+    async with one.transaction():
+        await one.execute("SELECT pg_advisory_xact_lock(%s)", (migrate._IN_USE,))
+        with pytest.raises(UnavailableError, match="is being changed"):
+            async with other.transaction():
+                await migrate.hold(other)
+    for each in (one, other):
+        await each.close()
+
+
+async def test_a_migration_takes_partitions_away_once_their_batches_are_done(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an old meter had decided before is not written after it; nobody is thought to have died."""
+    old, new, eye = [await database.connect(database_url) for _ in range(3)]
+    tomorrow(monkeypatch)
+    taken = await progress.take(old, "events", 0, "old", start=0)
+    async with old.transaction():
+        assert await progress.hold(old, "events", 0, taken.epoch)
+        migrating = asyncio.create_task(migrate.migrate(new))
+        query = "SELECT count(*) AS waiting FROM pg_locks WHERE NOT granted AND relation = 'log_progress'::regclass"
+        async with asyncio.timeout(30):
+            while not (await (await eye.execute(query)).fetchone())["waiting"]:
+                await asyncio.sleep(0.01)
+    await migrating
+    assert not await progress.hold(old, "events", 0, taken.epoch)
+    assert await progress.orphaned(new, "events", 0) is False
+    assert (await progress.claim(new, "events", 0, "new", start=0)) is not None
+    for each in (old, new, eye):
+        await each.close()
+
+
+async def test_a_database_that_was_never_prepared_lacks_everything(postgres: str) -> None:
+    """It is said which command makes it."""
+    connection = await database.connect(at_database(postgres, "template1"))
+    assert await migrate.missing(connection) == [name for name, _ in migrations()]
+    with pytest.raises(SchemaError, match=r"lacks 0001_foundation, .*: run `winkel migrate`"):
+        await migrate.check(connection)
+    await connection.close()
 
 
 @asynccontextmanager

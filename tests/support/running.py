@@ -37,13 +37,16 @@ class Running:
         environment: dict[str, str] | None = None,
         port: int = 0,
         workers: str = "1",
+        terminal: int | None = None,
     ) -> None:
+        """Prepare; `terminal` is a descriptor to speak to instead of the file that `said` reads."""
         self.folder = folder
         self.token = token
         self.port = port
         self.workers = workers
         self.headers = {"authorization": f"Bearer {token}"}
         self.terminal = folder.with_name(folder.name + ".terminal.txt")
+        self._speaks_to = terminal
         self._environment = {**os.environ, "WINKEL_BOOTSTRAP_TOKEN": token, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -57,21 +60,27 @@ class Running:
 
     def start(self, seconds: float = 60) -> "Running":
         """Start it and wait until it answers /readyz."""
-        if self._process is not None:
-            self._let_go()
-        command = [sys.executable, "-m", "winkel", "up", "--data", str(self.folder), "--port", str(self.port)]
-        command += ["--workers", self.workers]
-        command.append("--leash")  # it ends with the tests, however they end
-        with self.terminal.open("ab") as terminal:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=terminal, stderr=terminal, env=self._environment
-            )
+        self.begin()
         try:
             self.wait_until(self.ready, seconds)
         except TimeoutError:
             logs = "".join(path.read_text()[-2000:] for path in (self.folder / "logs").glob("*.log"))
             self.kill_all()
             raise TimeoutError(f"winkel up does not answer after {seconds} s:\n{self.said()}\n{logs}") from None
+        return self
+
+    def begin(self) -> "Running":
+        """Start it, and do not wait."""
+        if self._process is not None:
+            self._let_go()
+        command = [sys.executable, "-m", "winkel", "up", "--data", str(self.folder), "--port", str(self.port)]
+        command += ["--workers", self.workers]
+        command.append("--leash")  # it ends with the tests, however they end
+        with self.terminal.open("ab") as file:
+            speaks_to = file if self._speaks_to is None else self._speaks_to
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=speaks_to, stderr=speaks_to, env=self._environment
+            )
         return self
 
     @property

@@ -19,8 +19,8 @@ from winkel.fleet.actions import Scaling, overview
 from winkel.fleet.overview import PIPELINE
 from winkel.letters.worker import Publisher, relay
 from winkel.log.log import Log
-from winkel.model.errors import UnavailableError
-from winkel.store import billing, shards, usage, vitals
+from winkel.model.errors import SchemaError, UnavailableError
+from winkel.store import billing, migrate, shards, usage, vitals
 from winkel.store.billing import Look
 from winkel.store.database import UNHURRIED, Connection
 from winkel.store.shards import Held
@@ -57,7 +57,8 @@ OPEN_DELTAS_MAX = 100_000
 async def run(database_url: str, events: Log, *, settings: Settings, clock: Clock, stop: asyncio.Event) -> None:
     """Compact, bill and trim until `stop` is set; each at its own pace, each on connections of its own.
 
-    Each database that usage is spread over is compacted by itself; a period is closed only while all answer.
+    Each database that usage is spread over is compacted by itself; a period is closed only while all answer. Raises
+    `SchemaError` (in a group) when the schema of one is not this version's any more.
     """
     worker = Worker(database_url, events, settings, clock)
     urls = (database_url, *settings.further_databases)
@@ -89,7 +90,9 @@ class Worker:
         merged = COMPACT_ROWS
         while merged >= COMPACT_ROWS:
             began = monotonic()
-            merged = await usage.compact(connection, COMPACT_ROWS)
+            async with connection.transaction():
+                await migrate.hold(connection)
+                merged = await usage.compact(connection, COMPACT_ROWS)
             if merged:
                 figures.COMPACTED.inc(merged)
                 figures.COMPACTION_SECONDS.observe(monotonic() - began)
@@ -136,12 +139,14 @@ class Worker:
     ) -> list[Billed]:
         """Bill those customers that no other worker has, in one transaction; when that fails, each in one of its own.
 
-        One that fails alone is written down, with the reason.
+        One that fails alone is written down, with the reason. Raises `SchemaError`, and nothing is final, when a newer
+        version has changed the database: its contracts may have terms that this one does not know.
         """
         grace = timedelta(hours=self.settings.grace_hours)
         began = monotonic()
         try:
             async with connection.transaction():
+                await migrate.hold(connection)
                 if len(customer_ids) == 1:  # who waits for its rows meanwhile gives up by lock_timeout
                     await connection.execute(UNHURRIED)
                 taken = await billing.take(connection, tenant_id, customer_ids, until)
@@ -156,7 +161,7 @@ class Worker:
                     until=until,
                     at=self.clock(),
                 )
-        except UnavailableError:
+        except (SchemaError, UnavailableError):
             self._bunch = next_bunch(self._bunch, math.inf)
             raise
         except Exception as error:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from winkel.bill.worker import Worker
-from winkel.cli import logs, prepare
+from winkel.cli import logs
 from winkel.cli.roles import log_to_bill
 from winkel.cli.terminal import console, table
 from winkel.clock import now
@@ -42,12 +42,10 @@ async def run_once(database_url: str) -> Outcome:
     """Finalize what is due when the run begins, trying each customer once.
 
     A database that goes away is waited for. All that the run knows is in `billing_due`: killed and started again, it
-    goes on where it was. Raises `UnavailableError` that says what to do when it cannot begin.
+    goes on where it was. Raises `UnavailableError` or `SchemaError` that says what to do when it cannot begin.
     """
     settings = Settings.from_environment()
     urls = (database_url, *settings.further_databases)
-    async with prepare.ready(urls):
-        pass
     async with log_to_bill(database_url, settings, asyncio.Event()) as events:
         with _progress() as progress:
             logs.configure("error", "bill run")  # here, so that lines of the log are shown above the bar

@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -18,12 +19,18 @@ import msgspec
 from winkel.cli.leash import Orders
 
 Say = Callable[[str], None]
+"""Tells the terminal one line. It must not fail: see `unheard`."""
 _LINE_MAX = 64 * 1024
 _QUIET_SECONDS = 5.0
 """How long the same warning of the same process is not shown again at the terminal; the log has them all."""
 _FROM_OUTSIDE = frozenset({0, *(-each for each in (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM))})
 """Exit codes of processes that were well when they ended: a role ends with 0 when it gets SIGTERM."""
 _KNOWN = frozenset({"event", "level", "timestamp", "role", "pid", "exception", "logger"})
+
+
+def unheard() -> AbstractContextManager[None]:
+    """Go on when nobody listens: a terminal that is gone must not end what is supervised, nor a pipe (Rich exits)."""
+    return contextlib.suppress(OSError, SystemExit)
 
 
 class Child:
@@ -49,11 +56,17 @@ class Child:
         """Its process id; None when it does not run."""
         return self.process.pid if self.process is not None and self.process.returncode is None else None
 
+    @property
+    def last_pid(self) -> int | None:
+        """The process id that it has, or had when it ran last; None when it never did."""
+        return self.process.pid if self.process is not None else None
+
     async def start(self, keep_open: tuple[int, ...], *, watched: bool = False) -> None:
         """Start the process; it imports its modules and waits for its orders.
 
         It gets a process group of its own, so that Ctrl-C reaches the supervisor alone; and, where it is `watched`, a
-        port of this machine to answer /metrics, /healthz and /readyz on.
+        port of this machine to answer /metrics, /healthz and /readyz on. Raises `OSError` when this machine can't have
+        one more process.
         """
         environment = {name: value for name, value in os.environ.items() if name != "WINKEL_BOOTSTRAP_TOKEN"}
         environment |= self.settings
@@ -85,9 +98,7 @@ class Child:
         assert self.process is not None
         code = await self.process.wait()
         if self._reader is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await self._reader
+            await asyncio.wait({self._reader}, timeout=1.0)
         if code < 0:
             return f"was killed ({signal.Signals(-code).name})"
         return f"ended with exit code {code}" + (f" ({self._lines.last})" if code and self._lines.last else "")
@@ -111,30 +122,53 @@ class Lines:
         self._name = name
         self._log_file = log_file
         self._say = say
+        self._file: IO[bytes] | None = None
         self._shown: dict[str, float] = {}
         self.last = ""
         """The last line, for a person."""
 
     async def read(self, stream: asyncio.StreamReader) -> None:
-        """Read until the process closes the stream."""
+        """Read until the process closes the stream, wherever the lines go: one whose lines nobody reads would hang."""
         rest = b""
-        with contextlib.ExitStack() as stack:
-            file = stack.enter_context(self._log_file.open("ab", buffering=0)) if self._log_file else sys.stderr.buffer
+        try:
+            self._write(b"")  # so that there is a file to look at, also while nothing is said
             while data := await stream.read(_LINE_MAX):
                 *lines, rest = (rest + data).split(b"\n")
                 if len(rest) > _LINE_MAX:
                     lines, rest = [*lines, rest], b""
-                self._keep(file, lines)
-            self._keep(file, [rest])
+                self._keep(lines)
+            self._keep([rest])
+        finally:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
 
-    def _keep(self, file: IO[bytes], lines: list[bytes]) -> None:
+    def _keep(self, lines: list[bytes]) -> None:
         for line in filter(None, lines):
             entry = {"timestamp": datetime.now(UTC).isoformat(), "role": self._name} | parse(line)
             self.last = sentence(entry)
-            with contextlib.suppress(OSError):  # a full disk must not end the supervisor
-                file.write((json.dumps(entry) + "\n").encode())
+            self._write((json.dumps(entry) + "\n").encode())
             if self._log_file is not None and entry["level"] in {"warning", "error", "critical"}:
                 self._show(self.last)
+
+    def _write(self, line: bytes) -> None:
+        """Write to the log, if that works: a full disk must not end the supervisor."""
+        with contextlib.suppress(OSError):
+            file = self._opened()
+            file.write(line)
+            file.flush()
+
+    def _opened(self) -> IO[bytes]:
+        """Return the log file, made with its folder where it is not there; without one, standard error."""
+        if self._log_file is None:
+            return sys.stderr.buffer
+        if self._file is not None and not self._log_file.exists():  # removed, to make room: let go of it
+            self._file.close()
+            self._file = None
+        if self._file is None:
+            self._log_file.parent.mkdir(mode=0o700, exist_ok=True)
+            self._file = self._log_file.open("ab", buffering=0)
+        return self._file
 
     def _show(self, text: str) -> None:
         now = time.monotonic()

@@ -66,19 +66,31 @@ def _disk(data: Path) -> Finding:
 
 def _processes(data: Path) -> list[Finding]:
     """Look whether the processes live that run.json names; without one, Winkel does not run in this folder."""
-    import psutil
-
     from winkel.cli.datafolder import DataFolder
 
-    state = DataFolder(data).noted()
+    folder = DataFolder(data)
+    state, worker = folder.noted(), folder.worker()
     if state is None:
         return []
     pids = {"supervisor": state["pid"], **state["roles"]}
-    dead = [name for name, pid in pids.items() if pid is None or not psutil.pid_exists(pid)]
+    dead = [name for name, pid in pids.items() if not _lives(pid, worker)]
     found = f"{', '.join(dead)} missing" if dead else ", ".join(f"{name} {pid}" for name, pid in pids.items())
     restart = f"start it: winkel up --data {data}"
     wait = "it is being restarted; DATA/logs says why it ended"
     return [Finding("processes", not dead, found, restart if "supervisor" in dead else wait)]
+
+
+def _lives(pid: int | None, worker: int | None) -> bool:
+    """Whether this is who works in the data folder, or a process of its own: numbers are used again, by strangers."""
+    import psutil
+
+    if pid is None or worker is None:
+        return False
+    try:
+        process = psutil.Process(pid)
+        return bool(worker in {pid, process.ppid()} and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 async def _database(database_url: str, data: Path) -> list[Finding]:

@@ -10,6 +10,10 @@ from winkel.cli.terminal import sentences
 if TYPE_CHECKING:
     import socket
 
+REQUESTS_SECONDS = 35.0
+"""How long a request under way may take when several processes end: what the chart grants to a pod, less the pause
+before, and some seconds."""
+
 
 def gateway(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104 (for clusters)
@@ -39,7 +43,7 @@ def _serve_many(database_url: str, listener: "socket.socket", workers: int, metr
     import asyncio
     import signal
 
-    from winkel.cli.child import Child
+    from winkel.cli.child import Child, unheard
     from winkel.cli.leash import Orders
     from winkel.cli.supervisor import Supervisor
     from winkel.cli.terminal import console
@@ -49,7 +53,8 @@ def _serve_many(database_url: str, listener: "socket.socket", workers: int, metr
     terminal = console(stderr=True)
 
     def say(line: str) -> None:
-        terminal.print(line, markup=False)
+        with unheard():
+            terminal.print(line, markup=False)
 
     async def run() -> None:
         stop, hurry = asyncio.Event(), asyncio.Event()
@@ -58,7 +63,12 @@ def _serve_many(database_url: str, listener: "socket.socket", workers: int, metr
         children = [Child(f"gateway-{number}", "gateway", None, say) for number in range(1, workers + 1)]
         keep_open = (listener.fileno(),)
         supervisor = Supervisor(
-            children, keep_open=keep_open, say=say, changed=lambda: None, watched=metrics is not None
+            children,
+            keep_open=keep_open,
+            say=say,
+            changed=lambda: None,
+            watched=metrics is not None,
+            patience=REQUESTS_SECONDS,
         )
         async with watched(metrics, Together(supervisor.ports)):
             try:

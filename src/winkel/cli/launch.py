@@ -95,7 +95,7 @@ class Launch:
             if not self.stop_asked.is_set():
                 tell(Started(url(self.host, self.port), secret, time.monotonic() - self._began))
                 self._answers = True
-                self._note()
+                self.supervisor.note()
             await self.stop_asked.wait()
         finally:
             await self._stop()
@@ -116,12 +116,14 @@ class Launch:
         """Make the database ready and let the roles begin; return the first token's secret if one was made."""
         address = self.settings.database_url
         if self.server is not None:
-            await asyncio.to_thread(self.server.ensure_running)
+            await self._unless_stopped(asyncio.to_thread(self.server.ensure_running, self._say))
+            if self.stop_asked.is_set():
+                return None
             self.supervisor.watch(self.server)
             address = self.server.url
         async with prepare.everything((address, *self.settings.further_databases)) as (connection, _):
             secret = await prepare.bootstrap(connection, self.settings.bootstrap_token, now())
-        self._note()
+        self.supervisor.note()
         await self.supervisor.order(
             Orders(database_url=address, listen_fd=self.listener.fileno(), cache=str(self.data.cache))
         )
@@ -179,7 +181,7 @@ class Launch:
         return self.settings.meters_max or max(cores(), self.settings.meters_min)
 
     def _note(self) -> None:
-        """Write run.json."""
+        """Write run.json. Raises `OSError` when the disk is full; the supervisor tries again."""
         self.data.note(
             {
                 "pid": os.getpid(),

@@ -44,8 +44,8 @@ async def connect(url: str, setting: str = "WINKEL_DATABASE_URL") -> Connection:
 async def everything(urls: Sequence[str]) -> AsyncIterator[tuple[Connection, list[str]]]:
     """Bring the databases of an installation up to date, the home one first, and lend a connection to that.
 
-    With it come the names of what was applied to any of them. Raises `UnavailableError`, and `ConflictError` when they
-    are not those that the installation began with.
+    With it come the names of what was applied to any of them. Raises `UnavailableError`, `SchemaError` when a newer
+    version has worked there, and `ConflictError` when they are not those that the installation began with.
     """
     async with _connected(urls) as connections:
         applied: dict[str, None] = {}
@@ -59,14 +59,12 @@ async def everything(urls: Sequence[str]) -> AsyncIterator[tuple[Connection, lis
 async def ready(urls: Sequence[str]) -> AsyncIterator[list[Connection]]:
     """Lend connections to the databases of an installation, the home one first.
 
-    Raises `UnavailableError` that says what to do when one does not answer or lacks migrations of this version.
+    Raises `UnavailableError` that says what to do when one does not answer, `SchemaError` when one has the schema of
+    another version.
     """
     async with _connected(urls) as connections:
         for connection in connections:
-            missing = await missing_migrations(connection)
-            if missing:
-                more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-                raise UnavailableError(f"the database lacks {missing[0]}{more}: run `winkel migrate`")
+            await migrate.check(connection)
         yield connections
 
 
@@ -81,12 +79,14 @@ async def _connected(urls: Sequence[str]) -> AsyncIterator[list[Connection]]:
 
 
 async def schema(connection: Connection) -> list[str]:
-    """Bring the schema up to date; return the names of what was applied. Raises `UnavailableError`: nothing was."""
+    """Bring the schema up to date; return the names of what was applied.
+
+    Raises `SchemaError` when a newer version has worked here, `UnavailableError` when the user may not, or somebody
+    else holds what has to change: nothing was changed then.
+    """
     newer = await unknown_migrations(connection)
     if newer:
-        raise UnavailableError(
-            f"a newer Winkel has worked on this database (it knows {', '.join(newer)}): start that version"
-        )
+        raise migrate.newer_than_known(newer)
     try:
         return await migrate.migrate(connection)
     except psycopg.errors.InsufficientPrivilege as error:
@@ -103,22 +103,12 @@ async def schema(connection: Connection) -> list[str]:
 
 async def unknown_migrations(connection: Connection) -> list[str]:
     """Return the names of the applied migrations that this version does not have."""
-    known = {name for name, _ in migrate.migrations()}
-    return [name for name in await _applied(connection) if name not in known]
+    return await migrate.unknown(connection)
 
 
 async def missing_migrations(connection: Connection) -> list[str]:
     """Return the names of this version's migrations that were not applied."""
-    applied = await _applied(connection)
-    return [name for name, _ in migrate.migrations() if name not in applied]
-
-
-async def _applied(connection: Connection) -> list[str]:
-    there = await (await connection.execute("SELECT to_regclass('migration') IS NOT NULL AS there")).fetchone()
-    if there is None or not there["there"]:
-        return []
-    rows = await (await connection.execute("SELECT name FROM migration ORDER BY name")).fetchall()
-    return [row["name"] for row in rows]
+    return await migrate.missing(connection)
 
 
 async def bootstrap(connection: Connection, secret: str, at: datetime) -> str | None:

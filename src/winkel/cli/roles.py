@@ -4,9 +4,10 @@ import asyncio
 import gc
 import importlib
 import os
+import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,11 +51,10 @@ def run(
 ) -> int:
     """Be a role until SIGTERM or Ctrl-C; return the exit code. What ends it otherwise is in its log.
 
-    `source` is a topic that a meter reads instead of the log, and its tenant. `metrics` is a listening socket on which
-    to answer /metrics, /healthz and /readyz.
+    No role starts on the schema of another version of Winkel. `source` is a topic that a meter reads instead of the
+    log, and its tenant. `metrics` is a listening socket on which to answer /metrics, /healthz and /readyz.
     """
     settings = Settings.from_environment()
-    urls = (database_url, *settings.further_databases)
     logs.configure(settings.log_level, role)
     work = {
         "gateway": lambda stop: gateway(database_url, settings, listen_fd, stop),
@@ -62,14 +62,22 @@ def run(
         "bill": lambda stop: bill(database_url, settings, stop),
     }[role]
     try:
-        _loop_runner()(_until_stopped(role, urls, work, metrics))
-    except WinkelError as error:
-        log.error("stopped", reason=str(error))  # noqa: TRY400 (the sentence says it; bugs get a traceback below)
-        return 1
-    except Exception:
-        log.exception("stopped by an unexpected error")
+        _loop_runner()(_until_stopped(role, work, metrics))
+    except Exception as error:
+        if reason := _sentence(error):
+            log.error("stopped", reason=reason)  # noqa: TRY400 (the sentence says it; bugs get a traceback below)
+        else:
+            log.exception("stopped by an unexpected error")
         return 1
     return 0
+
+
+def _sentence(error: BaseException) -> str:
+    """Return what an error, or a group of some, says to a person; empty: it is not meant for one."""
+    if not isinstance(error, BaseExceptionGroup):
+        return str(error) if isinstance(error, WinkelError) else ""
+    found = dict.fromkeys(_sentence(each) for each in error.exceptions)
+    return "" if "" in found else "; ".join(found)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -106,6 +114,7 @@ async def gateway(database_url: str, settings: Settings, listen_fd: int | None, 
     from winkel.store.database import Database
 
     assert listen_fd is not None, "whoever starts a gateway listens for it"
+    await _check_schema(database_url, settings)
     event_log = await fleet.open_log(database_url, settings)
     routes = Routes()
     quotas = Quotas(settings.tenant_events_per_second)
@@ -118,9 +127,9 @@ async def gateway(database_url: str, settings: Settings, listen_fd: int | None, 
     server = _server(timed(app), listen_fd)
     waiting = asyncio.create_task(_interrupt(server, stop))
     served = asyncio.Event()
-    keeping = asyncio.create_task(
-        ingest.keep(database_url, event_log, routes, gateway=f"{socket.gethostname()}:{os.getpid()}", stop=served)
-    )
+    # Containers on one host may share its name and still number their processes each for itself.
+    name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    keeping = asyncio.create_task(ingest.keep(database_url, event_log, routes, gateway=name, stop=served))
     databases = (database_url, *settings.further_databases)
     watching = asyncio.create_task(ingest.watch(databases, event_log, pressure, quotas, stop=stop))
     try:
@@ -146,6 +155,7 @@ async def meter(
     from winkel.fleet import worker
     from winkel.fleet.actions import open_before, open_log, open_source
 
+    await _check_schema(database_url, settings)
     owner = f"{socket.gethostname()}:{os.getpid()}"
     further = settings.further_databases
     before = await open_before(database_url, settings) if source is None else None
@@ -175,9 +185,13 @@ async def bill(database_url: str, settings: Settings, stop: asyncio.Event) -> No
 
 @asynccontextmanager
 async def log_to_bill(database_url: str, settings: Settings, stop: asyncio.Event) -> AsyncIterator["Log"]:
-    """Lend the log, once nothing is unfinished in the one that was in use before: a bill needs all of both."""
+    """Lend the log, once nothing is unfinished in the one that was in use before: a bill needs all of both.
+
+    Raises `SchemaError` when the databases have the schema of another version.
+    """
     from winkel.fleet.actions import open_before, open_log, settled
 
+    await _check_schema(database_url, settings)
     before = await open_before(database_url, settings)
     if before is not None:
         try:
@@ -189,6 +203,12 @@ async def log_to_bill(database_url: str, settings: Settings, stop: asyncio.Event
         yield event_log
     finally:
         await event_log.close()
+
+
+async def _check_schema(database_url: str, settings: Settings) -> None:
+    """Raise `SchemaError` when one of the databases has the schema of another version, newer or older."""
+    async with prepare.ready((database_url, *settings.further_databases)):
+        pass
 
 
 def _server(app: Any, listen_fd: int) -> "Server":
@@ -219,18 +239,13 @@ async def _interrupt(server: "Server", stop: asyncio.Event) -> None:
 
 
 async def _until_stopped(
-    role: str,
-    urls: Sequence[str],
-    work: Callable[[asyncio.Event], Coroutine[Any, Any, None]],
-    metrics: socket.socket | None,
+    role: str, work: Callable[[asyncio.Event], Coroutine[Any, Any, None]], metrics: socket.socket | None
 ) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     signs = importlib.import_module(f"winkel.figures.{role}").SIGNS
     async with watched(metrics, Process(signs)):
-        async with prepare.ready(urls):
-            pass  # else the first statement would fail on what is missing, with a traceback
         await work(stop)
 
 

@@ -39,6 +39,7 @@ def up(
     with sentences():
         import asyncio
 
+        from winkel.cli.child import unheard
         from winkel.cli.datafolder import DataFolder
         from winkel.cli.launch import Launch
         from winkel.cli.roles import listen, metrics
@@ -51,6 +52,11 @@ def up(
         wanted = number_of(workers)
         folder = DataFolder(data)
         terminal = console()
+
+        def say(line: str) -> None:
+            with unheard():
+                terminal.print(line, markup=False)
+
         with folder.locked(), listen(host, port) as listener, metrics(metrics_host, metrics_port) as figures:
 
             async def run() -> None:
@@ -59,7 +65,7 @@ def up(
                     settings,
                     listener,
                     host,
-                    lambda line: terminal.print(line, markup=False),
+                    say,
                     workers=wanted,
                     metrics=figures,
                 )
@@ -69,13 +75,15 @@ def up(
                     await launch.run(lambda started: _welcome(terminal, started, folder.path, launch.metrics_url))
 
             asyncio.run(run())
-        terminal.print("stopped")
+        say("stopped")
 
 
 def _welcome(terminal: "Console", started: "Started", data: Path, metrics_url: str | None) -> None:
-    """Say where it runs, with which token, and what to do next."""
+    """Say where it runs, with which token, and what to do next; it runs, whether somebody hears that or not."""
     from rich.markup import escape
     from rich.panel import Panel
+
+    from winkel.cli.child import unheard
 
     token = (
         escape(started.secret) if started.secret else "shown once when it was made; `winkel token create` makes another"
@@ -94,7 +102,8 @@ def _welcome(terminal: "Console", started: "Started", data: Path, metrics_url: s
         "Ctrl-C stops",
     ]
     title = f"Winkel runs (started in {started.seconds:.1f} s)"
-    if not terminal.is_terminal:
-        terminal.print(title, *lines, sep="\n")
-        return
-    terminal.print(Panel("\n".join(lines), title=title, title_align="left", expand=False, padding=(1, 2)))
+    with unheard():
+        if not terminal.is_terminal:
+            terminal.print(title, *lines, sep="\n")
+            return
+        terminal.print(Panel("\n".join(lines), title=title, title_align="left", expand=False, padding=(1, 2)))

@@ -23,7 +23,7 @@ from winkel.meter import actions
 from winkel.meter.worker import LostPartitionsError, Meter
 from winkel.model.errors import FencedError, OutdatedError, ReplacedError, UnavailableError
 from winkel.model.routing import shard_of
-from winkel.store import meters, progress
+from winkel.store import meters, migrate, progress
 from winkel.store.database import Connection, connect
 from winkel.store.shards import connections
 from winkel.waiting import wait
@@ -60,7 +60,8 @@ async def run(
     those that have less than their share. When the database is lost, it connects again and again. `shards` are the
     addresses of further databases that usage is spread over: each is served beside the others, and none waits for one
     that is lost. `cache` is a folder for files that vanish with the process: large runs of keys, mapped instead of
-    fetched. Raises `LookupError` when the log no longer has what was not metered yet: somebody must know.
+    fetched. Raises `LookupError` when the log no longer has what was not metered yet, and `SchemaError` (in a
+    group) when the schema is not this version's any more: somebody must know.
     """
     urls = (database_url, *shards)
     member = events.join() if partitions is None else Unled()
@@ -197,8 +198,12 @@ class Due(Struct):
 
 
 async def _tick(meter: Meter, part: Part) -> Due:
-    """Give a sign, notice what was lost, give up what is beyond a fair share, and say what to take."""
+    """Give a sign, notice what was lost, give up what is beyond a fair share, and say what to take.
+
+    Raises `SchemaError` when a newer version has changed the database.
+    """
     connection, topic = meter.connection, meter.topic
+    await migrate.check(connection)
     epochs = {each.partition: each.epoch for each in meter.holdings.values()}
     alive = await progress.heartbeat(connection, topic, epochs)
     meter.drop([partition for partition in epochs if partition not in alive])

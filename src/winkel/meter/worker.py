@@ -3,7 +3,8 @@
 The protocol (streaming.md §3.2). `log_progress` has a row for each partition, in the same database as the usage:
 
 1. *Assign* raises the row's epoch, which only the new owner knows, and reads from where to go on. The row lock waits
-   for a batch that the previous owner has open; if it has one, its connection is ended first.
+   for a batch that the previous owner has open; if it has one, its connection is ended first. A migration raises the
+   epochs as well, and who takes a partition afterwards looks whether the schema is still the one that it knows.
 2. *Read* records from `next_offset` on, of one arrival day. A record that cannot be decoded becomes a dead letter.
 3. *Ask* the memory of keys which events are new. Within the batch the first of a key wins. When another worker has
    merged some of that memory, it is read again first.
@@ -56,7 +57,7 @@ from winkel.model.errors import FencedError, OutdatedError, WinkelError
 from winkel.model.progress import Move, Progress
 from winkel.model.routing import Routing, in_force, sources
 from winkel.model.usage import NOBODY
-from winkel.store import metering, metrics, progress, routing, tenants
+from winkel.store import metering, metrics, migrate, progress, routing, tenants
 from winkel.store.database import Connection
 
 EVENTS_MAX = 100_000
@@ -193,6 +194,7 @@ class Meter:
         taken = await take(self.connection, self.topic, partition, self.owner, start=start)
         if taken is None:
             return None
+        await migrate.check(self.connection)  # now, so that one that comes after this look takes the partition away
         self.failpoint("assigned")
         self.drop([partition])
         holding = self.holdings[partition] = Holding(partition, taken.epoch, taken.next_offset)

@@ -53,6 +53,10 @@ class ReplacedError(UnavailableError):
     """The log is not the one that was opened: positions in it mean something else. Somebody must decide."""
 
 
+class SchemaError(WinkelError):
+    """The database has the schema of another version of Winkel: nothing may be done with it. Somebody must decide."""
+
+
 class FencedError(WinkelError):
     """Another worker took over this partition: this one must drop what it holds and change nothing."""
 

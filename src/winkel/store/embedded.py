@@ -4,16 +4,20 @@ Only the operating-system user who started Winkel can connect: over a Unix socke
 refuses to run as root; started by root it runs as the user `winkel`, which is made when there is none.
 """
 
+import contextlib
 import hashlib
 import importlib.util
 import os
 import pwd
+import re
 import shutil
 import signal
 import stat
 import subprocess
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +28,17 @@ from winkel.model.errors import UnavailableError
 
 MAJOR = "18"
 START_SECONDS = 120.0
-"""How long a start may take: after a crash the database first reads its write-ahead log again."""
+"""How long a start may take. While the server says that it reads its write-ahead log again, after a crash, it takes as
+long as it takes: who gives up then begins from the start the next time."""
+SAY_SECONDS = 10.0
+"""How often to say that it still does."""
 REFUSAL_SECONDS = 20.0
 """How long the server may refuse to start: the sessions of a killed one need a moment to notice that it is gone."""
 STOP_SECONDS = 30.0
 SYSTEM_USER = "winkel"
+HASTE_SECONDS = 5.0
+"""For so long the server is asked again at once; each question costs it a process."""
+_RECOVERS = re.compile("is starting up|in recovery mode|not yet accepting connections")
 _SOCKET_PATH_MAX = 100
 
 # For one machine that runs everything: durable, and sized so that checkpoints are rare while events stream in.
@@ -57,7 +67,10 @@ _SETTINGS = {
 
 
 class Server:
-    """The PostgreSQL whose data is in a folder. Making the object touches nothing; `ensure_running` does."""
+    """The PostgreSQL whose data is in a folder. Making the object touches nothing; `ensure_running` does.
+
+    One that was stopped stays so; another object may start it again.
+    """
 
     def __init__(self, folder: Path, log_file: Path | None = None) -> None:
         self.folder = folder.resolve()
@@ -65,6 +78,9 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
         """The server, when it was this process that started it."""
         self._user = _user_of(self.folder)
+        self._starting = threading.Lock()
+        self._is_over = False
+        """Whether `stop` was called: a thread that is about to start the server must not do it after that."""
 
     @property
     def url(self) -> str:
@@ -77,36 +93,52 @@ class Server:
         if self.process is not None:
             return self.process.pid if self.process.poll() is None else None
         found = _recorded(self.folder)
-        return found.pid if found is not None and _lives(found) else None
+        return found.pid if found is not None and _lives(found, self.folder) else None
 
-    def ensure_running(self) -> None:
-        """Start the server if it does not run, take it over if it does. Raises `UnavailableError`.
+    def ensure_running(self, say: Callable[[str], None] = lambda _: None) -> None:
+        """Start the server if it does not run, take it over if it does; the first time, make its data.
 
-        The first time, make its data.
+        `say` is told now and then that it recovers. Raises `UnavailableError` when it does not start, or is to stop.
         """
         self._make()
-        began, pause, started = time.monotonic(), 0.05, False
-        while time.monotonic() - began < START_SECONDS:
+        began = heard = said = time.monotonic()
+        pause, started = 0.05, False
+        while time.monotonic() - heard < START_SECONDS:
             if self.pid is None:
                 if started and (not self._may_heal() or time.monotonic() - began > REFUSAL_SECONDS):
                     break
                 time.sleep(pause * started)
                 pause, started = min(2 * pause, 1.0), True
                 self._start()
-            try:
-                with psycopg.connect(self.url, connect_timeout=5, autocommit=True):
-                    return
-            except psycopg.OperationalError:
-                time.sleep(0.02)  # starting, or still recovering
+            refusal = self._refusal()
+            if refusal is None:
+                return
+            if _RECOVERS.search(refusal):
+                heard = time.monotonic()
+                if heard - said > SAY_SECONDS:
+                    said = heard
+                    say(f"the database recovers from a crash, for {heard - began:.0f} s now; it is waited for")
+            time.sleep(0.02 if time.monotonic() - began < HASTE_SECONDS else 0.5)
         raise UnavailableError(f"PostgreSQL does not start. {self._last_words()}")
 
+    def _refusal(self) -> str | None:
+        """Return why the server lets nobody in; None: it does."""
+        try:
+            with psycopg.connect(self.url, connect_timeout=5, autocommit=True):
+                return None
+        except psycopg.OperationalError as error:
+            return str(error)
+
     def stop(self) -> None:
-        """Stop it: current transactions are rolled back, everything committed is on disk."""
+        """Stop it for good: current transactions are rolled back, everything committed is on disk."""
+        with self._starting:
+            self._is_over = True
         for number, seconds in ((signal.SIGINT, STOP_SECONDS), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)):
             pid = self.pid
             if pid is None:
                 return
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
             until = time.monotonic() + seconds
             while self.pid is not None and time.monotonic() < until:
                 time.sleep(0.02)
@@ -174,16 +206,21 @@ class Server:
 
     def _start(self) -> None:
         """Start the postmaster in a session of its own, so that Ctrl-C reaches Winkel but not the database."""
-        _forget_dead(self.folder)
-        if self._user is not None:
-            _let_pass(self.folder, _binaries())
-        self._configure()
-        self._make_socket_folder()
-        with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603 (no shell, arguments of ours; so below)
-                [str(_binaries() / "postgres"), "-D", str(self.folder)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True, **_as(self._user),
-            )  # fmt: skip
+        with self._starting:
+            if self._is_over:
+                raise UnavailableError("PostgreSQL is not started any more: it was stopped")
+            _forget_dead(self.folder)
+            if self._user is not None:
+                _let_pass(self.folder, _binaries())
+            self._configure()
+            self._make_socket_folder()
+            self.log_file.parent.mkdir(mode=0o700, exist_ok=True)  # somebody may have made room
+            with self.log_file.open("ab") as log:
+                self.process = subprocess.Popen(  # noqa: S603 (no shell, arguments of ours; so below)
+                    [str(_binaries() / "postgres"), "-D", str(self.folder)],
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    cwd="/", start_new_session=True, **_as(self._user),
+                )  # fmt: skip
 
     def _run(self, command: str, arguments: list[str]) -> subprocess.CompletedProcess[bytes]:
         """Run one of PostgreSQL's programs; when its files turn out to be closed to its user, open them and retry."""
@@ -291,16 +328,25 @@ def _recorded(folder: Path) -> psutil.Process | None:
         return None
 
 
-def _lives(process: psutil.Process) -> bool:
-    """Whether this is a PostgreSQL server that has not ended: numbers of processes are used again."""
+def _lives(process: psutil.Process, folder: Path) -> bool:
+    """Whether this is the folder's server and has not ended: numbers are used again, by other PostgreSQLs as well."""
     try:
-        return process.status() != psutil.STATUS_ZOMBIE and "postgres" in process.name()
+        is_server = process.status() != psutil.STATUS_ZOMBIE and "postgres" in process.name()
+        return is_server and _works_in(process, folder)
     except psutil.NoSuchProcess:
         return False
+
+
+def _works_in(process: psutil.Process, folder: Path) -> bool:
+    """Whether a server has its data in the folder: it works there, and we name the folder when we start it."""
+    try:
+        return Path(process.cwd()) == folder
+    except psutil.AccessDenied:  # in a container root may not look into what runs as another user
+        return str(folder) in process.cmdline()
 
 
 def _forget_dead(folder: Path) -> None:
     """Remove the postmaster.pid of a server that is gone but whose number looks alive: PostgreSQL would not start."""
     found = _recorded(folder)
-    if found is not None and not _lives(found):
+    if found is not None and not _lives(found, folder):
         (folder / "postmaster.pid").unlink(missing_ok=True)

@@ -1,13 +1,17 @@
-"""Brings a database to the newest schema."""
+"""Brings a database to the newest schema, and keeps processes of another version away from it."""
 
+from functools import cache
 from importlib import resources
 
+import psycopg
 from psycopg import sql as build
 
-from winkel.model.errors import UnavailableError
+from winkel.model.errors import SchemaError, UnavailableError
+from winkel.store import progress
 from winkel.store.database import APP_ROLE, Connection
 
 _LOCK = 0x77696E6B656C  # "winkel": one migration at a time in one database
+_IN_USE = _LOCK + 2  # shared by transactions that go by the schema; a migration has it alone
 
 
 def migrations() -> list[tuple[str, str]]:
@@ -20,7 +24,9 @@ def migrations() -> list[tuple[str, str]]:
 async def migrate(connection: Connection) -> list[str]:
     """Apply, in one transaction, the migrations that are missing; return their names.
 
-    Afterwards the connection's user may take on the role of the API. Raises `UnavailableError` when that role is gone.
+    Meters and billing of an older version that still run finish the transaction that they are in and change nothing
+    afterwards: the former lose their partitions, the latter look first (`hold`).
+    Then the connection's user may take on the role of the API. Raises `UnavailableError` when that role is gone.
     """
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
@@ -30,6 +36,9 @@ async def migrate(connection: Connection) -> list[str]:
         rows = await (await connection.execute("SELECT name FROM migration")).fetchall()
         done = {row["name"] for row in rows}
         missing = [(name, text) for name, text in migrations() if name not in done]
+        if missing and done:
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_IN_USE,))
+            await progress.fence(connection)
         for name, text in missing:
             await connection.execute(text.encode())
             await connection.execute("INSERT INTO migration (name) VALUES (%s)", (name,))
@@ -53,3 +62,54 @@ async def _let_in(connection: Connection) -> None:
         )
     if not row["may"]:
         await connection.execute(build.SQL("GRANT {} TO CURRENT_USER").format(build.Identifier(APP_ROLE)))
+
+
+async def unknown(connection: Connection) -> list[str]:
+    """Return the names of the applied migrations that this version does not have."""
+    return [name for name in await _applied(connection) if name not in _names()]
+
+
+async def missing(connection: Connection) -> list[str]:
+    """Return the names of this version's migrations that were not applied."""
+    applied = await _applied(connection)
+    return [name for name in _names() if name not in applied]
+
+
+async def check(connection: Connection) -> None:
+    """Raise `SchemaError`, which says what to do, when the schema is not the one of this version."""
+    applied = await _applied(connection)
+    if newer := [name for name in applied if name not in _names()]:
+        raise newer_than_known(newer)
+    if lacking := [name for name in _names() if name not in applied]:
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        raise SchemaError(f"the database lacks {lacking[0]}{more}: run `winkel migrate`")
+
+
+async def hold(tx: Connection) -> None:
+    """Do what `check` does, and let no migration begin before this transaction ends. Its first statement.
+
+    Raises `UnavailableError` when a migration takes longer than one waits for a lock.
+    """
+    try:
+        await tx.execute("SELECT pg_advisory_xact_lock_shared(%s)", (_IN_USE,))
+    except psycopg.errors.LockNotAvailable as error:
+        raise UnavailableError("the schema of the database is being changed") from error
+    await check(tx)
+
+
+def newer_than_known(names: list[str]) -> SchemaError:
+    """Return the error that says which migrations this version does not know."""
+    return SchemaError(f"a newer Winkel has worked on this database (it knows {', '.join(names)}): start that version")
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(name for name, _ in migrations())
+
+
+async def _applied(connection: Connection) -> list[str]:
+    try:
+        rows = await (await connection.execute("SELECT name FROM migration ORDER BY name")).fetchall()
+    except psycopg.errors.UndefinedTable:
+        return []
+    return [row["name"] for row in rows]

@@ -141,6 +141,15 @@ async def release(connection: Connection, topic: str, partition: int, epoch: int
     await connection.execute(sql.release, {"topic": topic, "partition": partition, "epoch": epoch})
 
 
+async def fence(tx: Connection) -> None:
+    """Take every partition of every log away from its owner, once its batch is done; nobody has one before this ends.
+
+    For a transaction that changes the schema: a batch that was decided before is not written after it.
+    """
+    await tx.execute(sql.wait_for_batches)
+    await tx.execute(sql.fence)
+
+
 async def passed(connection: Connection, topic: str, offsets: dict[int, int]) -> bool:
     """Whether these partitions (→ offset) were metered up to there. Waits for batches of theirs that are open."""
     async with connection.transaction():

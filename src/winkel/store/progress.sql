@@ -98,6 +98,14 @@ RETURNING partition
 UPDATE log_progress SET owner = NULL, backend_pid = NULL, trying_until = NULL
 WHERE topic = %(topic)s AND partition = %(partition)s AND epoch = %(epoch)s
 
+-- name: wait_for_batches
+-- Wait until no batch is open; until this transaction ends, none begins.
+LOCK TABLE log_progress IN EXCLUSIVE MODE
+
+-- name: fence
+-- Take every partition away from its owner.
+UPDATE log_progress SET epoch = epoch + 1, owner = NULL, backend_pid = NULL
+
 -- name: all
 -- The progress of every partition of a log.
 SELECT topic, partition, epoch, next_offset, owner, backend_pid, updated_at, tries, suspect_until, trying_until

@@ -105,7 +105,11 @@ spec:
   replicas: {{ . }}
   {{- end }}
   strategy:
+    {{- if eq .role "gateway" }}
     rollingUpdate: {maxUnavailable: 0, maxSurge: 1}
+    {{- else }}
+    type: Recreate  # never two versions of it: the new one may be of another schema, and events wait in the log
+    {{- end }}
   selector:
     matchLabels: {{- include "winkel.selector" . | nindent 6 }}
   template:
