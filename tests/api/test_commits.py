@@ -177,7 +177,7 @@ async def test_list_filters(sdk, app_client, catalog, clock):
     assert [each async for each in commits(customer_id=catalog["customer"], access_type="QUANTITY")] == []
     asked = {"customer_id": catalog["customer"]}
     for kind in ("Commits", "Credits"):
-        await seed.refused(app_client, f"{CUSTOMER}{kind}/list", {**asked, "limit": 26}, "limit")
+        await seed.refused(app_client, f"{CUSTOMER}{kind}/list", {**asked, "limit": 26}, "$.limit")
         await seed.refused(app_client, f"{CUSTOMER}{kind}/list", {**asked, "next_page": "bad"}, "next_page")
         await seed.refused(app_client, f"{CUSTOMER}{kind}/list", {"customer_id": str(uuid.uuid4())}, status=404)
 

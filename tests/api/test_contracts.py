@@ -272,7 +272,10 @@ async def test_list(sdk, app_client, catalog, clock):
     for version in ("v1", "v2"):
         body = {"customer_id": customer}
         await seed.refused(app_client, f"/{version}/contracts/list", {**body, **both}, "not both")
-        await seed.refused(app_client, f"/{version}/contracts/list", {**body, "limit": 21}, "$.limit")
+        for wrong in (0, 21, 1.5):
+            await seed.refused(app_client, f"/{version}/contracts/list", {**body, "limit": wrong}, "$.limit")
+        shown = await app_client.post(f"/{version}/contracts/list", json={**body, "limit": 2.0})
+        assert len(shown.json()["data"]) == 2
         await seed.refused(app_client, f"/{version}/contracts/list", {**body, "cursor": "?"}, "cursor")
         await seed.refused(
             app_client, f"/{version}/contracts/list", {"customer_id": str(uuid.uuid4())}, "customer", status=404

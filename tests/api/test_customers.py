@@ -1,10 +1,12 @@
 """Customers through the SDK and through raw HTTP."""
 
+import gzip
 import uuid
 
 import anyio
 import metronome
 import pytest
+import zstandard
 
 from winkel.model.customer import Customer
 from winkel.store import customers
@@ -260,10 +262,13 @@ async def test_absent_customers_are_404(sdk, app_client) -> None:
 
 
 BAD_QUERIES = {
-    "limit=0": "limit",
     "limit=101": "limit",
     "limit=ten": "limit",
     "limit=99999999999999999999999": "limit",
+    "limit=1e1": "limit",
+    "limit=1.0": "limit",
+    "limit=+1": "limit",
+    "limit=0": "between 1 and 100, but is 0 - at the query parameter `limit`",
     "next_page=rubbish": "next_page",
     "next_page=WyJ4Il0": "next_page",
     "customer_ids=abc": "customer_ids",
@@ -311,7 +316,7 @@ BAD_BODIES = {
     b'{"name": null}': "name",
     b'{"name": "a\\u0000b"}': "NUL",
     b'{"name": "a\x00b"}': "JSON",
-    b'{"name": "\\ud800"}': "JSON",
+    b'{"name": "\\ud800"}': "needs its other half",
     b'{"name": "\xff"}': "UTF-8",
     b'{"name": "a", "custom_fields": {"a": 5}}': "custom_fields",
     b'{"name": "a", "custom_fields": {"a": "' + b"x" * 201 + b'"}}': "custom_fields",
@@ -332,10 +337,29 @@ async def test_bad_bodies_are_400_and_say_why(app_client) -> None:
 
 
 async def test_only_json_is_read(app_client) -> None:
-    """Another content type is refused with 415."""
+    """Another content type is refused with 415; one that says nothing is JSON."""
     answer = await app_client.post("/v1/customers", content=b"name=a", headers={"content-type": "text/plain"})
     assert answer.status_code == 415
-    assert "application/json" in answer.json()["message"]
+    assert "application/json, not text/plain" in answer.json()["message"]
+    answer = await app_client.post("/v1/customers", content=b'{"name": "a"}', headers={"content-type": ""})
+    assert answer.status_code == 200, answer.text
+
+
+async def test_a_body_is_unpacked_as_its_content_encoding_says(app_client) -> None:
+    """As on the ingest routes: gzip and zstd, never more than a plain body may have, and nothing that is not so."""
+    body = b'{"name": "a"}'
+    for encoding, content, status, words in (
+        ("gzip", gzip.compress(body), 200, ""),
+        ("zstd", zstandard.compress(body), 200, ""),
+        ("identity", body, 200, ""),
+        ("gzip", body, 400, "the body is not gzip"),
+        ("br", body, 415, "gzip, zstd and identity, not br"),
+        ("gzip", gzip.compress(bytes(8 * 2**20 + 1)), 413, "unpacks to more than 8388608 bytes"),
+        ("identity", b" " * (8 * 2**20 + 1), 413, "the body is larger than 8388608 bytes"),
+    ):
+        answer = await app_client.post("/v1/customers", content=content, headers={"content-encoding": encoding})
+        assert (encoding, answer.status_code) == (encoding, status), answer.text
+        assert words in answer.json().get("message", "")
 
 
 async def test_store_says_which_customers_exist(owner, app_client, clock) -> None:

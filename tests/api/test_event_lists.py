@@ -127,9 +127,17 @@ async def test_wrong_limits_and_cursors_are_refused(app_client) -> None:
         for query in ({"limit": 0}, {"limit": 101}, {"limit": "x"}, {"next_page": "x"}, {"next_page": "WyIyMDI2Il0"}):
             answer = await app_client.get(path, params=query)
             assert (path, query, answer.status_code) == (path, query, 400)
-            assert answer.json()["message"]
+            assert f"query parameter `{next(iter(query))}`" in answer.json()["message"] or "next_page" in query
         wrong = "WyIyMDI2LTAxLTE1VDEyOjAwOjAwWiIsIm5vbmUiXQ"  # a place whose id is "none"
         assert (await app_client.get(path, params={"next_page": wrong})).status_code == 400
+
+
+async def test_a_filter_that_is_misspelled_is_refused(app_client) -> None:
+    """It would filter nothing, and all events would look like those that were asked for."""
+    for path in (EVENTS, "/winkel/v1/dead-letters", "/winkel/v1/conflicting-duplicates"):
+        answer = await app_client.get(path, params={"custmer_id": "c-1"})
+        assert (path, answer.status_code) == (path, 400)
+        assert "no query parameter `custmer_id`" in answer.json()["message"]
 
 
 async def fill(owner: Any, tenant_id: int, count: int = 3) -> None:

@@ -84,6 +84,20 @@ async def test_numbers_of_a_custom_rate_can_be_read_back(app_client) -> None:
     assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.parametrize("levels", [71, 72, 73, 200, 900, 960, 970, 980, 990, 5000])
+async def test_a_custom_rate_is_taken_or_refused_however_deep_it_is(app_client, levels: int) -> None:
+    """There was room on the stack to read it and none to write it. With the body around it, it may have 72 levels."""
+    card = await made(app_client, f"{PRICING}/rate-cards/create", name="c")
+    with capture_logs():  # setting a traceback with all locals would take minutes
+        answer = await custom_rate(app_client, card, "[" * (levels - 3) + "]" * (levels - 3))
+    assert answer.status_code == (200 if levels <= 72 else 400), answer.text
+    if levels == 200:
+        assert answer.json()["message"].endswith("nested too deeply - at `$.custom_rate`")
+    schedule = {"rate_card_id": card, "starting_at": START}
+    shown = await app_client.post(f"{PRICING}/rate-cards/getRateSchedule", json=schedule)
+    assert (shown.status_code, len(shown.json()["data"])) == (200, levels <= 72)
+
+
 async def test_a_zero_with_a_huge_exponent_is_no_price(app_client) -> None:
     """The database could not write it out."""
     card = await made(app_client, f"{PRICING}/rate-cards/create", name="c")

@@ -177,6 +177,17 @@ async def test_pages_and_filters(acme, app_client, api, clock, database_url) -> 
     assert await billing.invoices_of(app_client, acme, contract_id=acme) == []
 
 
+@pytest.mark.parametrize("instant", ["2026", "20260201", "86400000", "1e9", "2026-02-01", "2026-02-01T00:00:00"])
+@pytest.mark.parametrize("name", ["starting_on", "ending_before"])
+async def test_an_instant_of_a_query_is_one_of_rfc_3339(acme, app_client, name: str, instant: str) -> None:
+    """A year, or a date without hyphens, is not so many seconds since 1970; it is refused by its name."""
+    times = {"starting_on": "2026-01-01T00:00:00Z", "ending_before": "2026-02-01T00:00:00Z", name: instant}
+    for path in ("invoices", "invoices/breakdowns"):
+        answer = await app_client.get(f"/v1/customers/{acme}/{path}", params=times)
+        assert answer.status_code == 400, answer.text
+        assert f"the query parameter `{name}`" in answer.json()["message"]
+
+
 async def test_a_bad_contract_never_stops_the_others(acme, sdk, app_client, api, clock, database_url, owner) -> None:
     """A customer whose billing fails is written down with its problem; everybody else is billed."""
     card, product = await billing.priced_card(sdk)

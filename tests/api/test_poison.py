@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from api import billing
+
 pytestmark = pytest.mark.anyio
 
 WHOLE = {"transaction_id": "1", "customer_id": "acme", "event_type": "call", "timestamp": "2026-01-15T11:00:00Z"}
@@ -30,6 +32,8 @@ POISON: dict[str, tuple[bytes, str]] = {
     "400 digits": (event(b'{"n": ' + b"9" * 400 + b"}"), "$[1].properties.n"),
     "5000 digits": (event(b'{"n": ' + b"9" * 5000 + b"}"), "$[1].properties.n"),
     "depth 10^4": (event(b'{"n": ' + DEEP + b"}"), "nested too deeply"),
+    "depth 900": (event(b'{"n": ' + DEEP[9_101:-9_101] + b"}"), "nested too deeply - at `$[1].properties`"),
+    "depth 65": (event(b'{"n": ' + DEEP[9_936:-9_936] + b"}"), "nested too deeply - at `$[1].properties`"),
     "NUL": (event(b'{"n": "\\u0000"}'), "$[1].properties.n"),
     "half a surrogate": (event(b'{"n": "\\ud800"}'), "surrogate"),
     "an array": (event(b"[1]"), "properties"),
@@ -68,3 +72,26 @@ async def test_a_large_event_and_a_repeated_name_are_no_poison(app_client, api) 
         )
         assert answer.status_code == 200, answer.text
     assert sum(each.end for each in await api.log.bounds()) == 2
+
+
+async def test_what_is_accepted_is_counted_however_deep_it_is(app_client, api, database_url) -> None:
+    """Gateways and meters each have a stack of their own: no depth may suit the one and be too much for the other."""
+    metric = {
+        "name": "m",
+        "aggregation_type": "SUM",
+        "aggregation_key": "v",
+        "property_filters": [{"name": "v", "exists": True}],
+    }
+    assert (await app_client.post("/v1/billable-metrics/create", json=metric)).status_code == 200
+    accepted = []
+    for levels in (2, 63, 64, 65, *range(900, 1000)):
+        body = json.dumps({**WHOLE, "transaction_id": f"t{levels}", "properties": 0}).encode()
+        deep = b"[" * (levels - 1) + b"]" * (levels - 1)
+        body = body.replace(b'"properties": 0', b'"properties": {"v": 1, "x": ' + deep + b"}")
+        answer = await app_client.post("/v1/ingest", content=b"[" + body + b"]")
+        assert answer.status_code in {200, 400}, answer.text
+        accepted += [levels] if answer.status_code == 200 else []
+    assert accepted == [2, 63, 64]
+    await billing.meter(api, database_url)
+    summary = (await app_client.get("/winkel/v1/ingest/summary")).json()["data"]
+    assert (summary["counted"], summary["dead_letters"]) == (3, 0)

@@ -43,6 +43,9 @@ async def test_products_stand_as_they_were_put(sdk, card, clock):
     moves = [{"product_id": sold["Cheese"], "position": 0}, {"product_id": sold["Dates"], "position": 3}]
     assert (await orders.update(rate_card_id=made, product_moves=moves)).data.id == made
     assert await lines(sdk, made) == ["Cheese", "Bread", "Apples", "Dates"]
+    moves = [{"product_id": sold["Dates"], "position": 1.0}, {"product_id": sold["Apples"], "position": 0.0}]
+    assert (await orders.update(rate_card_id=made, product_moves=moves)).data.id == made
+    assert await lines(sdk, made) == ["Apples", "Cheese", "Dates", "Bread"]
     await orders.set(rate_card_id=made, product_order=[])
     assert await lines(sdk, made) == list(NAMES)
 
@@ -60,7 +63,9 @@ async def test_what_the_card_does_not_sell_has_no_place(app_client, sdk, card, m
         "rate_card_id": made,
         "product_moves": [{"product_id": sold["Dates"], "position": 0}, {"product_id": sold["Bread"], "position": 4}],
     }
-    await seed.refused(app_client, move, body, "position 3", "$.product_moves[1].position")
+    await seed.refused(app_client, move, body, "from 0 to 3", "$.product_moves[1].position")
+    body["product_moves"][1]["position"] = 0.5
+    await seed.refused(app_client, move, body, "whole number", "$.product_moves[1].position")
     body = {"rate_card_id": str(uuid.uuid4()), "product_order": []}
     await seed.refused(app_client, order, body, status=404)
     stranger = await make_client()

@@ -111,6 +111,20 @@ async def test_the_exact_factor_is_kept(app_client, sdk) -> None:
     assert factor in (await app_client.post(f"{URL}/get", json={"id": product_id})).text
 
 
+async def test_decimal_places_may_be_written_with_a_point(app_client, sdk) -> None:
+    """They are a number in the SDK: 2.0 is two of them, when a product is made and when it is changed."""
+    rounding = {"decimal_places": 2.0, "rounding_method": "ROUND_UP"}
+    usage = {"name": "n", "type": "USAGE", "billable_metric_id": await make_metric(sdk), "quantity_rounding": rounding}
+    product_id = (await app_client.post(f"{URL}/create", json=usage)).json()["data"]["id"]
+    for places in (3.0, None):
+        after = {"quantity_rounding": places and {**rounding, "decimal_places": places}}
+        change = {"product_id": product_id, "starting_at": HOUR.isoformat(), **after}
+        assert (await app_client.post(f"{URL}/update", json=change)).status_code == 200
+    shown = (await app_client.post(f"{URL}/get", json={"id": product_id})).json()["data"]
+    made = [shown["initial"], *shown["updates"]]
+    assert [each["quantity_rounding"] and each["quantity_rounding"]["decimal_places"] for each in made] == [2, 3, None]
+
+
 async def test_listing_and_archiving(sdk, app_client, clock) -> None:
     """The list shows live products, archived ones, or all; it answers without a body too."""
     ids = []
@@ -183,16 +197,19 @@ CREATE = [
     ({"type": "FIXED"}, "name"),
     ({"name": "", "type": "FIXED"}, "name"),
     ({"name": "n"}, "type"),
-    ({"name": "n", "type": "COMPOSITE"}, "needs composite_product_ids or composite_tags"),
+    ({"name": "n", "type": "COMPOSITE"}, "needs composite_product_ids or composite_tags - at `$`"),
     ({"name": "n", "type": "COMPOSITE", "composite_product_ids": [ABSENT]}, "$.composite_product_ids"),
-    ({"name": "n", "type": "FIXED", "composite_tags": ["a"]}, "composite_tags is not for"),
+    (
+        {"name": "n", "type": "FIXED", "composite_tags": ["a"]},
+        "composite_tags is not for products of type FIXED - at `$.",
+    ),
     ({"name": "n", "type": "subscription", "pricing_group_key": ["a"]}, "not for products of type SUBSCRIPTION"),
     ({"name": "n", "type": "PROFESSIONAL_SERVICE", "pricing_group_key": ["a"]}, "not for products of type PRO_SERVICE"),
     ({"name": "n", "type": "NONSENSE"}, "NONSENSE"),
     ({"name": "n", "type": 5}, "type"),
-    ({"name": "n", "type": "USAGE"}, "billable_metric_id is required"),
+    ({"name": "n", "type": "USAGE"}, "is required for a USAGE product - at `$.billable_metric_id`"),
     ({"name": "n", "type": "USAGE", "billable_metric_id": "abc"}, "billable_metric_id"),
-    ({"name": "n", "type": "USAGE", "billable_metric_id": ABSENT}, "billable_metric_id"),
+    ({"name": "n", "type": "USAGE", "billable_metric_id": ABSENT}, f"metric {ABSENT} - at `$.billable_metric_id`"),
     ({"name": "n", "type": "USAGE", "sql_breakdown_granularity": "HOUR"}, "sql_breakdown_granularity"),
     ({"name": "n", "type": "FIXED", "pricing_group_key": ["a"]}, "pricing_group_key"),
     ({"name": "n", "type": "FIXED", "presentation_group_key": ["a"]}, "presentation_group_key"),
@@ -214,13 +231,14 @@ async def test_products_that_make_no_sense_are_refused(app_client, sdk) -> None:
     bad = [
         *CREATE,
         fixed_metric,
-        ({**usage, "pricing_group_key": ["tokens"]}, "group_keys"),
-        ({**usage, "pricing_group_key": ["model", "model"]}, "once"),
-        ({**usage, "quantity_rounding": rounding}, "decimal_places"),
+        ({**usage, "pricing_group_key": ["tokens"]}, " - at `$.pricing_group_key`"),
+        ({**usage, "presentation_group_key": ["tokens"]}, " - at `$.presentation_group_key`"),
+        ({**usage, "pricing_group_key": ["model", "model"]}, "once - at `$.pricing_group_key`"),
+        ({**usage, "quantity_rounding": rounding}, "from 0 to 20 - at `$.quantity_rounding.decimal_places`"),
         ({**usage, "quantity_rounding": {**rounding, "decimal_places": 21}}, "decimal_places"),
         ({**usage, "quantity_rounding": {**rounding, "decimal_places": 1.5}}, "decimal_places"),
         ({**usage, "quantity_rounding": {"decimal_places": 1, "rounding_method": "UP"}}, "rounding_method"),
-        ({**usage, "quantity_conversion": {"conversion_factor": 0, "operation": "DIVIDE"}}, "conversion_factor"),
+        ({**usage, "quantity_conversion": {"conversion_factor": 0, "operation": "DIVIDE"}}, "$.quantity_conversion."),
         ({**usage, "quantity_conversion": {"conversion_factor": -1, "operation": "DIVIDE"}}, "conversion_factor"),
         ({**usage, "quantity_conversion": {"conversion_factor": "NaN", "operation": "DIVIDE"}}, "conversion_factor"),
         ({**usage, "quantity_conversion": {"conversion_factor": 10**40, "operation": "DIVIDE"}}, "conversion_factor"),

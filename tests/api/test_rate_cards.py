@@ -95,7 +95,8 @@ async def test_refused(sdk, app_client, make_client):
     await refuse("create", {"name": "a", "aliases": [{"name": "x", "starting_at": "2026-01-01T00:00:00"}]}, "timezone")
     await refuse("create", {"name": "a", "custom_fields": {"k": "v" * 201}}, "$.custom_fields")
     await refuse("get", {"id": "card"}, "$.id")
-    await refuse("list?limit=101", {}, "limit")
+    await refuse("list?limit=101", {}, "the query parameter `limit`")
+    await refuse("list?limits=1", {}, "no query parameter `limits`")
     await refuse("list?next_page=xx", {}, "next_page")
     assert [each async for each in sdk.v1.contracts.rate_cards.list()] == []
     card = await seed.rate_card(sdk)

@@ -150,7 +150,7 @@ def test_a_tenants_quota_is_set_and_soon_in_force(winkel: Running) -> None:
     winkel.wait_until(lambda: (send(), send()) == (200, 200), 30)
     assert "default" in cli("tenant", "quota", "small", "default", *data).stdout
     for wrong in ("-1", "many", "1.5", "3000000000"):
-        assert "a quota is a whole number" in cli("tenant", "quota", *data, "--", "small", wrong).stderr
+        assert "a quota is a whole number" in cli("tenant", "quota", "small", wrong, *data).stderr
     assert "no tenant" in cli("tenant", "quota", "nowhere", "5", *data).stderr
 
 
@@ -180,6 +180,35 @@ def test_events_shows_what_arrived(winkel: Running) -> None:
     assert found["events"][0]["properties"] == {"n": "0.1"}
     assert cli("events", "--dead-letters", winkel=winkel).returncode == 0
     assert cli("events", "--conflicts", winkel=winkel).returncode == 0
+
+
+def test_what_senders_write_is_shown_as_it_is_and_does_nothing(winkel: Running) -> None:
+    """Brackets are no markup, and an escape sequence is written out: no event breaks or paints what operators see."""
+    names = ("one[beta]two", "[/x]", "a:bug:b", "\x1b[2J\x1b[31mred")
+    at = datetime.now(UTC).isoformat()
+    events = [
+        {
+            "transaction_id": each,
+            "customer_id": "[/c]",
+            "event_type": "[red]",
+            "timestamp": at,
+            "properties": {"m": each},
+        }
+        for each in names
+    ]
+    httpx.post(winkel.url + "/v1/ingest", json=events, headers=winkel.headers).raise_for_status()
+    shown = cli("events", "--customer", "[/c]", winkel=winkel)
+    assert shown.returncode == 0, shown.stderr
+    for name in ("one[beta]two", "[/x]", "a:bug:b", r"\u001b[2J\u001b[31mred"):
+        assert name in shown.stdout
+        assert f'{{"m":"{name}"}}' in shown.stdout
+    assert "\x1b" not in shown.stdout
+    json_too = cli("events", "--customer", "[/c]", "--json", winkel=winkel).stdout
+    assert {each["transaction_id"] for each in json.loads(json_too)["events"]} == set(names)
+    strange = httpx.post(winkel.url + "/v1/customers", json={"name": "[/n]\x9b"}, headers=winkel.headers).json()["data"]
+    for words in (["usage", "--customer", strange["id"]], ["invoices", "--customer", strange["id"]]):
+        assert cli(*words, winkel=winkel).returncode == 0
+    assert r"[/n]\u009b has no draft" in cli("invoices", "show", "--customer", strange["id"], winkel=winkel).stderr
 
 
 def test_an_invoice_is_voided_and_made_anew(winkel: Running) -> None:
@@ -220,6 +249,15 @@ def test_no_gateway_is_one_sentence() -> None:
     assert "winkel up" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert "--token" in cli("events", "--url", "http://127.0.0.1:9").stderr
+
+
+@pytest.mark.parametrize("token", ["wk_é", "wk_a\nb"])
+def test_a_token_that_can_be_none_is_one_sentence(token: str) -> None:
+    """Before anybody is asked: no header can carry it."""
+    done = cli("events", "--url", "http://127.0.0.1:9", "--token", token)
+    assert done.returncode == 1
+    assert "WINKEL_TOKEN" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_the_doctor_finds_all_well_and_a_missing_role(winkel: Running, folder: Path) -> None:
@@ -365,6 +403,11 @@ def answers(port: str) -> bool:
         return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
     except httpx.TransportError:
         return False
+
+
+def test_help_of_pdf_says_the_name_of_the_file() -> None:
+    """Help is Markdown: what stands in angle brackets would be a tag, and vanish."""
+    assert "invoice-ID.pdf" in cli("invoices", "pdf", "--help").stdout
 
 
 def test_an_invoice_is_written_as_pdf(winkel: Running, folder: Path) -> None:

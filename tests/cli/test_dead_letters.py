@@ -75,6 +75,32 @@ def test_an_operator_sees_corrects_and_discards(winkel: Running, tmp_path) -> No
     assert listed("--tenant", "nobody")
 
 
+def test_what_senders_write_does_nothing_to_the_terminal(winkel: Running) -> None:
+    """Neither in the list, nor where one letter is shown, nor in what a retry says."""
+    data = ("--data", str(winkel.folder))
+    metric = {
+        "name": "[/m]\x9b2J", "aggregation_type": "SUM", "aggregation_key": "n",
+        "property_filters": [{"name": "n", "exists": True}], "event_type_filter": {"in_values": ["odd"]},
+    }  # fmt: skip
+    httpx.post(f"{winkel.url}/v1/billable-metrics/create", json=metric, headers=winkel.headers).raise_for_status()
+    event = {"transaction_id": "[/x]\x1b[2J", "customer_id": "c", "event_type": "odd", "properties": {"n": "[/n]\x1b"}}
+    event["timestamp"] = datetime.now(UTC).isoformat()
+    httpx.post(f"{winkel.url}/v1/ingest", json=[event], headers=winkel.headers).raise_for_status()
+
+    def letters() -> list[str]:
+        found = [json.loads(line) for line in cli("dead-letters", "list", "--json", *data).stdout.splitlines()]
+        return [each["id"] for each in found if each["transaction_id"] == event["transaction_id"]]
+
+    winkel.wait_until(lambda: bool(letters()), 30)
+    (letter,) = letters()
+    for words in (["list"], ["show", letter], ["retry", letter]):
+        done = cli("dead-letters", *words, *data)
+        assert "Traceback" not in done.stderr
+        assert "[/n]" in done.stdout + done.stderr
+        assert not set(done.stdout + done.stderr) & {"\x1b", "\x9b"}
+    assert r"[/x]\u001b[2J" in cli("dead-letters", "show", letter, *data).stdout
+
+
 def test_wrong_requests_are_one_sentence(winkel: Running) -> None:
     """They say what to do."""
     data = ("--data", str(winkel.folder))

@@ -1,5 +1,6 @@
 """README is a promise: its commands run, and print what it says they print."""
 
+import ast
 import contextlib
 import io
 import os
@@ -42,9 +43,16 @@ def test_the_five_steps_lead_to_the_invoice_that_readme_shows(winkel: Running, m
         exec(code.replace("http://127.0.0.1:8080", winkel.url), {})
     promised = re.findall(r"^# (DRAFT .*)$", code, re.MULTILINE)
     assert promised == printed.getvalue().splitlines()
+    exports = re.findall(r"^export .*$", blocks("sh")[1], re.MULTILINE)
+    assert exports[0].startswith("export WINKEL_BOOTSTRAP_TOKEN=")
+    exports[0] = f"export WINKEL_BOOTSTRAP_TOKEN={winkel.token}"
+    assert "`winkel invoices --customer acme`" in README
     shown = subprocess.run(
-        [sys.executable, "-m", "winkel", "invoices", "--customer", "acme"],
-        env={**os.environ, "WINKEL_URL": winkel.url, "WINKEL_TOKEN": winkel.token},
+        ["sh", "-ec", "\n".join([*exports, f"exec {sys.executable} -m winkel invoices --customer acme"])],
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("WINKEL_")},
+            "WINKEL_URL": winkel.url,  # only because the port is not 8080 here
+        },
         capture_output=True,
         text=True,
         timeout=60,
@@ -65,6 +73,66 @@ def test_make_test_is_what_ci_runs() -> None:
     """The second of the two commands is the one that runs this test in CI."""
     assert "make test" in blocks("sh")[0]
     assert "make test" in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+MEASURED = (ROOT / "docs" / "measured" / "README.md").read_text()
+
+
+def measured(name: str) -> str:
+    """Return what the page of figures says of one benchmark."""
+    return MEASURED.split(f"\n## {name}\n")[1].split("\n## ")[0]
+
+
+def memory(name: str, what: str) -> dict[str, float]:
+    """Return a line of figures by role."""
+    found = re.search(rf"{what}: (\{{.*\}})", measured(name))
+    assert found is not None
+    return dict(ast.literal_eval(found[1]))
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "row"),
+    [("sustained", "| over HTTP for 60 s"), ("soak", "| on a timetable"), ("kafka", "| the same with Kafka")],
+)
+def test_what_was_queryable_is_what_readme_says(benchmark: str, row: str) -> None:
+    """Not what was accepted, and rounded by less than half a percent."""
+    queryable = re.search(r"queryable, exactly once \| ([\d,]+) events/s", measured(benchmark))
+    said = next(re.search(r"\*\*([\d,]+) events/s\*\*", line) for line in README.splitlines() if line.startswith(row))
+    assert queryable is not None
+    assert said is not None
+    exact, rounded = (int(each[1].replace(",", "")) for each in (queryable, said))
+    assert abs(exact - rounded) < exact / 200
+
+
+def test_memory_is_what_was_measured() -> None:
+    """What README calls flat grew by less than a MiB a minute, and what grows is said to."""
+    roles = ("gateway", "bill", "winkel", "postgres")
+    flat = re.search(
+        r"is flat \((\d+), (\d+), (\d+) and (\d+) MiB of their own after a minute of `sustained`\)", README
+    )
+    assert flat is not None
+    assert [int(each) for each in flat.groups()] == [
+        memory("sustained", "memory at the end, MiB")[each] for each in roles
+    ]
+    assert all(memory("sustained", "memory growth, MiB a minute")[each] < 1 for each in roles)
+    grows = re.search(
+        r"PostgreSQL's grows by (\d+) MiB a minute,\s+to (\d+) MiB, and the meter's by (\d+), to (\d+) MiB", README
+    )
+    assert grows is not None
+    end, growth = memory("soak", "memory at the end, MiB"), memory("soak", "memory growth, MiB a minute")
+    told = [growth["postgres"], end["postgres"], growth["meter"], end["meter"]]
+    assert [int(each) for each in grows.groups()] == [round(each) for each in told]
+    assert all(growth[each] < 1 for each in roles[:3])
+
+
+def test_readme_says_what_chaos_lost() -> None:
+    """Each test whose report counts lost events is told of, with their number."""
+    lines = (ROOT / "docs" / "reports" / "chaos.md").read_text().splitlines()
+    counts = [re.fullmatch(r"\| ([^|]*\blost\b[^|]*)\| ([\d,]+) +\|.*", line) for line in lines]
+    lost = [each[2] for each in counts if each is not None and each[2] != "0"]
+    assert lost == ["34,380"]
+    assert "0 events were lost or counted twice in any but the one that" in README
+    assert "there 34,380 acknowledged events went with the primary" in README
 
 
 def test_every_command_that_the_docs_name_exists() -> None:

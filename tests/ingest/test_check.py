@@ -22,6 +22,11 @@ NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 DEEP = "[" * 10_000 + "]" * 10_000
 
 
+def lists(levels: int) -> str:
+    """Return as JSON a list in a list in a list …"""
+    return "[" * levels + "]" * levels
+
+
 def event(**changes: Any) -> dict[str, Any]:
     made = {
         "transaction_id": "t-1",
@@ -93,6 +98,9 @@ BAD = {
         "at most 2000 properties",
         "$[1].properties",
     ),
+    "65 levels": (text(properties=f'{{"a": {lists(64)}}}'), "nested too deeply", "$[1].properties"),
+    "900 levels": (text(properties=f'{{"b": 1, "a": {lists(899)}}}'), "nested too deeply", "$[1].properties"),
+    "66 levels, in turns": (text(properties='{"a": [' * 33 + "]}" * 33), "nested too deeply", "$[1].properties"),
     "something else than an object": (b"5", "Expected `object`, got `int`", "$[1]"),
 }
 """Faults of one event that leave the array readable: the text, words of the message, the place."""
@@ -138,6 +146,25 @@ def test_an_event_that_is_not_json_spoils_its_line_or_the_whole_array(bad: bytes
     with pytest.raises(InvalidError) as caught:
         check(b"[" + b",".join([good, bad, good]) + b"]", ARRAY, NOW, 10)
     assert words in str(caught.value) or "malformed" in str(caught.value) or "not JSON" in str(caught.value)
+
+
+LEVELS = {
+    "64 levels": f'{{"a": {lists(63)}}}',
+    "64 levels of objects": '{"a": ' * 64 + "1" + "}" * 64,
+    "brackets in a text": '{"a": "' + "[{" * 500 + '", "\\"]": "]"}',
+    "brackets behind an escaped quote": '{"a": "\\"' + "[" * 500 + '", "b": "\\\\", "c": [[]]}',
+    "lists beside each other": f'{{"a": [{"[]," * 500}[]]}}',
+    "objects beside each other": f'{{"a": [{", ".join([lists(62)] * 9)}], "n": 1e5}}',
+}
+"""Properties of 64 levels at most, with more brackets than that or some that are none."""
+
+
+@pytest.mark.parametrize("properties", LEVELS.values(), ids=LEVELS)
+def test_64_levels_are_taken_however_many_brackets_there_are(properties: str) -> None:
+    """Alone and among many others, in an array and in lines."""
+    some = [text(properties=properties)] * 3 + [text()] * 300
+    assert len(check(b"[" + b",".join(some) + b"]", ARRAY, NOW, 1000).events) == 303
+    assert len(lines(*some).events) == 303
 
 
 def test_the_id_of_an_invalid_event_is_given_where_it_can_be_made_out() -> None:
@@ -385,7 +412,7 @@ def test_an_event_may_be_as_large_as_the_limit_and_no_larger() -> None:
 
 def test_no_step_of_a_check_is_a_long_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Eight million characters of lists in lists are read a slice at a time: a thread lets others go on in between."""
-    nested = with_properties('{"a":' + "[" * 900 + "]" * 900 + ',"b":"1e5"}')
+    nested = with_properties(f'{{"a":[{",".join([lists(60)] * 15)}],"b":"1e5"}}')
     read: list[int] = []
 
     class Watched:

@@ -118,6 +118,7 @@ async def test_poisoned_properties_are_set_aside_for_the_metrics_that_need_them(
         return
     (letter,) = letters
     assert (letter.partition, letter.offset, letter.index, letter.reason) == (0, 1, 0, reason)
+    assert ("nested too deeply" in letter.detail) is name.startswith("depth")
     assert sum((await desk.used(TOKENS.id)).values()) == 2
     whole = {"transaction_id": "1", "customer_id": "acme", "event_type": "call", "timestamp": "2026-01-15T12:00:00Z"}
     fixed = json.dumps({**whole, "properties": {"n": 5, "model": "m"}}).encode()

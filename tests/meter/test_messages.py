@@ -35,6 +35,11 @@ def ids(reading: Reading) -> list[str]:
     return [each for arrived in reading.arrived for each in arrived.block.transaction_ids]
 
 
+def nested(levels: int) -> msgspec.Raw:
+    """Return properties of so many levels."""
+    return msgspec.Raw(b'{"n":1,"x":' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}")
+
+
 def test_each_message_is_an_event_at_its_own_offset() -> None:
     """Also where a transaction's marker, or what was compacted, left a gap."""
     reading = read(record(message(1), message(2), message(3), offsets=(0, 1, 5)))
@@ -55,11 +60,13 @@ def test_a_message_that_is_no_event_is_a_dead_letter_and_the_others_count() -> N
         107: (b"\xff" + message(8), "UTF-8"),
         108: (message(9, properties=msgspec.Raw(b'{"n":1e400}')), "out of range"),
         109: (b'{"transaction_id":"t-1","customer_id":"a\\u0000"}', "required"),
+        110: (message(11, properties=nested(65)), "more than 64 levels of objects and arrays: nested too deeply"),
+        111: (message(12, properties=nested(5000)), "nested too deeply"),
     }
-    values = [bad[at][0] if at in bad else message(at) for at in range(100, 112)]
+    values = [bad[at][0] if at in bad else message(at, properties=nested(64)) for at in range(100, 114)]
     reading = read(record(*values))
-    assert ids(reading) == [f"t-{at}" for at in range(100, 112) if at not in bad]
-    assert [reading.arrived[0].place(index)[0] for index in range(4)] == [100, 102, 110, 111]
+    assert ids(reading) == [f"t-{at}" for at in range(100, 114) if at not in bad]
+    assert [reading.arrived[0].place(index)[0] for index in range(4)] == [100, 102, 112, 113]
     assert {each.offset: each.payload for each in reading.refused} == {at: each[0] for at, each in bad.items()}
     for letter in reading.refused:
         assert bad[letter.offset][1] in letter.detail, letter.detail

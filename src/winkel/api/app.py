@@ -47,12 +47,9 @@ from winkel.api import (
     usage_filters,
 )
 from winkel.api.state import Api
-from winkel.api.wire import JsonResponse
+from winkel.api.wire import BODY_BYTES_MAX, JsonResponse
 from winkel.ingest.actions import Intake
 from winkel.model.tenant import Caller
-
-BODY_BYTES_MAX = 8 * 1024 * 1024
-"""The largest body of any request."""
 
 ROUTES: list[Any] = [
     *health.routes,

@@ -119,7 +119,7 @@ def product_ids(asked: Iterable[CreditEdit]) -> set[str]:
     for each in asked:
         found |= {str(each.product_id)} if each.product_id is not UNSET else set()
         found |= {str(one) for one in _given(each.applicable_product_ids)}
-        found |= {one.product_id for one in map(terms.canonical, _given(each.specifiers)) if one.product_id}
+        found |= terms.named_by(_given(each.specifiers))
     return found
 
 

@@ -103,7 +103,7 @@ class NetBalance(Struct):
 async def list_balances(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Page[BalanceView]:
     """List commits and credits together, with what is left of them."""
     asked = await body(request, ListBalances)
-    limit, customer_id = pages.limit_of(asked.limit, PAGE), str(asked.customer_id)
+    limit, customer_id = pages.limit_of(asked.limit, PAGE, "`$.limit`"), str(asked.customer_id)
     wanted = Filter(
         id=text_of(asked.id),
         access_type=asked.access_type,

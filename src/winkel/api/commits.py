@@ -297,7 +297,7 @@ def _filter(asked: ListBalances, types: tuple[BalanceType, ...], balance_id: UUI
 
 async def _list(api: Api, caller: Caller, asked: ListBalances, wanted: Filter) -> Page[BalanceView]:
     """Return one page of a customer's balances. Raises `NotFoundError` for an unknown customer."""
-    size, after = pages.limit_of(asked.limit, PAGE), fields.position(asked.next_page)
+    size, after = pages.limit_of(asked.limit, PAGE, "`$.limit`"), fields.position(asked.next_page)
     customer_id = str(asked.customer_id)
     async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
         await customers.get(tx, caller.tenant_id, customer_id)

@@ -55,6 +55,8 @@ SUBSCRIPTIONS_MAX = 1000
 """The most subscriptions of one contract."""
 SERVICES_MAX = 1000
 """The most professional services of one contract."""
+PAGE_MAX = 20
+"""The most contracts of a page."""
 
 
 class Day(Word):
@@ -137,7 +139,7 @@ class ListContracts(Struct, forbid_unknown_fields=True, kw_only=True):
     include_archived: bool = False
     include_balance: bool = False
     include_ledgers: bool = False
-    limit: Annotated[int, Meta(ge=1, le=20)] = 20
+    limit: Decimal = Decimal(PAGE_MAX)
     cursor: str | None = None
 
 

@@ -30,6 +30,7 @@ from winkel.api.auth import reader, writer
 from winkel.api.balance_views import BalanceView
 from winkel.api.contract_requests import (
     NOT_YET,
+    PAGE_MAX,
     ArchiveContract,
     CreateContract,
     GetContract,
@@ -290,10 +291,11 @@ async def _list(api: Api, caller: Caller, asked: ListContracts) -> tuple[list[Sh
         include_archived=asked.include_archived,
     )
     after, customer_id = fields.position(asked.cursor), str(asked.customer_id)
+    limit = fields.whole(asked.limit, 1, PAGE_MAX, "$.limit")
     async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
         await customers.get(tx, caller.tenant_id, customer_id)
-        found = await contracts.page(tx, caller.tenant_id, customer_id, wanted, after, asked.limit + 1)
-        shown, more = pages.cut(found, asked.limit)
+        found = await contracts.page(tx, caller.tenant_id, customer_id, wanted, after, limit + 1)
+        shown, more = pages.cut(found, limit)
         views = await _shown(api, tx, caller.tenant_id, shown, asked)
     return views, fields.next_page(shown, more)
 

@@ -6,7 +6,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
-from winkel.api.wire import JsonResponse, Message
+from winkel.api.wire import BODY_BYTES_MAX, JsonResponse, Message
 from winkel.model import errors
 
 log = structlog.get_logger(__name__)
@@ -44,6 +44,8 @@ def of_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[A
         message = f"no route {request.method} {request.url.path}"
     elif error.status_code == 405:
         message = f"{request.url.path} does not answer {request.method}"
+    elif error.status_code == 413:
+        message = f"the body is larger than {BODY_BYTES_MAX} bytes"
     return JsonResponse(Message(message), status_code=error.status_code)
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from litestar import Request, Response, get, post
 from msgspec import Raw, Struct
 
-from winkel.api import auth, pages, unpack, wire
+from winkel.api import auth, pages, wire
 from winkel.api.pages import Position
+from winkel.api.requests import Paging, query
 from winkel.api.state import Api
 from winkel.api.wire import Data, JsonResponse, Page
 from winkel.ingest import cloudevents, rows
@@ -26,8 +27,6 @@ METRONOME_EVENTS_MAX = 100
 """The most events of one /v1/ingest (metronome-api.md §2)."""
 EVENTS_MAX = 10_000
 """The most events of one /winkel/v1/events."""
-BODY_BYTES_MAX = 8 * 1024 * 1024
-"""The largest body, both as it travels and unpacked."""
 
 SHAPES: dict[str, Shape] = {
     "application/json": ARRAY,
@@ -97,8 +96,8 @@ def _announced(request: Request[Any, Any, Any]) -> int:
 async def _body(request: Request[Any, Any, Any], room: Room, shapes: dict[str, Shape]) -> tuple[bytes, Shape]:
     """Return the body, unpacked, and the shape in which its events come. Raises what makes it 400, 413 or 415."""
     packed = await request.body()
-    shape = _shape(request.headers.get("content-type", "application/json"), shapes) if packed else ARRAY
-    body = unpack.unpack(packed, request.headers.get("content-encoding", ""), BODY_BYTES_MAX)
+    shape = _shape(wire.content_type(request), shapes) if packed else ARRAY
+    body = wire.unpacked(request, packed)
     room.resize(len(body))
     return body, shape
 
@@ -126,6 +125,14 @@ RECORDS_MAX = 256
 """How many records one request looks through, at most, for events that match its filters."""
 
 
+class Wanted(Paging, kw_only=True):
+    """Which events to show: those that match all that is given."""
+
+    customer_id: str | None = None
+    event_type: str | None = None
+    transaction_id: str | None = None
+
+
 class FoundEvent(Struct):
     """An event as it was accepted, and where the log keeps it."""
 
@@ -143,29 +150,21 @@ class FoundEvent(Struct):
 
 
 @get("/winkel/v1/events", guards=[auth.reader])
-async def newest(
-    api: Api,
-    caller: Caller,
-    limit: int | None = None,
-    next_page: str | None = None,
-    customer_id: str | None = None,
-    event_type: str | None = None,
-    transaction_id: str | None = None,
-) -> Response[Any]:
+async def newest(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Response[Any]:
     """Show the tenant's newest events as the log keeps them, duplicates too, the newest first.
 
     One request looks through `RECORDS_MAX` records: with filters, a page may be short, even empty, and `next_page`
     goes on.
     """
-    wanted = {"customer_id": customer_id, "event_type": event_type, "transaction_id": transaction_id}
-    count, place = pages.limit_of(limit), _place(next_page)
+    asked = query(request, Wanted)
+    count, place = pages.limit_of(asked.limit), _place(asked.next_page)
     found: list[FoundEvent] = []
     for _ in range(0, RECORDS_MAX, RECORDS_AT_ONCE):
         before = place.until if place else None
         seen = await api.log.newest(caller.tenant_id, before=before, limit=RECORDS_AT_ONCE)
         for record in seen.records:
             below = place.index if place and place.same(record) else None
-            found += _matching(record, wanted, below)
+            found += _matching(record, asked, below)
             place = Place(record.appended_at, record.partition, record.offset, 0)
             if len(found) >= count:
                 last = found[count - 1]
@@ -195,7 +194,7 @@ class Place(Struct, frozen=True):
         return (self.partition, self.offset) == (record.partition, record.offset)
 
 
-def _matching(record: Record, wanted: dict[str, str | None], below: int | None) -> list[FoundEvent]:
+def _matching(record: Record, asked: Wanted, below: int | None) -> list[FoundEvent]:
     """Return the events of a record that are wanted, newest first, those before the row `below` only."""
     try:
         block = codec.decode(record.data)
@@ -203,7 +202,10 @@ def _matching(record: Record, wanted: dict[str, str | None], below: int | None) 
         return []  # the meter has put it among the dead letters
     if block.tenant_id != record.tenant_id:
         return []  # likewise
-    chosen = [row for row in rows.rows_of(block, **wanted) if below is None or row < below]
+    every = rows.rows_of(
+        block, customer_id=asked.customer_id, event_type=asked.event_type, transaction_id=asked.transaction_id
+    )
+    chosen = [row for row in every if below is None or row < below]
     return [
         FoundEvent(
             transaction_id=event.transaction_id,
@@ -248,11 +250,10 @@ async def summary(api: Api, caller: Caller) -> Response[Any]:
 
 
 @get("/winkel/v1/conflicting-duplicates", guards=[auth.reader])
-async def conflicting_duplicates(
-    api: Api, caller: Caller, limit: int | None = None, next_page: str | None = None
-) -> Response[Any]:
+async def conflicting_duplicates(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Response[Any]:
     """List ids that came again with other content; the first content counts, the newest is shown."""
-    count, position = pages.limit_of(limit), pages.decode(next_page)
+    asked = query(request, Paging)
+    count, position = pages.limit_of(asked.limit), pages.decode(asked.next_page)
     if position and not _HEX.fullmatch(position.id):
         raise InvalidError("next_page is not a cursor that this list gave out")
     async with (

@@ -120,6 +120,13 @@ def number_or_none(value: Decimal | None, place: str) -> Decimal | None:
     return None if value is None else number(value, place)
 
 
+def whole(value: Decimal, least: int, most: int, place: str) -> int:
+    """Return a whole number, which may come as 2.0. Raises `InvalidError` for another, and outside least…most."""
+    if not value.is_finite() or value != value.to_integral_value() or not least <= value <= most:
+        refuse(f"must be a whole number from {least} to {most}", place)
+    return int(value)
+
+
 def currency(credit_type_id: object, place: str) -> str:
     """Return the id of a currency; USD when none is named (metronome-api.md §2)."""
     name = unit(credit_type_id)

@@ -13,7 +13,6 @@ from winkel.api.parse import id_of
 from winkel.api.requests import Paging, query
 from winkel.api.state import Api
 from winkel.api.wire import Data, Id, Page
-from winkel.model.errors import InvalidError
 from winkel.model.metric import Aggregation, BillableMetric, EventTypeFilter, PropertyFilter
 from winkel.model.tenant import Caller
 from winkel.store import metrics
@@ -66,9 +65,9 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
     """Define a metric. It counts events that arrive from now on."""
     asked = await wire.body(request, CreateMetric)
     if asked.sql is not None:
-        raise InvalidError("sql: SQL metrics are not supported yet; use filters and an aggregation_type")
+        fields.refuse("SQL metrics are not supported yet; use filters and an aggregation_type", "$.sql")
     if asked.aggregation_type is None:
-        raise InvalidError("aggregation_type is required: COUNT, LATEST, MAX, SUM or UNIQUE")
+        fields.refuse("aggregation_type is required: COUNT, LATEST, MAX, SUM or UNIQUE", "$.aggregation_type")
     metric = BillableMetric(
         id=str(uuid.uuid4()),
         name=asked.name,
@@ -89,12 +88,13 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
 def check(metric: BillableMetric) -> None:
     """Raise `InvalidError` for a definition that contradicts itself or is larger than we keep."""
     metric.check()
-    if any(not each.name for each in metric.property_filters):
-        raise InvalidError("property_filters: the name of a property must not be empty")
+    for index, each in enumerate(metric.property_filters):
+        if not each.name:
+            fields.refuse("the name of a property must not be empty", f"$.property_filters[{index}].name")
     if len({frozenset(key) for key in metric.group_keys}) != len(metric.group_keys):
-        raise InvalidError("group_keys must name each combination of properties once")
+        fields.refuse("group_keys must name each combination of properties once", "$.group_keys")
     if len(metric.group_keys) > GROUP_KEYS_MAX:
-        raise InvalidError(f"group_keys may hold {GROUP_KEYS_MAX} keys, but has {len(metric.group_keys)}")
+        fields.refuse(f"group_keys may hold {GROUP_KEYS_MAX} keys, but has {len(metric.group_keys)}", "$.group_keys")
 
 
 @get("/v1/billable-metrics/{billable_metric_id:str}", guards=[reader])

@@ -177,7 +177,7 @@ async def update_of_rate_card(request: Request[Any, Any, Any], api: Api, caller:
 async def list_of_contracts(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Page[ContractScheduleView]:
     """List the schedules of a customer's contracts, oldest first, with all their segments or those of a date."""
     asked = await wire.body(request, ListOfContracts)
-    size, after = pages.limit_of(asked.limit), fields.position(asked.next_page)
+    size, after = pages.limit_of(asked.limit, place="`$.limit`"), fields.position(asked.next_page)
     customer_id, contract_id = str(asked.customer_id), text_of(asked.contract_id)
     wanted = Filter(contract_id=contract_id, schedule_name=asked.schedule_name, properties=asked.properties)
     async with api.database.transaction(caller.tenant_id) as tx:

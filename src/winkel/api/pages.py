@@ -22,12 +22,12 @@ class Position(Struct, frozen=True, array_like=True):
     id: str
 
 
-def limit_of(limit: int | None, most: int = LIMIT) -> int:
-    """Return the page size asked for. Raises `InvalidError` outside 1…most."""
+def limit_of(limit: int | None, most: int = LIMIT, place: str = "the query parameter `limit`") -> int:
+    """Return the page size asked for. Raises `InvalidError` with the place where it was asked for outside 1…most."""
     if limit is None:
         return most
     if not 1 <= limit <= most:
-        raise InvalidError(f"limit must be between 1 and {most}, but is {limit}")
+        raise InvalidError(f"limit must be between 1 and {most}, but is {limit} - at {place}")
     return limit
 
 

@@ -4,11 +4,12 @@ It is a matter of looks (metronome-api.md §3, rows 109 and 110): what balances 
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from litestar import Request, post
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from winkel.api import fields, wire
 from winkel.api.auth import writer
@@ -32,7 +33,7 @@ class ProductMove(Struct, forbid_unknown_fields=True, kw_only=True):
     """One product and the place that it gets, counted from 0."""
 
     product_id: UUID
-    position: Annotated[int, Meta(ge=0)]
+    position: Decimal
 
 
 class MoveProducts(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -67,10 +68,9 @@ async def move(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Dat
         for index, each in enumerate(asked.product_moves):
             place, product_id = f"$.product_moves[{index}]", str(each.product_id)
             _check(product_id, order, f"{place}.product_id")
-            if each.position >= len(order):
-                fields.refuse(f"the last of {len(order)} products has position {len(order) - 1}", f"{place}.position")
+            position = fields.whole(each.position, 0, len(order) - 1, f"{place}.position")
             order.remove(product_id)
-            order.insert(each.position, product_id)
+            order.insert(position, product_id)
         await rate_cards.set_order(tx, caller.tenant_id, card_id, order)
     return Data(Id(card_id))
 

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from winkel.api.state import Api
 from winkel.api.wire import Data, Id, Page
 from winkel.model.errors import InvalidError
 from winkel.model.metric import BillableMetric
+from winkel.model.money import QUOTIENT_PLACES
 from winkel.model.product import (
     Product,
     ProductState,
@@ -23,6 +25,7 @@ from winkel.model.product import (
     ProductUpdate,
     QuantityConversion,
     QuantityRounding,
+    RoundingMethod,
 )
 from winkel.model.tenant import Caller
 from winkel.model.word import Word
@@ -40,6 +43,13 @@ class OfType(Struct):
     type: str
 
 
+class RoundingIn(Struct, forbid_unknown_fields=True, kw_only=True):
+    """How a quantity is rounded."""
+
+    decimal_places: Decimal
+    rounding_method: RoundingMethod
+
+
 class CreateProduct(Struct, forbid_unknown_fields=True, kw_only=True):
     """The body of create."""
 
@@ -49,7 +59,7 @@ class CreateProduct(Struct, forbid_unknown_fields=True, kw_only=True):
     pricing_group_key: Tags | None = None
     presentation_group_key: Tags | None = None
     quantity_conversion: QuantityConversion | None = None
-    quantity_rounding: QuantityRounding | None = None
+    quantity_rounding: RoundingIn | None = None
     tags: Tags = ()
     is_refundable: bool | None = None
     netsuite_internal_item_id: str | None = None
@@ -71,7 +81,7 @@ class UpdateProduct(Struct, forbid_unknown_fields=True, kw_only=True):
     pricing_group_key: Tags | None | UnsetType = UNSET
     presentation_group_key: Tags | None | UnsetType = UNSET
     quantity_conversion: QuantityConversion | None | UnsetType = UNSET
-    quantity_rounding: QuantityRounding | None | UnsetType = UNSET
+    quantity_rounding: RoundingIn | None | UnsetType = UNSET
     tags: Tags | UnsetType = UNSET
     is_refundable: bool | None | UnsetType = UNSET
     netsuite_internal_item_id: str | None | UnsetType = UNSET
@@ -149,7 +159,7 @@ async def create(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
         pricing_group_key=asked.pricing_group_key,
         presentation_group_key=asked.presentation_group_key,
         quantity_conversion=asked.quantity_conversion,
-        quantity_rounding=asked.quantity_rounding,
+        quantity_rounding=_rounding(asked.quantity_rounding),
         tags=asked.tags,
         is_refundable=asked.is_refundable,
         netsuite_internal_item_id=asked.netsuite_internal_item_id,
@@ -231,7 +241,16 @@ def _change(asked: UpdateProduct, at: datetime, by: str) -> ProductUpdate:
         values["billable_metric_id"] = str(asked.billable_metric_id)
     if asked.composite_product_ids is not UNSET:
         values["composite_product_ids"] = _ids(asked.composite_product_ids)
+    if asked.quantity_rounding is not UNSET:
+        values["quantity_rounding"] = _rounding(asked.quantity_rounding)
     return ProductUpdate(created_at=at, created_by=by, **values)
+
+
+def _rounding(asked: RoundingIn | None) -> QuantityRounding | None:
+    if asked is None:
+        return None
+    places = fields.whole(asked.decimal_places, 0, QUOTIENT_PLACES, "$.quantity_rounding.decimal_places")
+    return QuantityRounding(places, asked.rounding_method)
 
 
 def _ids(asked: Sequence[UUID] | None) -> tuple[str, ...] | None:
@@ -261,9 +280,9 @@ async def _check(
 def _check_live(metric: BillableMetric | None, metric_id: str) -> None:
     """Raise `InvalidError` for a metric that does not exist here or is archived: no new product may use it."""
     if metric is None:
-        raise InvalidError(f"billable_metric_id: there is no billable metric {metric_id}")
+        fields.refuse(f"there is no billable metric {metric_id}", "$.billable_metric_id")
     if metric.archived_at is not None:
-        raise InvalidError(f"billable_metric_id: the billable metric {metric_id} is archived")
+        fields.refuse(f"the billable metric {metric_id} is archived", "$.billable_metric_id")
 
 
 routes = [create, update, retrieve, list_products, archive]

@@ -14,6 +14,7 @@ from winkel.api import fields, pages, wire
 from winkel.api.aliases import AliasIn, aliases
 from winkel.api.auth import reader, writer
 from winkel.api.credit_types import check_units
+from winkel.api.requests import Paging, query
 from winkel.api.state import Api
 from winkel.api.wire import Data, Id, Page, Ref, credit_type_ref
 from winkel.model.alias import Alias, AliasOwner
@@ -131,12 +132,11 @@ async def update(request: Request[Any, Any, Any], api: Api, caller: Caller) -> D
 
 
 @post("/v1/contract-pricing/rate-cards/list", guards=[reader], status_code=200)
-async def list_rate_cards(
-    request: Request[Any, Any, Any], api: Api, caller: Caller, limit: int | None = None, next_page: str | None = None
-) -> Page[RateCardView]:
+async def list_rate_cards(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Page[RateCardView]:
     """List the rate cards that are not archived, oldest first; the body is any object or none."""
     await wire.body(request, dict[str, Any])
-    size, after = pages.limit_of(limit), fields.position(next_page)
+    asked = query(request, Paging)
+    size, after = pages.limit_of(asked.limit), fields.position(asked.next_page)
     async with api.database.transaction(caller.tenant_id) as tx:
         found = await rate_cards.page(tx, caller.tenant_id, after, size + 1)
         units = await credit_types.units(tx, caller.tenant_id)

@@ -17,6 +17,7 @@ from winkel.api.auth import reader, writer
 from winkel.api.credit_types import check_units
 from winkel.api.prices import PriceIn
 from winkel.api.rate_views import AddedRateView, ContractRateRow, Held, RateRow, Selector
+from winkel.api.requests import Paging, query
 from winkel.api.state import Api
 from winkel.api.wire import Data, Id, Page
 from winkel.model.contract import Contract
@@ -117,24 +118,20 @@ async def add_rates(request: Request[Any, Any, Any], api: Api, caller: Caller) -
 
 
 @post("/v1/contract-pricing/rate-cards/getRates", guards=[reader], status_code=200)
-async def get_rates(
-    request: Request[Any, Any, Any], api: Api, caller: Caller, limit: int | None = None, next_page: str | None = None
-) -> Page[RateRow]:
+async def get_rates(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Page[RateRow]:
     """List the rates that hold on a card at an instant."""
-    asked = await fields.body(request, GetRates, ())
+    asked, paging = await fields.body(request, GetRates, ()), query(request, Paging)
     at = fields.instant(asked.at, "$.at")
     rates, sold, units = await _rates_of_card(api, caller, str(asked.rate_card_id))
     spans = rate_views.selected(rate_views.at_instant(rates, at), asked.selectors, sold, at)
-    shown, cursor = _page(spans, limit, next_page)
+    shown, cursor = _page(spans, paging)
     return Page([rate_views.rate_row(held, sold[held.rate.product_id], units, at) for held in shown], cursor)
 
 
 @post("/v1/contract-pricing/rate-cards/getRateSchedule", guards=[reader], status_code=200)
-async def get_rate_schedule(
-    request: Request[Any, Any, Any], api: Api, caller: Caller, limit: int | None = None, next_page: str | None = None
-) -> Page[RateRow]:
+async def get_rate_schedule(request: Request[Any, Any, Any], api: Api, caller: Caller) -> Page[RateRow]:
     """List the rates that hold on a card at some time in a range, with the time for which each of them holds."""
-    asked = await fields.body(request, GetRateSchedule, ())
+    asked, paging = await fields.body(request, GetRateSchedule, ()), query(request, Paging)
     start = fields.instant(asked.starting_at, "$.starting_at")
     end = asked.ending_before and fields.instant(asked.ending_before, "$.ending_before")
     if end is not None and end <= start:
@@ -142,19 +139,19 @@ async def get_rate_schedule(
     now = api.clock()
     rates, sold, units = await _rates_of_card(api, caller, str(asked.rate_card_id))
     spans = rate_views.selected(rate_views.between(rates, start, end), asked.selectors, sold, now)
-    shown, cursor = _page(spans, limit, next_page)
+    shown, cursor = _page(spans, paging)
     return Page([rate_views.rate_row(held, sold[held.rate.product_id], units, now) for held in shown], cursor)
 
 
 @post("/v1/contracts/getContractRateSchedule", guards=[reader], status_code=200)
 async def get_contract_rate_schedule(
-    request: Request[Any, Any, Any], api: Api, caller: Caller, limit: int | None = None, next_page: str | None = None
+    request: Request[Any, Any, Any], api: Api, caller: Caller
 ) -> Page[ContractRateRow]:
     """List the rates that hold for a contract at an instant: those of its card, with its overrides, and how long.
 
     Only what the customer is entitled to. Overrides for presentation group values are left out: no rate has those.
     """
-    asked = await fields.body(request, GetContractRateSchedule, ())
+    asked, paging = await fields.body(request, GetContractRateSchedule, ()), query(request, Paging)
     at = fields.instant(asked.at, "$.at") if asked.at else api.clock()
     async with api.database.transaction(caller.tenant_id) as tx:
         contract = await contracts.get(tx, caller.tenant_id, str(asked.customer_id), str(asked.contract_id))
@@ -163,7 +160,7 @@ async def get_contract_rate_schedule(
     rates, sold, units = await _rates_of_card(api, caller, contract.rate_card_id)
     holding = rate_views.selected(rate_views.at_instant(rates, at), asked.selectors, sold, at)
     agreed = {held.rate.id: _agreed(contract, held, sold[held.rate.product_id], at) for held in holding}
-    shown, cursor = _page([held for held in holding if agreed[held.rate.id] is not None], limit, next_page)
+    shown, cursor = _page([held for held in holding if agreed[held.rate.id] is not None], paging)
     rows = [
         rate_views.contract_rate_row(its, held.rate, sold[held.rate.product_id], units, at)
         for held in shown
@@ -325,9 +322,9 @@ async def _rates_of_card(
     return rate_views.schedule(rates, sold), sold, units
 
 
-def _page(spans: Sequence[Held], limit: int | None, next_page: str | None) -> tuple[list[Held], str | None]:
+def _page(spans: Sequence[Held], paging: Paging) -> tuple[list[Held], str | None]:
     """Return one page and the cursor to the next."""
-    size, after = pages.limit_of(limit), fields.position(next_page)
+    size, after = pages.limit_of(paging.limit), fields.position(paging.next_page)
     keys = [(held.starting_at, held.rate.id) for held in spans]
     if after is not None and after not in keys:
         raise InvalidError("next_page: the rate at which the last page ended is not in this list any more")

@@ -199,7 +199,7 @@ def _balance(asked: RecurringCreditIn, term: Term, known: Mapping[str, Product],
         type=BalanceType.CREDIT,
         product_id=str(asked.product_id),
         access_amount=_access(asked.access_amount, asked.subscription_config is not None, f"{place}.access_amount"),
-        commit_duration=_whole(asked.commit_duration.value, 1, DURATION_MAX, f"{place}.commit_duration.value"),
+        commit_duration=fields.whole(asked.commit_duration.value, 1, DURATION_MAX, f"{place}.commit_duration.value"),
         priority=fields.finite(asked.priority, f"{place}.priority"),
         starting_at=start,
         ending_before=end,
@@ -269,15 +269,8 @@ def _amount(unit_price: Decimal, quantity: Decimal, credit_type_id: str, place: 
 def _rounding(asked: RoundingIn | None, place: str) -> AmountRounding | None:
     if asked is None:
         return None
-    places = _whole(asked.decimal_places, -PLACES_MAX, PLACES_MAX, f"{place}.decimal_places")
+    places = fields.whole(asked.decimal_places, -PLACES_MAX, PLACES_MAX, f"{place}.decimal_places")
     return AmountRounding(places, asked.rounding_method)
-
-
-def _whole(asked: Decimal, least: int, most: int, place: str) -> int:
-    """Return a whole number; it may come as 2.0. Raises `InvalidError` for another."""
-    if not asked.is_finite() or asked != asked.to_integral_value() or not least <= asked <= most:
-        fields.refuse(f"must be a whole number from {least} to {most}", place)
-    return int(asked)
 
 
 def recurring_view(contract: Contract, made: RecurringBalance, known: Mapping[str, Product]) -> RecurringView:

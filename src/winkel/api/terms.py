@@ -105,8 +105,13 @@ def product_ids(terms: Iterable[PayingIn]) -> set[str]:
     """Return the ids of the products that these terms name."""
     ids = {str(each.product_id) for each in terms}
     ids |= {str(product) for each in terms for product in each.applicable_product_ids}
-    named = {canonical(spec).product_id for each in terms for spec in each.specifiers}
-    return ids | {each for each in named if each and _is_id(each)}
+    return ids | named_by(spec for each in terms for spec in each.specifiers)
+
+
+def named_by(specifiers: Iterable[Specifier]) -> set[str]:
+    """Return the ids of the products that specifiers name; what is no id names none (`check_targets` refuses it)."""
+    named = {canonical(each).product_id for each in specifiers}
+    return {each for each in named if each and _is_id(each)}
 
 
 def commit(asked: CommitIn | CustomerCommitIn, origin: Origin, known: Mapping[str, Product], place: str) -> Balance:

@@ -8,13 +8,22 @@ from litestar import Request, Response
 from litestar.enums import MediaType
 from msgspec import Struct
 
+from winkel.api import unpack
 from winkel.model import credit_type
 from winkel.model.errors import InvalidError, UnsupportedTypeError
-from winkel.model.text import escapes_nul
+from winkel.model.event import LEVELS_MAX
+from winkel.model.text import escapes_nul, nests_deeper, why_no_json
 
 T = TypeVar("T")
 
+BODY_BYTES_MAX = 8 * 1024 * 1024
+"""The largest body of any request, both as it travels and unpacked."""
+BODY_LEVELS_MAX = LEVELS_MAX + 8
+"""The most levels of objects and arrays in a body: an event may stand in it, for a preview or as a correction."""
+_TOO_DEEP = f"more than {BODY_LEVELS_MAX} levels of objects and arrays: nested too deeply"
+
 _encoder = msgspec.json.Encoder(decimal_format="number")
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Data(Struct, Generic[T]):
@@ -81,13 +90,24 @@ def empty() -> Response[Any]:
 async def body(request: Request[Any, Any, Any], kind: type[T]) -> T:
     """Return the JSON body as `kind`; an empty body is `{}`, for the lists that are called without one.
 
-    Raises `InvalidError` that names the place of the fault, and `UnsupportedTypeError` for anything but JSON.
+    Raises `InvalidError` that names the place of the fault, `UnsupportedTypeError` for anything but JSON, plain or
+    compressed as Content-Encoding says, and `TooLargeError` for what unpacks to more than `BODY_BYTES_MAX`.
     """
-    content_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    data = await request.body()
-    if data and content_type not in {"application/json", "text/json"}:
-        raise UnsupportedTypeError(f"this route reads application/json, not {content_type}")
-    return decode(data or b"{}", kind)
+    packed = await request.body()
+    named = content_type(request)
+    if packed and named.partition(";")[0].strip().lower() not in {"application/json", "text/json"}:
+        raise UnsupportedTypeError(f"this route reads application/json, not {named}")
+    return decode(unpacked(request, packed) or b"{}", kind)
+
+
+def content_type(request: Request[Any, Any, Any]) -> str:
+    """Return what the body is said to be; nothing said is JSON."""
+    return request.headers.get("content-type", "").strip() or "application/json"
+
+
+def unpacked(request: Request[Any, Any, Any], packed: bytes) -> bytes:
+    """Return the body as it was before its Content-Encoding. Raises as `unpack.unpack` does."""
+    return unpack.unpack(packed, request.headers.get("content-encoding", ""), BODY_BYTES_MAX)
 
 
 def decode(data: bytes, kind: type[T]) -> T:
@@ -104,13 +124,25 @@ def decode(data: bytes, kind: type[T]) -> T:
     if escapes_nul(data):
         raise InvalidError("the body contains the character NUL (\\u0000), which no text may hold")
     try:
-        return msgspec.json.Decoder(kind, float_hook=Decimal).decode(data)
+        found = msgspec.json.Decoder(kind, float_hook=Decimal).decode(data)
     except msgspec.ValidationError as error:
         raise InvalidError(_place(str(error))) from None
     except msgspec.DecodeError as error:
-        raise InvalidError(f"the body is not JSON: {error}") from None
+        raise InvalidError(f"the body is not JSON: {why_no_json(error, data)}") from None
     except RecursionError:
-        raise InvalidError("the body is nested too deeply") from None
+        raise InvalidError(f"{_TOO_DEEP} - at `$`") from None
+    if nests_deeper(data, BODY_LEVELS_MAX):
+        raise InvalidError(f"{_TOO_DEEP} - at `{_deepest(data)}`")
+    return found
+
+
+def _deepest(data: bytes) -> str:
+    """Return the field of a body that is nested too deeply, or the body itself where that cannot be told."""
+    try:
+        deep = (name for name, value in _fields.decode(data).items() if nests_deeper(bytes(value), BODY_LEVELS_MAX - 1))
+    except (msgspec.MsgspecError, RecursionError):
+        return "$"
+    return f"$.{next(deep, '')[:128]}".removesuffix(".")
 
 
 def _place(message: str) -> str:

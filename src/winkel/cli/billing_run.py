@@ -55,7 +55,7 @@ async def run_once(database_url: str) -> Outcome:
                     async with shards.connections(urls) as (home, *further):
                         return await run.until_done(home, further)
                 except (psycopg.OperationalError, UnavailableError) as error:
-                    progress.console.print(f"the database does not answer, trying again: {error}", markup=False)
+                    progress.console.print(f"the database does not answer, trying again: {error}")
                     await asyncio.sleep(AGAIN_SECONDS)
 
 

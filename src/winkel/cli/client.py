@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import msgspec
 
+from winkel.cli.visible import visible
+
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 SECONDS = 60.0
@@ -22,6 +24,10 @@ class Client:
         self.url = url.rstrip("/")
         if not token:
             raise ValueError("no token: give --token or set WINKEL_TOKEN")
+        if not (token.isascii() and token.isprintable()):
+            raise ValueError(
+                "the token that --token or WINKEL_TOKEN gives is none: it has characters that no token has"
+            )
         headers = {"authorization": f"Bearer {token}", "user-agent": "winkel-cli"}
         try:
             self._http = httpx.Client(base_url=self.url, headers=headers, timeout=SECONDS, trust_env=False)
@@ -127,13 +133,13 @@ def refusal(answer: httpx.Response) -> str:
 
 
 def json_text(value: Any) -> str:
-    """Return the value as indented JSON with all digits."""
-    return msgspec.json.format(_encoder.encode(value), indent=2).decode()
+    """Return the value as indented JSON with all digits; what would command a terminal is escaped."""
+    return visible(msgspec.json.format(_encoder.encode(value), indent=2).decode())
 
 
 def json_line(value: Any) -> str:
-    """Return the value as JSON on one line."""
-    return _encoder.encode(value).decode()
+    """Return the value as JSON on one line; what would command a terminal is escaped."""
+    return visible(_encoder.encode(value).decode())
 
 
 def as_instant(text: str) -> datetime:

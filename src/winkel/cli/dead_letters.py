@@ -10,7 +10,8 @@ import typer
 
 from winkel.cli.options import DATA, Data, DatabaseUrl, Json, Yes
 from winkel.cli.owner import with_databases
-from winkel.cli.terminal import ask, console, sentences, table
+from winkel.cli.terminal import ask, console, say, sentences, table
+from winkel.cli.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -308,11 +309,11 @@ def _tell(outcomes: "list[Outcome]") -> None:
     many = len(outcomes) > 20
     for each in outcomes:
         if not each.resolved:
-            typer.secho(f"{each.id} stays: {each.said}", err=True, fg=typer.colors.YELLOW)
+            say(f"{each.id} stays: {each.said}", err=True, colour=typer.colors.YELLOW)
         elif not many:
-            typer.echo(f"{each.id} {each.said}")
+            say(f"{each.id} {each.said}")
         if each.warning:
-            typer.secho(f"{each.id} look: {each.warning}", err=True, fg=typer.colors.YELLOW)
+            say(f"{each.id} look: {each.warning}", err=True, colour=typer.colors.YELLOW)
     if many:
         done = sum(each.resolved for each in outcomes)
         typer.echo(f"{done:,} of {len(outcomes):,} dead letters resolved")
@@ -338,7 +339,7 @@ def _print(letter: "StoredDeadLetter", names: dict[int, str]) -> None:
             shown.add_row(name, text)
     terminal = console()
     terminal.print(shown)
-    terminal.print(readable(letter.payload), markup=False)
+    terminal.print(readable(letter.payload))
 
 
 def readable(payload: bytes) -> str:
@@ -367,7 +368,7 @@ def readable(payload: bytes) -> str:
 def _json(letter: "StoredDeadLetter") -> str:
     import msgspec
 
-    return msgspec.json.encode(letter).decode()
+    return visible(msgspec.json.encode(letter).decode())
 
 
 def _place(letter: "StoredDeadLetter") -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import typer
 
 from winkel.cli.options import DATA, Data, DatabaseUrl
-from winkel.cli.terminal import console, sentences, table
+from winkel.cli.terminal import console, sentences, table, text
 
 if TYPE_CHECKING:
     from winkel.store.database import Connection
@@ -47,7 +47,7 @@ def doctor(data: Data = DATA, database_url: DatabaseUrl = "") -> None:
         findings = [_python(), _disk(data), *_processes(data), *asyncio.run(_database(database_url, data))]
     shown = table("", "", "check", "found", "what to do")
     for finding in findings:
-        mark = "[green]✓[/]" if finding.good else "[red]✗[/]"
+        mark = text(("✓", "green") if finding.good else ("✗", "red"))
         shown.add_row(mark, finding.what, finding.found, "" if finding.good else finding.todo)
     console().print(shown)
     raise typer.Exit(0 if all(finding.good for finding in findings) else 1)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from winkel.cli.options import DATA, Data, DatabaseUrl
-from winkel.cli.terminal import console, fail, sentences, table
+from winkel.cli.terminal import console, fail, sentences, table, text
+from winkel.cli.visible import visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+    from rich.text import Text
 
     from winkel.fleet.observation import Standing
     from winkel.log.log import Log
@@ -99,7 +101,7 @@ async def _status(database_url: str, data: Path) -> None:
         gateways = await routing.gateways(databases[0], events.name)
         waiting = await undrained(databases, events.name, current.active)
     terminal, active = console(), current.active
-    terminal.print(f"[bold]Routing[/] version {active.version}: {len(active.partitions)} partitions in use")
+    terminal.print(text(("Routing", "bold"), f" version {active.version}: {len(active.partitions)} partitions in use"))
     if current.preparing is not None:
         to = len(current.preparing.partitions)
         terminal.print(f"A change to {to} partitions is being prepared; `winkel fleet abort` gives it up")
@@ -118,11 +120,11 @@ async def _status(database_url: str, data: Path) -> None:
     terminal.print(leases if gateways else "No gateway is appending")
 
 
-def _row(standing: "Standing", active: "Routing", *, orphaned: bool) -> tuple[str, ...]:
+def _row(standing: "Standing", active: "Routing", *, orphaned: bool) -> "tuple[str | Text, ...]":
     low, high = active.range_of(standing.partition)
     buckets = f"{low}…{high - 1}" if high > low else "none"
-    problem = "[red]nobody meters it[/]" if orphaned and (standing.routed or standing.records) else ""
-    return str(standing.partition), buckets, f"{standing.records:,}", standing.owner or "–", problem
+    problem = "nobody meters it" if orphaned and (standing.routed or standing.records) else ""
+    return str(standing.partition), buckets, f"{standing.records:,}", standing.owner or "–", text((problem, "red"))
 
 
 async def _repartition(database_url: str, data: Path, partitions: int, wait: bool) -> None:
@@ -133,7 +135,7 @@ async def _repartition(database_url: str, data: Path, partitions: int, wait: boo
     from winkel.fleet import actions
     from winkel.store import routing
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     began = monotonic()
     async with _fleet(database_url, data) as (events, databases):
         before = (await routing.current(databases[0], events.name)).active
@@ -145,13 +147,13 @@ async def _repartition(database_url: str, data: Path, partitions: int, wait: boo
                 databases[0],
                 events,
                 partitions,
-                waiting_for=lambda some: progress.update(task, description=f"waiting for {', '.join(some)}"),
+                waiting_for=lambda some: progress.update(task, description=visible(f"waiting for {', '.join(some)}")),
             )
             changed = monotonic() - began
             if wait:
                 await _drained(databases, events, new, progress)
-    text = f"{len(before.partitions)} → {partitions} partitions: in force after {changed:.1f} s"
-    console().print(f"{text}, settled after {monotonic() - began:.1f} s" if wait else text)
+    said = f"{len(before.partitions)} → {partitions} partitions: in force after {changed:.1f} s"
+    console().print(f"{said}, settled after {monotonic() - began:.1f} s" if wait else said)
 
 
 async def _drained(databases: "list[Connection]", events: "Log", new: "Routing", progress: "Progress") -> None:

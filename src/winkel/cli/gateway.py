@@ -54,7 +54,7 @@ def _serve_many(database_url: str, listener: "socket.socket", workers: int, metr
 
     def say(line: str) -> None:
         with unheard():
-            terminal.print(line, markup=False)
+            terminal.print(line)
 
     async def run() -> None:
         stop, hurry = asyncio.Event(), asyncio.Event()

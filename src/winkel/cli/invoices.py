@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from winkel.cli.options import URL, Customer, Json, Token, Url, Yes, none_before
-from winkel.cli.terminal import ask, console, sentences, table
+from winkel.cli.terminal import ask, console, sentences, table, text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -112,7 +112,7 @@ def pdf(
     customer: Customer,
     invoice: Chosen = "",
     out: Annotated[
-        Path | None, typer.Option(help="File to write; default: invoice-<id>.pdf in this folder.", dir_okay=False)
+        Path | None, typer.Option(help="File to write; default: invoice-ID.pdf in this folder.", dir_okay=False)
     ] = None,
     url: Url = URL,
     token: Token = "",
@@ -229,7 +229,7 @@ def invoice_table(name: str, invoice: dict[str, Any]) -> "Table":
     for line in invoice["line_items"]:
         shown.add_row(line["name"], detail(line), *_factors(line), amount(line["total"], line["credit_type"]))
     shown.add_section()
-    shown.add_row("[bold]Total[/]", "", "", "", f"[bold]{amount(invoice['total'], unit)}[/]")
+    shown.add_row(text(("Total", "bold")), "", "", "", text((amount(invoice["total"], unit), "bold")))
     if unit["id"] == USD.id and invoice["total"] != int(invoice["total"]):
         shown.caption = f"payable: {payable(invoice['total'])}"
     return shown

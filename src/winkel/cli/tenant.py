@@ -6,7 +6,7 @@ import typer
 
 from winkel.cli.options import DATA, Data, DatabaseUrl
 from winkel.cli.owner import with_database
-from winkel.cli.terminal import console, sentences, table
+from winkel.cli.terminal import console, say, sentences, table
 
 if TYPE_CHECKING:
     from winkel.model.tenant import Tenant
@@ -34,7 +34,7 @@ def create(
             return await tenants.create_tenant(connection, name, now())
 
         made = with_database(database_url, data, work)
-        typer.echo(f"made tenant {made.name}; `winkel token create NAME --role admin --tenant {made.name}` opens it")
+        say(f"made tenant {made.name}; `winkel token create NAME --role admin --tenant {made.name}` opens it")
 
 
 @app.command("list")
@@ -53,7 +53,7 @@ def list_(database_url: DatabaseUrl = "", data: Data = DATA) -> None:
         console().print(shown)
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})  # so that -5 is told what a quota is
 def quota(
     name: Annotated[str, typer.Argument(help="The tenant.")],
     events: Annotated[str, typer.Argument(help="Events a second; 0: no limit; default: what the installation gives.")],
@@ -78,7 +78,7 @@ def quota(
             return await tenants.set_quota(connection, name, wanted)
 
         made = with_database(database_url, data, work)
-        typer.echo(f"events a second of tenant {made.name}: {_shown(made.events_per_second)}")
+        say(f"events a second of tenant {made.name}: {_shown(made.events_per_second)}")
 
 
 def _shown(quota: int | None) -> str:

@@ -7,16 +7,26 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from winkel.cli.visible import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
+
+
+def text(*parts: str | tuple[str, str]) -> "Text":
+    """Return text for a table or a console, of strings and of (string, style)."""
+    from rich.text import Text
+
+    return Text.assemble(*(visible(part) if isinstance(part, str) else (visible(part[0]), part[1]) for part in parts))
 
 
 def console(*, stderr: bool = False) -> "Console":
-    """Return a Rich console; plain text when the output goes to a file or a pipe."""
-    from rich.console import Console
+    """Return a Rich console; plain text when the output goes to a file or a pipe. Strings on it are no markup."""
+    from winkel.cli.screen import Screen
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=not (sys.stderr if stderr else sys.stdout).isatty())
+    return Screen(stderr=stderr, highlight=False, soft_wrap=not (sys.stderr if stderr else sys.stdout).isatty())
 
 
 def table(title: str, *columns: str, right: tuple[str, ...] = ()) -> "Table":
@@ -30,15 +40,20 @@ def table(title: str, *columns: str, right: tuple[str, ...] = ()) -> "Table":
     return made
 
 
+def say(message: str, *, err: bool = False, colour: str | None = None) -> None:
+    """Print a sentence, on standard output or standard error."""
+    typer.secho(visible(message), err=err, fg=colour)
+
+
 def fail(message: str, code: int = 1) -> NoReturn:
     """End the command with one sentence that says what is wrong and what to do."""
-    typer.secho(f"winkel: {message}", err=True, fg=typer.colors.RED)
+    say(f"winkel: {message}", err=True, colour=typer.colors.RED)
     raise typer.Exit(code)
 
 
 def ask(question: str, *, yes: bool) -> None:
     """Let somebody confirm; end the command if they do not. `yes`: they have."""
-    if not yes and not typer.confirm(question):
+    if not yes and not typer.confirm(visible(question)):
         fail("nothing was done")
 
 

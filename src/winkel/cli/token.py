@@ -7,7 +7,7 @@ import typer
 
 from winkel.cli.options import DATA, Data, DatabaseUrl
 from winkel.cli.owner import with_database
-from winkel.cli.terminal import console, sentences, table
+from winkel.cli.terminal import console, say, sentences, table
 
 if TYPE_CHECKING:
     from winkel.model.tenant import Token
@@ -101,4 +101,4 @@ def revoke(
             return await tenants.revoke_token(connection, found.id, identifier, now())
 
         token = with_database(database_url, data, work)
-        typer.echo(f"revoked {token.name} ({token.prefix}…)")
+        say(f"revoked {token.name} ({token.prefix}…)")

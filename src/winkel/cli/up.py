@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from winkel.cli.options import MetricsHost, MetricsPort
-from winkel.cli.terminal import console, sentences
+from winkel.cli.options import URL, MetricsHost, MetricsPort
+from winkel.cli.terminal import console, sentences, text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,7 +55,7 @@ def up(
 
         def say(line: str) -> None:
             with unheard():
-                terminal.print(line, markup=False)
+                terminal.print(line)
 
         with folder.locked(), listen(host, port) as listener, metrics(metrics_host, metrics_port) as figures:
 
@@ -80,30 +80,32 @@ def up(
 
 def _welcome(terminal: "Console", started: "Started", data: Path, metrics_url: str | None) -> None:
     """Say where it runs, with which token, and what to do next; it runs, whether somebody hears that or not."""
-    from rich.markup import escape
     from rich.panel import Panel
+    from rich.text import Text
 
     from winkel.cli.child import unheard
 
-    token = (
-        escape(started.secret) if started.secret else "shown once when it was made; `winkel token create` makes another"
-    )
+    token = started.secret or "shown once when it was made; `winkel token create` makes another"
+    told = {"URL": started.url, "Token": token, "Data": str(data)} | ({"Watch": metrics_url} if metrics_url else {})
+    address = "" if started.url == URL else f"WINKEL_URL={started.url} "
+    commands = {
+        "winkel events": "what arrives",
+        "winkel replay FILE": "send usage from CSV, JSON lines or Parquet",
+        "winkel doctor": "whether all is well",
+        "winkel top": "how fast it goes",
+    }
     lines = [
-        f"[bold]URL[/]    {started.url}",
-        f"[bold]Token[/]  {token}",
-        f"[bold]Data[/]   {escape(str(data))}",
-        *([f"[bold]Watch[/]  {metrics_url}"] if metrics_url else []),
-        "",
-        "[bold]Next[/]   winkel events        what arrives",
-        "       winkel replay FILE   send usage from CSV, JSON lines or Parquet",
-        "       winkel doctor        whether all is well",
-        "       winkel top           how fast it goes",
-        "",
-        "Ctrl-C stops",
+        *(text((f"{name:<7}", "bold"), value) for name, value in told.items()),
+        text(),
+        text(("Next   ", "bold"), f"export {address}WINKEL_TOKEN=…   the token, for what follows"),
+        *(text(f"       {command:<18}   {what}") for command, what in commands.items()),
+        text(),
+        text("Ctrl-C stops"),
     ]
     title = f"Winkel runs (started in {started.seconds:.1f} s)"
+    whole = Text("\n").join(lines)
     with unheard():
         if not terminal.is_terminal:
             terminal.print(title, *lines, sep="\n")
             return
-        terminal.print(Panel("\n".join(lines), title=title, title_align="left", expand=False, padding=(1, 2)))
+        terminal.print(Panel(whole, title=title, title_align="left", expand=False, padding=(1, 2)))

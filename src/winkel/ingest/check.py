@@ -20,9 +20,9 @@ from msgspec import UNSET, Raw, Struct, UnsetType, structs
 from numpy.typing import NDArray
 
 from winkel.model.errors import InvalidError, TooLargeError
-from winkel.model.event import EVENT_BYTES_MAX, NEWEST, OLDEST, PROPERTIES_MAX, Event
+from winkel.model.event import EVENT_BYTES_MAX, LEVELS_MAX, NEWEST, OLDEST, PROPERTIES_MAX, Event
 from winkel.model.money import DIGITS
-from winkel.model.text import escapes_nul
+from winkel.model.text import FOLD, OPENS, escapes_nul, nests_deeper, why_no_json
 
 # Refuses what `money.fits` refuses, and does it in C for every number with a point or an exponent.
 _FITS = Context(prec=DIGITS, Emax=DIGITS - 1, Emin=-1, traps=[Inexact, Rounded, Overflow, InvalidOperation])
@@ -43,10 +43,10 @@ SHORT = 512
 """Usual properties have no more bytes."""
 LINES_MAX = 100_000
 """The most lines of a body, empty ones included."""
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _NINES = b".999999"
 """Only behind this can a fraction of more than six digits be rounded up into the next second, hour and month."""
 _TOO_EXACT = re.compile(r"(.*\.\d{6})\d+(.*)")
+_TOO_DEEP = f"more than {LEVELS_MAX} levels of objects and arrays: nested too deeply"
 _OUT_OF_RANGE = f"number out of range: at most {DIGITS} digits, before and after the point together"
 _FAULTS = (msgspec.MsgspecError, DecimalException, RecursionError, InvalidError)
 
@@ -257,28 +257,42 @@ def _slices(properties: Sequence[Raw], longest: int) -> Iterator[Sequence[Raw]]:
 
 
 def _check_properties(properties: Sequence[Raw], longest: int) -> None:
-    """Raise one of `_FAULTS` unless all are objects of at most `PROPERTIES_MAX` properties whose numbers fit.
+    """Raise one of `_FAULTS` unless all are objects of `PROPERTIES_MAX` properties and `LEVELS_MAX` levels at most,
+    whose numbers fit.
 
-    None has more bytes than `longest`.
-    """
-    if longest <= PROPERTIES_MAX * _SHORTEST and _are_plain(properties):
-        return
-    text = b",".join(properties)
-    objects = _OBJECTS.decode(b"[" + text + b"]")
-    if max(map(len, objects), default=0) > PROPERTIES_MAX:
-        raise InvalidError(f"an event may have at most {PROPERTIES_MAX} properties")
-    if _LONG in text.translate(_ONLY_DIGITS) and any(map(_has_long_integer, objects)):
-        raise InvalidError(_OUT_OF_RANGE)
-
-
-def _are_plain(properties: Sequence[Raw]) -> bool:
-    """Whether all are objects with numbers so short that nothing is left to check, told without reading them.
-
-    Whoever decoded the events found JSON here, so that what begins as an object is one, and no byte of it is zero.
-    False when something may look like an exponent, as in "3e8f": then they are read.
+    None has more bytes than `longest`. Whoever decoded the events found JSON here, of which no byte is zero.
     """
     text = np.frombuffer(b"".join((b"\0", b"\0".join(properties), b"\0")), np.uint8)
     begins = np.flatnonzero(text == 0)[:-1] + 1
+    if _may_be_deep(text, begins) and nests_deeper(text.tobytes(), LEVELS_MAX):
+        raise InvalidError(_TOO_DEEP)
+    if longest <= PROPERTIES_MAX * _SHORTEST and _are_plain(text, begins):
+        return
+    joined = b",".join(properties)
+    objects = _OBJECTS.decode(b"[" + joined + b"]")
+    if max(map(len, objects), default=0) > PROPERTIES_MAX:
+        raise InvalidError(f"an event may have at most {PROPERTIES_MAX} properties")
+    if _LONG in joined.translate(_ONLY_DIGITS) and any(map(_has_long_integer, objects)):
+        raise InvalidError(_OUT_OF_RANGE)
+
+
+def _may_be_deep(text: NDArray[np.uint8], begins: NDArray[np.int64]) -> bool:
+    """Whether one of the objects that begin there may have more than `LEVELS_MAX` levels, by how many parts it has.
+
+    Usual properties have no other part than themselves: then all that opens is counted, and that is all.
+    """
+    opens = text | FOLD == OPENS
+    if np.count_nonzero(opens) < len(begins) + LEVELS_MAX:
+        return False
+    return bool(np.add.reduceat(opens, begins, dtype=np.int64).max() > LEVELS_MAX)
+
+
+def _are_plain(text: NDArray[np.uint8], begins: NDArray[np.int64]) -> bool:
+    """Whether what begins there are objects with numbers so short that nothing is left to check, without reading them.
+
+    What begins as an object is one, because it is JSON. False when something may look like an exponent, as in "3e8f":
+    then they are read.
+    """
     objects = (text[begins] == ord("{")).all()
     return bool(objects) and not _may_have_exponents(text) and not _may_have_long_numbers(text)
 
@@ -315,11 +329,11 @@ def thorough(body: bytes, shape: Shape, now: datetime, most: int) -> Checked:
         _check_count(shape.count(body), most)
         parts = shape.split(body)
     except RecursionError:
-        raise InvalidError("the body is nested too deeply") from None
+        raise InvalidError(f"{_TOO_DEEP} - at `$`") from None
     except msgspec.ValidationError as error:
         raise InvalidError(str(error) if " - at `" in str(error) else f"{error} - at `$`") from None
     except msgspec.DecodeError as error:
-        raise InvalidError(f"the body is not JSON: {_reason(error, body)}") from None
+        raise InvalidError(f"the body is not JSON: {why_no_json(error, body)}") from None
     _check_count(len(parts), most)
     checked = Checked([], [])
     for index, part in enumerate(parts):
@@ -336,11 +350,11 @@ def _check_one(part: bytes | Raw, shape: Shape, now: datetime) -> Event:
     try:
         event = shape.decode_one(part)
     except RecursionError:
-        raise InvalidError("the event is nested too deeply - at `$`") from None
+        raise InvalidError(f"{_TOO_DEEP} - at `$`") from None
     except msgspec.ValidationError as error:
         raise InvalidError(str(error) if " - at `" in str(error) else f"{error} - at `$`") from None
     except msgspec.DecodeError as error:
-        raise InvalidError(f"the event is not JSON: {_reason(error, bytes(part))} - at `$`") from None
+        raise InvalidError(f"the event is not JSON: {why_no_json(error, bytes(part))} - at `$`") from None
     _check_size(event)
     if _NINES in bytes(part):
         event = _unrounded(event, part, shape)
@@ -380,6 +394,8 @@ def _check_window(timestamp: datetime, field: str, now: datetime) -> None:
 
 def _check_properties_of_one(properties: Raw, field: str) -> None:
     """Raise `InvalidError` that names the property which is wrong."""
+    if nests_deeper(bytes(properties), LEVELS_MAX):
+        raise InvalidError(f"{_TOO_DEEP} - at `$.{field}`")
     try:
         _check_properties([properties], len(properties))
     except _FAULTS as error:
@@ -404,17 +420,9 @@ def _check_value(value: Raw) -> None:
 
 
 def _reason_of_property(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
     if isinstance(error, DecimalException) or "out of range" in str(error):
         return _OUT_OF_RANGE
     return str(error).partition(" - at `")[0]
-
-
-def _reason(error: msgspec.DecodeError, text: bytes) -> str:
-    """Return what msgspec says, and what it does not say about half a pair of surrogates."""
-    hint = "; every escaped surrogate (\\ud800…\\udfff) needs its other half" if _SURROGATE.search(text) else ""
-    return str(error).removeprefix("JSON is malformed: ") + hint
 
 
 class _Ids(Struct, frozen=True, gc=False):

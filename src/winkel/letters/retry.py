@@ -46,7 +46,7 @@ def event_of(payload: bytes, correction: bytes | None) -> Event:
     """
     try:
         event = _event.decode(payload)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise StaysError(f"the event cannot be read: {error}") from None
     if correction is None:
         return event

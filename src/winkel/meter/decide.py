@@ -16,9 +16,11 @@ from winkel.meter.match import Plan, matching
 from winkel.meter.numbers import Bools
 from winkel.meter.pack import Keyed, pack
 from winkel.model.batch import EventBlock
+from winkel.model.event import LEVELS_MAX
 from winkel.model.metric import BillableMetric
 from winkel.model.period import EPOCH, hour_number
 from winkel.model.progress import Conflict, EventCount
+from winkel.model.text import nests_deeper
 from winkel.model.usage import DeadLetter, Delta
 
 UNDECODABLE = "undecodable"
@@ -78,7 +80,7 @@ def decide(
 def _metered(plan: Plan, batch: Batch, ids: SeriesIds, letters: list[DeadLetter]) -> list[Delta]:
     keyed: list[Keyed] = []
     broken = [row for row in batch.properties.broken if batch.fresh[row]]
-    letters += [_letter(batch, row, UNDECODABLE, "the properties are not a JSON object", None) for row in broken]
+    letters += [_letter(batch, row, UNDECODABLE, _why_broken(batch.properties.line(row)), None) for row in broken]
     for metric in plan.metrics:
         rows = matching(metric, batch)
         if broken and metric.looks_at:
@@ -89,6 +91,13 @@ def _metered(plan: Plan, batch: Batch, ids: SeriesIds, letters: list[DeadLetter]
             _letter(batch, row, reason, detail(metric, batch, row), metric.id) for row, reason in found.problems.items()
         ]
     return pack(keyed)
+
+
+def _why_broken(properties: bytes) -> str:
+    """Return why nobody can read an event's properties, for people. (Gateways once took any depth that they could.)"""
+    if nests_deeper(properties, LEVELS_MAX):
+        return f"the properties have more than {LEVELS_MAX} levels of objects and arrays: nested too deeply"
+    return "the properties are not a JSON object"
 
 
 def detail(metric: BillableMetric, batch: Batch, row: int) -> str:

@@ -12,6 +12,12 @@ NEWEST = timedelta(hours=24)
 PROPERTIES_MAX = 2000
 """The most properties that one event may carry (metronome-api.md §2)."""
 
+LEVELS_MAX = 64
+"""The most levels of an event's properties: objects and arrays in each other, the first is the properties themselves.
+
+A level costs the stack of whoever reads it. The end of the gateway's is no rule: the meter's comes sooner, or later.
+"""
+
 EVENT_BYTES_MAX = 256 * 1024
 """The most bytes of one event's type and properties: a thousand times a usual event, and 130 a property if it has all.
 

@@ -56,23 +56,27 @@ class BillableMetric(Struct, frozen=True, kw_only=True, omit_defaults=True):
     archived_at: datetime | None = None
 
     def check(self) -> None:
-        """Raise `InvalidError` if the definition contradicts itself (rules: metronome-api.md §4.2)."""
+        """Raise `InvalidError`, with its place, if the definition contradicts itself (metronome-api.md §4.2)."""
         if self.aggregation_type is not Aggregation.COUNT and not self.aggregation_key:
-            raise InvalidError(f"aggregation_key is required for {self.aggregation_type}")
-        for where in (self.event_type_filter, *self.property_filters):
+            raise InvalidError(f"aggregation_key is required for {self.aggregation_type} - at `$.aggregation_key`")
+        filters = {f"property_filters[{index}]": each for index, each in enumerate(self.property_filters)}
+        for place, where in {"event_type_filter": self.event_type_filter, **filters}.items():
             if where is not None and (where.in_values == () or where.not_in_values == ()):
-                raise InvalidError("a list of values must not be empty: leave it out instead")
+                raise InvalidError(f"a list of values must not be empty: leave it out instead - at `$.{place}`")
         named = [each.name for each in self.property_filters]
         if len(named) != len(set(named)):
-            raise InvalidError("property_filters must name each property once")
+            raise InvalidError("property_filters must name each property once - at `$.property_filters`")
         if self.aggregation_key and self.aggregation_key not in named:
-            raise InvalidError("The specified aggregation key must be one of the property filter names")
-        for key in self.group_keys:
+            message = "The specified aggregation key must be one of the property filter names"
+            raise InvalidError(f"{message} - at `$.aggregation_key`")
+        for index, key in enumerate(self.group_keys):
+            place = f"$.group_keys[{index}]"
             if not key or len(key) != len(set(key)):
-                raise InvalidError("each of group_keys must name one or more properties, each once")
+                raise InvalidError(f"each of group_keys must name one or more properties, each once - at `{place}`")
             for name in key:
                 if name not in named:
-                    raise InvalidError(f"the group key {name!r} must be one of the property filter names")
+                    message = f"the group key {name!r} must be one of the property filter names"
+                    raise InvalidError(f"{message} - at `{place}`")
 
     @property
     def added_key(self) -> str | None:

@@ -86,21 +86,21 @@ class ProductState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether the spend of other COMPOSITE products counts, of those that stand before it on the rate card."""
 
     def check(self, kind: ProductType, metric: BillableMetric | None) -> None:
-        """Raise `InvalidError` unless these can be the terms of a product of that type (metronome-api.md §4.5).
+        """Raise `InvalidError`, with its place, unless these can be the terms of a product of that type (§4.5).
 
         `metric` is the billable metric that they name, None when they name none.
         """
         if kind is not ProductType.COMPOSITE:
             self._check_without(kind, "composite_product_ids composite_tags exclude_free_usage include_composite_spend")
         elif not (self.composite_product_ids or self.composite_tags):
-            raise InvalidError("a COMPOSITE product needs composite_product_ids or composite_tags")
+            raise InvalidError("a COMPOSITE product needs composite_product_ids or composite_tags - at `$`")
         if kind is not ProductType.USAGE:
             self._check_without(
                 kind,
                 "billable_metric_id pricing_group_key presentation_group_key quantity_conversion quantity_rounding",
             )
         elif metric is None:
-            raise InvalidError("billable_metric_id is required for a USAGE product")
+            raise InvalidError("billable_metric_id is required for a USAGE product - at `$.billable_metric_id`")
         else:
             self._check_group_keys(metric)
             _check_quantity(self.quantity_conversion, self.quantity_rounding)
@@ -108,26 +108,30 @@ class ProductState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def _check_without(self, kind: ProductType, fields: str) -> None:
         for name in fields.split():
             if getattr(self, name) is not None:
-                raise InvalidError(f"{name} is not for products of type {kind.value}")
+                raise InvalidError(f"{name} is not for products of type {kind.value} - at `$.{name}`")
 
     def _check_group_keys(self, metric: BillableMetric) -> None:
         pricing, presentation = self.pricing_group_key or (), self.presentation_group_key or ()
         for name, key in (("pricing_group_key", pricing), ("presentation_group_key", presentation)):
             if len(key) != len(set(key)):
-                raise InvalidError(f"{name} must name each property once")
+                raise InvalidError(f"{name} must name each property once - at `$.{name}`")
         wanted = {*pricing, *presentation}
         if wanted and not any(wanted <= set(key) for key in metric.group_keys):
+            place = "pricing_group_key" if pricing else "presentation_group_key"
             raise InvalidError(
                 f"pricing_group_key and presentation_group_key together ({', '.join(sorted(wanted))}) must lie within "
-                f"one of the group_keys of the billable metric: {[list(key) for key in metric.group_keys]}"
+                f"one of the group_keys of the billable metric: {[list(key) for key in metric.group_keys]} "
+                f"- at `$.{place}`"
             )
 
 
 def _check_quantity(conversion: QuantityConversion | None, rounding: QuantityRounding | None) -> None:
     if conversion and not (fits(conversion.conversion_factor) and conversion.conversion_factor > 0):
-        raise InvalidError("quantity_conversion.conversion_factor must be above zero and have at most 38 digits")
+        place, message = "$.quantity_conversion.conversion_factor", "must be above zero and have at most 38 digits"
+        raise InvalidError(f"{message} - at `{place}`")
     if rounding and not 0 <= rounding.decimal_places <= QUOTIENT_PLACES:
-        raise InvalidError(f"quantity_rounding.decimal_places must be a number from 0 to {QUOTIENT_PLACES}")
+        place = "$.quantity_rounding.decimal_places"
+        raise InvalidError(f"must be a whole number from 0 to {QUOTIENT_PLACES} - at `{place}`")
 
 
 class ProductUpdate(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -52,6 +52,8 @@ async def test_what_contradicts_itself(acme):
         ({"product_id": ABSENT}, "no product", ".product_id"),
         ({"applicable_product_ids": [ABSENT]}, "no product", ".applicable_product_ids[0]"),
         (both, "exclude", ".specifiers"),
+        ({"specifiers": [{"product_tags": ["a"]}, {"product_id": ABSENT}]}, "no product", ".specifiers[1].product_id"),
+        ({"specifiers": [{"product_id": "x"}]}, "there is no product x", ".specifiers[0].product_id"),
         ({}, "asks for no change", ""),
     ):
         await acme.refused({"update_commits": [{**commit, **change}]}, message, "$.update_commits[0]", place)

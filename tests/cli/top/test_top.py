@@ -85,6 +85,12 @@ def test_a_process_with_a_meter_in_each_of_two_databases_is_one() -> None:
     assert sum("host:1" in line for line in lines) == 2
 
 
+def test_names_are_shown_as_they_are() -> None:
+    """Brackets of a reason or of a topic are no markup."""
+    now = overview(standing(0, owner=None), at=1.0, reason="1 → 2: [/x] \x1b[2J")
+    assert any(r"autoscaler: 1 → 2: [/x] \u001b[2J" in line for line in drawn(numbers(now, now), 140, 24))
+
+
 def test_once_shows_every_partition() -> None:
     lines = drawn(looks(96, 3), 80, None)
     assert sum(line.rstrip().endswith((" m1", " m2", " m3")) for line in lines) == 96

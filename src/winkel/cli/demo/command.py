@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from winkel.cli.terminal import console, sentences, table
+from winkel.cli.terminal import console, sentences, table, text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -162,13 +162,21 @@ class Play:
             total, left = Fraction(numbers.invoices[index]["total"]), Fraction(numbers.balances[index])
             right.append(total == own.total and left == own.left)
             words = [_dollars(each) for each in (total, own.total, left)]
-            shown.add_row(account.buyer.name, *words, "[green]equal[/]" if right[-1] else "[red]DIFFERENT[/]")
+            shown.add_row(account.buyer.name, *words, text(("equal", "green") if right[-1] else ("DIFFERENT", "red")))
         self.terminal.print(shown)
         good = all(right)
         self.terminal.print(
-            "[green]Every event counted exactly once; every invoice equals its recomputation, to the last digit.[/]"
-            if good
-            else "[red]The invoices do not equal their recomputation: this is a bug of Winkel, please report it.[/]"
+            text(
+                (
+                    "Every event counted exactly once; every invoice equals its recomputation, to the last digit.",
+                    "green",
+                )
+                if good
+                else (
+                    "The invoices do not equal their recomputation: this is a bug of Winkel, please report it.",
+                    "red",
+                )
+            )
         )
         return good
 

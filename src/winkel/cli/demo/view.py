@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from winkel.cli.amounts import amount, payable
 from winkel.cli.client import Client
 from winkel.cli.demo.company import Account
-from winkel.cli.terminal import table
+from winkel.cli.terminal import table, text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -52,10 +52,11 @@ def picture(accounts: list[Account], clock: datetime, sent: int, rate: float, no
     from rich.console import Group
     from rich.panel import Panel
 
-    numbers = (
-        f"[bold]{clock:%H:%M}[/] in Lumen AI's world   [bold]{sent:,}[/] events sent, {rate:,.0f}/s   "
-        f"[green]{now.summary['counted']:,} counted[/]   [yellow]{now.summary['duplicates']:,} duplicates[/]"
-    )
+    numbers = text(
+        (f"{clock:%H:%M}", "bold"), " in Lumen AI's world   ", (f"{sent:,}", "bold"), f" events sent, {rate:,.0f}/s   ",
+        (f"{now.summary['counted']:,} counted", "green"), "   ",
+        (f"{now.summary['duplicates']:,} duplicates", "yellow"),
+    )  # fmt: skip
     return Group(Panel(numbers, title="Lumen AI", title_align="left"), _models(now), _accounts(accounts, now))
 
 

@@ -10,6 +10,7 @@ import typer
 
 from winkel.cli.options import URL, Token, Url
 from winkel.cli.terminal import console, sentences
+from winkel.cli.visible import visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -97,7 +98,7 @@ class _Replay:
 
         with Client(self.url, self.token) as client, self._progress() as progress:
             shift = self._shift(shift_to, client)
-            task = progress.add_task(self.file.name, total=rows.extent(self.file), events=0)
+            task = progress.add_task(visible(self.file.name), total=rows.extent(self.file), events=0)
             sender = Sender(client, refused=self._refuse, wait=lambda why: progress.console.print(f"waiting: {why}"))
             occurrences, sent, began = Occurrences(), 0, time.monotonic()
             for chunk in _chunks(rows.rows(self.file), size):
@@ -163,7 +164,7 @@ class _Replay:
 
     def _refuse(self, row: int, reason: str) -> None:
         if len(self.refusals) < SHOWN:
-            self.terminal.print(f"row {row}: {reason}", markup=False)
+            self.terminal.print(f"row {row}: {reason}")
         self.refusals[row] = reason
 
     def _report(self, sent: int, seconds: float) -> None:
@@ -176,7 +177,7 @@ class _Replay:
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
         return Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
             TextColumn("{task.fields[events]:,} events"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from winkel.cli.options import DATA, Data, DatabaseUrl
-from winkel.cli.terminal import console, sentences
+from winkel.cli.terminal import console, sentences, text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -105,7 +105,7 @@ async def _live(database_url: str, settings: "Settings", terminal: "Console") ->
                             await asyncio.sleep(LOOK_SECONDS)
                 except (psycopg.OperationalError, UnavailableError) as error:
                     looks.clear()
-                    live.update(f"[red]out of reach, trying again:[/] {error}", refresh=True)
+                    live.update(text(("out of reach, trying again:", "red"), f" {error}"), refresh=True)
                     await asyncio.sleep(LOOK_SECONDS)
     finally:
         await events.close()

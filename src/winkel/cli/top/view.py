@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from winkel.cli.terminal import table
+from winkel.cli.terminal import table, text
 from winkel.cli.top.numbers import MeterLine, Numbers, PartitionLine, worst
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
+    from rich.text import Text
 
 WIDE = 136
 """From so many columns on meters and partitions stand beside each other."""
@@ -42,23 +43,23 @@ def picture(numbers: Numbers, width: int, height: int | None) -> "RenderableType
 def head(numbers: Numbers) -> "RenderableType":
     """Return what holds for all."""
     from rich.console import Group
-    from rich.text import Text
 
     seen = numbers.overview
-    routing = f"routing version {seen.routing}, {_count(seen.routed, 'partition')}"
-    changing = f", [yellow]changing to version {seen.preparing}[/]" if seen.preparing is not None else ""
+    routing = f"   routing version {seen.routing}, "
+    changing = f", changing to version {seen.preparing}" if seen.preparing is not None else ""
     wanted = "" if seen.desired is None else f", {seen.desired} wanted"
-    lines = [
-        f"[bold]{seen.observation.topic}[/]   {routing}{changing}",
-        f"accepted [bold]{numbers.arriving:,.0f}[/]/s   metered [bold]{numbers.metered:,.0f}[/]/s   "
-        f"waiting [bold]{numbers.waiting:,}[/]   freshness {_seconds(numbers.fresh)}",
-        f"{_count(len(seen.gateways), 'gateway')}   {_count(len(seen.observation.processes), 'meter')}{wanted}",
-    ]
+    shown = [
+        text((seen.observation.topic, "bold"), routing, *_count(seen.routed, "partition"), (changing, "yellow")),
+        text(
+            "accepted ", (f"{numbers.arriving:,.0f}", "bold"), "/s   metered ", (f"{numbers.metered:,.0f}", "bold"),
+            "/s   waiting ", (f"{numbers.waiting:,}", "bold"), "   freshness ", _seconds(numbers.fresh),
+        ),
+        text(*_count(len(seen.gateways), "gateway"), "   ", *_count(len(seen.observation.processes), "meter"), wanted),
+    ]  # fmt: skip
     if seen.reason:
-        lines.append(f"[dim]autoscaler: {seen.reason}[/]")
-    shown = [Text.from_markup(line, overflow="ellipsis") for line in lines]
+        shown.append(text((f"autoscaler: {seen.reason}", "dim")))
     for line in shown:
-        line.no_wrap = True
+        line.no_wrap, line.overflow = True, "ellipsis"
     return Group(*shown)
 
 
@@ -74,20 +75,20 @@ def meters(lines: Sequence[MeterLine], most: int | None) -> "Table":
     for each in ordered[:most]:
         shown.add_row(
             number[each.name],
-            short(each.name) if each.silent < _SILENT else f"[red]silent for {each.silent:.0f} s[/]",
+            short(each.name) if each.silent < _SILENT else text((f"silent for {each.silent:.0f} s", "red")),
             str(each.partitions),
             f"{each.metered:,.0f}",
             _bar(each.busy),
-            _seconds(each.commit),
-            _seconds(each.fresh),
+            text(_seconds(each.commit)),
+            text(_seconds(each.fresh)),
         )
     rest = ordered[most:] if most is not None else []
     if rest:
         busy = sum(each.busy for each in rest) / len(rest)
         owned, events = sum(each.partitions for each in rest), sum(each.metered for each in rest)
-        shown.add_row("", f"[dim]{len(rest)} more[/]", f"{owned}", f"{events:,.0f}", _bar(busy), "", "")
+        shown.add_row("", text((f"{len(rest)} more", "dim")), f"{owned}", f"{events:,.0f}", _bar(busy), "", "")
     if not lines:
-        shown.add_row("", "[red]none is alive[/]", "", "", "", "", "")
+        shown.add_row("", text(("none is alive", "red")), "", "", "", "", "")
     return shown
 
 
@@ -101,26 +102,26 @@ def partitions(numbers: Numbers, most: int | None) -> "Table":
     number = numbered(numbers.meters)
     first, rest = worst(numbers.partitions, len(numbers.partitions) if most is None else most)
     for each in first:
-        owner = number[each.owner] if each.owner else "[red]nobody[/]"
-        name = str(each.partition) if each.routed else f"[dim]{each.partition} (left)[/]"
-        fresh = "[red]stuck[/]" if each.stuck else _seconds(each.fresh)
+        owner = number[each.owner] if each.owner else text(("nobody", "red"))
+        name = str(each.partition) if each.routed else text((f"{each.partition} (left)", "dim"))
+        fresh = text(("stuck", "red") if each.stuck else _seconds(each.fresh))
         shown.add_row(name, _waiting(each.waiting), f"{each.arriving:,.0f}", f"{each.metered:,.0f}", fresh, owner)
     if rest:
         shown.add_row(*_sum(rest))
     return shown
 
 
-def _sum(rest: Sequence[PartitionLine]) -> list[str]:
+def _sum(rest: Sequence[PartitionLine]) -> "list[str | Text]":
     """Return a row for all that have no row of their own."""
     fresh = max((each.fresh for each in rest if each.fresh is not None), default=None)
     ownerless = sum(each.owner is None for each in rest)
     return [
-        f"[dim]{len(rest)} more[/]",
+        text((f"{len(rest)} more", "dim")),
         _waiting(sum(each.waiting for each in rest)),
         f"{sum(each.arriving for each in rest):,.0f}",
         f"{sum(each.metered for each in rest):,.0f}",
-        _seconds(fresh),
-        f"[red]{ownerless} nobody's[/]" if ownerless else "",
+        text(_seconds(fresh)),
+        text((f"{ownerless} nobody's", "red")) if ownerless else "",
     ]
 
 
@@ -141,23 +142,23 @@ def short(meter: str) -> str:
     return name if len(name) <= _NAME else "…" + name[1 - _NAME :]
 
 
-def _count(number: int, what: str) -> str:
-    return f"[bold]{number}[/] {what}{'' if number == 1 else 's'}"
+def _count(number: int, what: str) -> tuple[tuple[str, str], str]:
+    return (str(number), "bold"), f" {what}{'' if number == 1 else 's'}"
 
 
-def _waiting(events: int) -> str:
-    return f"{events:,}" if events else "[dim]0[/]"
+def _waiting(events: int) -> "str | Text":
+    return f"{events:,}" if events else text(("0", "dim"))
 
 
-def _seconds(value: float | None) -> str:
-    """Return a time in a unit that suits it, in a colour that says whether it is long."""
+def _seconds(value: float | None) -> tuple[str, str]:
+    """Return a time in a unit that suits it, and a colour that says whether it is long."""
     if value is None:
-        return "[dim]–[/]"
+        return "–", "dim"
     words = f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s" if value < 100 else f"{value / 60:.0f} min"
-    return f"[{'green' if value < _FRESH else 'yellow' if value < _LATE else 'red'}]{words}[/]"
+    return words, "green" if value < _FRESH else "yellow" if value < _LATE else "red"
 
 
-def _bar(share: float) -> str:
+def _bar(share: float) -> "Text":
     """Return a share of the whole as a bar and in percent."""
     full = round(share * _BAR)
-    return f"{'█' * full}[dim]{'░' * (_BAR - full)}[/] {share:4.0%}"
+    return text("█" * full, ("░" * (_BAR - full), "dim"), f" {share:4.0%}")
