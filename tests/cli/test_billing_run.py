@@ -7,14 +7,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from cli.test_commands import alone
+from meter.blocks import event
 from support import due
-from winkel.store import database
+from winkel.config import Settings
+from winkel.fleet.actions import open_log
+from winkel.ingest.block import blocks
+from winkel.log import codec
+from winkel.log.log import NewRecord
+from winkel.model.routing import first
+from winkel.store import database, tenants
 
 CUSTOMERS, BROKEN = 300, 3
 
@@ -119,3 +128,18 @@ def test_a_run_without_failures_ends_with_zero(filled: str, watching: "psycopg.C
     done = f"{BROKEN} customers were due; this run made {2 * BROKEN} invoices final\n"
     assert finished(started(filled)) == (0, done)
     assert invoices(watching) == 2 * (CUSTOMERS + BROKEN)
+
+
+@pytest.mark.anyio
+async def test_a_run_on_another_log_than_the_one_in_use_is_refused(database_url: str, kafka_url: str) -> None:
+    """An event waits in Kafka: with WINKEL_LOG the run waits for its meter, without it would close what is due."""
+    async with await database.connect(database_url) as home:
+        await tenants.create_tenant(home, "production", datetime.now(UTC))
+    log = await open_log(database_url, Settings(log=kafka_url, partitions=2))
+    made = blocks(1, [event("late", timestamp=datetime.now(UTC))], log.secret, first(2))
+    await log.append([NewRecord(1, to, len(each), codec.encode(each)) for to, each in made])
+    await log.close()
+    with pytest.raises(subprocess.TimeoutExpired):
+        await asyncio.to_thread(alone, "bill", "run", seconds=8, WINKEL_DATABASE_URL=database_url, WINKEL_LOG=kafka_url)
+    refused = await asyncio.to_thread(alone, "bill", "run", WINKEL_DATABASE_URL=database_url)
+    assert (refused.returncode, f"set WINKEL_LOG={kafka_url} " in refused.stderr) == (1, True)

@@ -29,6 +29,14 @@ def cli(*arguments: str, winkel: "Running | None" = None, token: str = "") -> "s
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
+def alone(*arguments: str, seconds: float = 60, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command with these variables of Winkel and no others."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("WINKEL_")}
+    environment = {**clean, "COLUMNS": "200", **variables}
+    command = [sys.executable, "-m", "winkel", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds, check=False)
+
+
 def commands() -> list[tuple[str, ...]]:
     """Return the names of all commands."""
     found = []

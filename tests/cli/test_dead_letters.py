@@ -7,12 +7,20 @@ from datetime import UTC, datetime
 
 import httpx
 import psycopg
+import pytest
 
-from cli.test_commands import cli
+from cli.test_commands import alone, cli
+from meter.blocks import event
 from support.running import Running
 from winkel.cli.dead_letters import readable
+from winkel.config import Settings
+from winkel.fleet.actions import open_log
+from winkel.ingest.block import blocks
+from winkel.log import codec
 from winkel.log.log import NewRecord
 from winkel.log.postgres import PostgresLog
+from winkel.model.routing import first
+from winkel.store import shards, tenants
 
 
 def test_an_operator_sees_corrects_and_discards(winkel: Running, tmp_path) -> None:
@@ -129,3 +137,29 @@ def test_payloads_are_readable() -> None:
     assert readable(b"plain words") == "plain words"
     assert "01 ff 41" in readable(b"\x01\xffA")
     assert "88 more bytes" in readable(bytes(600))
+
+
+@pytest.mark.anyio
+async def test_a_record_that_is_retried_goes_to_the_log_in_use_or_stays(database_url: str, kafka_url: str) -> None:
+    """Without WINKEL_LOG, `retry` would append where no meter looks, and call that done."""
+    async with shards.connections([database_url]) as (home,):
+        await tenants.create_tenant(home, "production", datetime.now(UTC))
+        log = await open_log(database_url, Settings(log=kafka_url, partitions=2))
+        ((_, block),) = blocks(1, [event("late", timestamp=datetime.now(UTC))], log.secret, first(2))
+        await home.execute(
+            'INSERT INTO dead_letter (tenant_id, topic, partition, "offset", index, reason, detail, payload, at)'
+            " VALUES (1, %s, 0, 0, -1, 'crashed_the_meter', '', %s, now())",
+            (log.name, codec.encode(block)),
+        )
+
+        async def retried(**variables: str) -> tuple[int, int, str]:
+            """Return the exit code, the records that Kafka has then, and what was said."""
+            there = {"WINKEL_DATABASE_URL": database_url, **variables}
+            done = await asyncio.to_thread(alone, "dead-letters", "retry", "--all", "--yes", **there)
+            return done.returncode, sum(each.end for each in await log.bounds()), done.stdout + done.stderr
+
+        code, records, said = await retried()
+        assert (code, records, f"set WINKEL_LOG={kafka_url} " in said) == (1, 0, True)
+        code, records, said = await retried(WINKEL_LOG=kafka_url)
+        assert (code, records, "resolved" in said or "appended" in said) == (0, 1, True)
+        await log.close()

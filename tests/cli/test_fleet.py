@@ -1,21 +1,28 @@
 """winkel fleet: what it shows, and a change of the number of partitions while events come in."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
 
-from cli.test_commands import cli
+from cli.test_commands import alone, cli
 from e2e.plain import Plain, eventually
+from support.kafka import topic
 from support.running import Running
+from winkel.config import Settings
+from winkel.fleet.actions import open_log
 from winkel.log.log import NewRecord
 from winkel.log.postgres import PostgresLog
 
@@ -116,3 +123,73 @@ def test_a_change_that_hangs_can_be_given_up(fleet: Running) -> None:
     }
     answer = httpx.post(f"{fleet.url}/v1/ingest", json=[event], headers=fleet.headers, timeout=20)
     assert answer.status_code == 200
+
+
+def test_commands_on_a_data_folder_look_at_the_log_in_use(folder: Path, kafka_url: str) -> None:
+    """docs/guides/run-on-kafka.md, "Try it in five minutes": `WINKEL_LOG=… winkel up`, then commands without it."""
+    with Running(folder / "data", environment={"WINKEL_LOG": kafka_url}) as running:
+        where = ("--data", str(running.folder))
+        status = alone("fleet", "status", *where)
+        assert (status.returncode, f":{running.pids['gateway']} " in status.stdout) == (0, True)
+        assert "→ 8 partitions: in force" in alone("fleet", "repartition", "8", *where).stdout
+        assert "8 partitions in use" in alone("fleet", "status", *where, WINKEL_LOG=kafka_url).stdout
+        assert "1 gateway" in alone("top", "--once", *where).stdout
+        with frozen(running, "supervisor", "meter"):
+            now = datetime.now(UTC).isoformat()
+            event = {"transaction_id": "1", "customer_id": "x", "event_type": "y", "timestamp": now}
+            httpx.post(f"{running.url}/v1/ingest", json=[event], headers=running.headers, timeout=20).raise_for_status()
+            time.sleep(8)  # until its partitions count as left alone
+            doctor = alone("doctor", *where)
+            assert (doctor.returncode, "nobody meters partition" in doctor.stdout) == (1, True)
+        beside = alone("doctor", "--database-url", running.database_url)
+        assert (beside.returncode, "not the log in use" in beside.stdout) == (1, True)
+
+
+@contextmanager
+def frozen(running: Running, *names: str) -> Iterator[None]:
+    """Stop processes in their tracks for a while."""
+    pids = [running.pids[name] or 0 for name in names]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in reversed(pids):
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_a_log_is_left_when_nobody_appends_to_it_and_all_of_it_is_metered(folder: Path, kafka: str) -> None:
+    """A topic whose name was a slip of the pen: end `winkel up`, leave it, start with the right one."""
+    where = ("--data", str(folder / "data"))
+    with topic(kafka) as wrong, topic(kafka) as right:
+        with Running(folder / "data", environment={"WINKEL_LOG": wrong}) as running:
+            refused = alone("fleet", "leave-log", *where)
+            assert (refused.returncode, "gateways that append to" in refused.stderr) == (1, True)
+            assert running.stop() == 0
+            assert f"set WINKEL_LOG={wrong} " in alone("fleet", "leave-log", *where).stderr
+            left = alone("fleet", "leave-log", *where, WINKEL_LOG=wrong)
+            assert (left.returncode, f"left {wrong}" in left.stdout) == (0, True)
+            assert running.left_over() == []
+            assert alone("fleet", "leave-log", *where, WINKEL_LOG=wrong).returncode == 1
+        with Running(folder / "data", environment={"WINKEL_LOG": right}) as running:
+            assert running.state["log"] == right
+
+
+@pytest.mark.anyio
+async def test_a_log_is_not_left_while_records_wait_and_a_lost_one_only_by_a_decision(
+    database_url: str, kafka_url: str
+) -> None:
+    there = {"WINKEL_DATABASE_URL": database_url, "WINKEL_LOG": kafka_url}
+    log = await open_log(database_url, Settings(log=kafka_url, partitions=2))
+    await log.append([NewRecord(1, 0, 1, b"x")])
+    waits = await asyncio.to_thread(alone, "fleet", "leave-log", "--yes", **there)
+    assert (waits.returncode, "1 records are to be metered" in waits.stderr) == (1, True)
+    await log.close()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        lost = f"{log.name}-lost {kafka_url}".encode()
+        connection.execute("UPDATE setting SET value = %s WHERE name = 'log'", (lost,))
+    asked = await asyncio.to_thread(alone, "fleet", "leave-log", **there)
+    assert (asked.returncode, "will never be counted" in asked.stdout) == (1, True)
+    assert (await asyncio.to_thread(alone, "fleet", "leave-log", "--yes", **there)).returncode == 0
+    again = await open_log(database_url, Settings(log=kafka_url))
+    await again.close()

@@ -9,10 +9,12 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 import pytest
 
+from cli.test_commands import alone
 from support import web
 from support.running import TOKEN, Running
 
@@ -231,6 +233,67 @@ def test_a_bad_database_address_is_one_sentence(folder: Path, url: str) -> None:
     assert refused.returncode == 1
     assert "database" in refused.stderr
     assert len(refused.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WINKEL_LOG_LEVEL", "verbose"),
+        ("WINKEL_LOG", "redis://x"),
+        ("WINKEL_PARTITIONS", "0"),
+        ("WINKEL_KAFKA_CONFIG", "/nowhere"),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_one_sentence_at_once(folder: Path, name: str, value: str) -> None:
+    """It says which one, and makes nothing, instead of starting roles again and again."""
+    settings = {"WINKEL_LOG": "kafka://127.0.0.1:1", name: value}
+    refused = alone("up", "--data", str(folder / "data"), "--port", "0", **settings)
+    assert (refused.returncode, len(refused.stderr.strip().splitlines())) == (1, 1)
+    assert name in refused.stderr
+    assert not (folder / "data" / "postgres").exists()
+
+
+def test_several_gateways_are_not_started_with_a_setting_that_does_not_fit() -> None:
+    refused = alone("gateway", "--workers", "2", WINKEL_DATABASE_URL="postgresql://x", WINKEL_PARTITIONS="0")
+    assert (refused.returncode, refused.stderr.startswith("winkel: WINKEL_PARTITIONS must")) == (1, True)
+
+
+def test_a_start_without_the_log_in_use_is_one_sentence_at_once(folder: Path, database_url: str) -> None:
+    """After a reboot, say: what waits in Kafka would never be metered."""
+    import psycopg
+
+    with psycopg.connect(database_url) as connection:
+        noted = b"usage@id kafka://broker:9092/usage"
+        connection.execute("INSERT INTO setting VALUES ('log', %s)", (noted,))
+    refused = alone("up", "--data", str(folder / "data"), "--port", "0", WINKEL_DATABASE_URL=database_url)
+    assert (refused.returncode, len(refused.stderr.strip().splitlines())) == (1, 1)
+    assert "set WINKEL_LOG=kafka://broker:9092/usage " in refused.stderr
+
+
+def test_partitions_that_do_not_fit_the_databases_are_one_sentence_at_once(
+    folder: Path, database_url: str, further_url: str
+) -> None:
+    """And can be corrected: nothing of that number is made."""
+    import psycopg
+
+    two = {"WINKEL_DATABASE_URL": database_url, "WINKEL_SHARDS": as_url(further_url)}
+    refused = alone("up", "--data", str(folder / "data"), "--port", "0", WINKEL_PARTITIONS="3", **two)
+    assert (refused.returncode, len(refused.stderr.strip().splitlines())) == (1, 1)
+    assert "3 partitions cannot be shared evenly by 2 databases: set WINKEL_PARTITIONS" in refused.stderr
+    refused = alone("fleet", "status", WINKEL_PARTITIONS="3", **two)
+    assert (refused.returncode, "3 partitions cannot be shared evenly" in refused.stderr) == (1, True)
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT count(*) FROM log_partition").fetchone() == (0,)
+    corrected = alone("fleet", "status", WINKEL_PARTITIONS="4", **two)
+    assert (corrected.returncode, corrected.stderr) == (0, "")
+
+
+def as_url(conninfo: str) -> str:
+    """Return an address as WINKEL_SHARDS takes it."""
+    import psycopg
+
+    parts = psycopg.conninfo.conninfo_to_dict(conninfo)
+    return f"postgresql://{parts['user']}@/{parts['dbname']}?host={quote(str(parts['host']), safe='')}"
 
 
 def test_it_works_on_a_database_of_ones_own_until_ctrl_c(folder: Path, database_url: str) -> None:

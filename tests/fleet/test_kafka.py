@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
 
 from meter.blocks import NOON, event
 from winkel.config import Settings
@@ -21,8 +22,10 @@ from winkel.ingest.block import blocks
 from winkel.log import codec
 from winkel.log.log import Log, NewRecord
 from winkel.log.postgres import PostgresLog
+from winkel.model.errors import ConflictError, ReplacedError
 from winkel.model.event import Event
-from winkel.store import database, routing, shards, tenants
+from winkel.model.log_in_use import TABLE, LogInUse
+from winkel.store import database, logs, routing, shards, tenants
 from winkel.store.database import Connection, Database
 
 pytestmark = pytest.mark.anyio
@@ -136,6 +139,98 @@ async def test_a_gateway_that_still_uses_the_log_before_is_waited_for(world: Wor
         await actions.settled([world.url], world.before, asyncio.Event())
     assert await actions.unfinished([world.connection], world.before) == ""
     assert await actions.open_before(world.url, Settings()) is None
+
+
+async def test_events_move_to_a_topic_once_and_every_other_log_is_refused(world: World) -> None:
+    """What looks at another log than the one in use finds nothing in it, and would take that for "all is metered"."""
+    assert await logs.in_use(world.connection) == LogInUse(world.log.name, world.settings.log)
+    for settings in (Settings(), Settings(log=f"{world.settings.log}-2"), Settings(log="kafka://127.0.0.1:1/another")):
+        for moving in (True, False):
+            with pytest.raises(ConflictError, match=f"set WINKEL_LOG={world.settings.log} "):
+                await actions.open_log(world.url, settings, moving=moving)
+    with pytest.raises(ConflictError, match="set WINKEL_LOG="):
+        await actions.may_open(world.connection, Settings())
+    again = await actions.open_log(world.url, world.settings, moving=False)
+    await again.close()
+
+
+async def test_a_command_never_moves_events(database_url: str, kafka_url: str) -> None:
+    """Somebody who tries an address out must not have every process refused that is started next."""
+    settings = Settings(log=kafka_url)
+    for moving, noted in ((False, None), (True, LogInUse(TABLE))):
+        events = await actions.open_log(database_url, Settings(), moving=moving)
+        await events.close()
+        async with shards.connections([database_url]) as (home,):
+            assert await logs.in_use(home) == noted
+    with pytest.raises(ConflictError, match="unset WINKEL_LOG"):
+        await actions.open_log(database_url, settings, moving=False)
+    with pytest.raises(ConflictError, match="unset WINKEL_LOG"):
+        await actions.open_before(database_url, settings, moving=False)
+    events = await actions.open_log(database_url, settings)
+    await events.close()
+
+
+async def test_of_processes_that_are_started_at_once_those_on_the_table_give_way(
+    database_url: str, kafka_url: str
+) -> None:
+    """Whoever is quicker, events go to the topic in the end, and nobody who was let in believes otherwise."""
+    wanted = [Settings(), Settings(log=kafka_url)] * 3
+    found = await asyncio.gather(*[actions.open_log(database_url, each) for each in wanted], return_exceptions=True)
+    assert not [each for each, one in zip(found, wanted, strict=True) if one.log and isinstance(each, BaseException)]
+    assert all(isinstance(each, ConflictError) for each in found if isinstance(each, BaseException))
+    async with shards.connections([database_url]) as (home,):
+        in_use = await logs.in_use(home)
+    assert in_use is not None
+    assert in_use.address == kafka_url
+    for each in found:
+        if not isinstance(each, BaseException):
+            await each.close()
+
+
+async def test_an_installation_that_is_older_than_the_note_uses_what_a_gateway_used(world: World) -> None:
+    """Also when the lease has ended long ago: an upgrade with a setting forgotten is refused as any other start."""
+    await world.connection.execute("DELETE FROM setting WHERE name = 'log'")
+    await routing.renew(world.connection, world.before.name, "of the past", 1, 0.0)
+    await routing.renew(world.connection, world.log.name, "of the past", 1, 0.001)
+    await asyncio.sleep(0.01)
+    with pytest.raises(ConflictError, match=f"kafka://host:port/{world.topic}, with the brokers that have it"):
+        await actions.open_log(world.url, Settings())
+    again = await actions.open_log(world.url, world.settings)
+    assert await logs.in_use(world.connection) == LogInUse(world.log.name, world.settings.log)
+    await again.close()
+
+
+async def test_a_topic_of_the_same_name_is_refused_and_never_made_until_the_lost_one_is_left(world: World) -> None:
+    """Brokers of another installation, say. What was not metered is given up by a decision, not in silence."""
+    admin = AdminClient({"bootstrap.servers": world.settings.log.removeprefix("kafka://").partition("/")[0]})
+    admin.delete_topics([world.topic])[world.topic].result(10)
+    async with asyncio.timeout(20):
+        while world.topic in admin.list_topics(timeout=10).topics:
+            await asyncio.sleep(0.1)
+    with pytest.raises(ReplacedError, match="leave-log"):
+        await actions.open_log(world.url, world.settings)
+    assert world.topic not in admin.list_topics(timeout=10).topics
+    await logs.leave(world.connection)
+    new = await actions.open_log(world.url, world.settings)
+    assert new.name != world.log.name
+    assert await logs.in_use(world.connection) == LogInUse(new.name, world.settings.log)
+    await new.close()
+    await world.connection.execute("UPDATE setting SET value = %s WHERE name = 'log'", (world.log.name.encode(),))
+    with pytest.raises(ReplacedError, match="leave-log"):
+        await actions.open_log(world.url, world.settings)
+
+
+async def test_a_second_installation_may_not_use_the_topic_of_the_first(world: World, further_url: str) -> None:
+    """Production and staging have a database each, and by mistake one topic. (Here it is a copy, with the same key.)"""
+    await world.send(world.log, [event(number) for number in range(20)])
+    for moving in (False, True):
+        with pytest.raises(ConflictError, match="log of another installation"):
+            await actions.open_log(further_url, world.settings, moving=moving)
+    async with shards.connections([further_url]) as (staging,):
+        assert await logs.owner(staging) != await logs.owner(world.connection)
+        assert await logs.in_use(staging) is None
+    again = await actions.open_log(world.url, world.settings)
+    await again.close()
 
 
 METER = """

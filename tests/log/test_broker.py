@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from winkel.log.broker import TOPIC, Broker
+from winkel.config import TOPIC
+from winkel.log.broker import Broker
 
 
 def test_an_address_names_brokers_and_perhaps_a_topic() -> None:
@@ -17,7 +18,8 @@ def test_an_address_names_brokers_and_perhaps_a_topic() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://db", "kafka://", "kafka://db", "kafka://db:0", "kafka://db:x", "kafka://a:1,"]
+    "url",
+    ["postgresql://db", "kafka://", "kafka://db", "kafka://db:0", "kafka://db:x", "kafka://a:1,", "kafka://u:p@db:1"],
 )
 def test_what_is_no_address_is_refused_in_words(url: str) -> None:
     with pytest.raises(ValueError, match="WINKEL_LOG must"):

@@ -11,13 +11,13 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from log.conftest import SECRET, open_log
 from support.broker_line import BrokerLine
-from winkel.log import fetcher, kafka_group, look_back, sender
+from winkel.log import fetcher, kafka, kafka_group, look_back, sender
 from winkel.log.broker import Broker
 from winkel.log.envelope import NOBODY
 from winkel.log.kafka import KafkaLog
 from winkel.log.log import NewRecord, Place, Record
 from winkel.log.membership import Membership
-from winkel.model.errors import TooLargeError, UnavailableError
+from winkel.model.errors import ConflictError, ReplacedError, TooLargeError, UnavailableError
 
 pytestmark = pytest.mark.anyio
 
@@ -93,6 +93,29 @@ async def test_a_topic_by_which_events_could_be_lost_is_refused(kafka: str, kafk
     admin.create_topics([NewTopic(broker.topic, 1)])[broker.topic].result(10)
     with pytest.raises(UnavailableError, match=r"message.timestamp.type=LogAppendTime.*retention.ms=-1"):
         await KafkaLog.open(broker, 1, SECRET)
+
+
+async def test_a_topic_belongs_to_the_installation_that_came_first(
+    log: KafkaLog, kafka_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own processes share it; another installation is refused, and who loses the claim all the same is told."""
+    again, other = [await KafkaLog.open(Broker.of(kafka_url), 3, SECRET) for _ in range(2)]
+    await asyncio.gather(log.claim("ours"), again.claim("ours"))
+    with pytest.raises(ConflictError, match=r"log of another installation.* winkel-installation\.winkel-test"):
+        await other.claim("theirs")
+    monkeypatch.setattr(kafka, "RENEW_SECONDS", 0.0)
+    await log.refresh()
+    (gone,) = log._admin.delete_consumer_groups([f"winkel-installation.{log._broker.topic}"]).values()
+    gone.result(10)
+    await log.refresh()  # whoever has it open renews the claim, should the brokers forget it
+    with pytest.raises(ConflictError):
+        await other.claim("theirs")
+    log._owner = "somebody who is not the first any more"
+    for _ in range(2):  # for good, not for an hour
+        with pytest.raises(ReplacedError, match="another installation"):
+            await log.refresh()
+    await again.close()
+    await other.close()
 
 
 async def test_messages_that_are_not_ours_are_nobodys_and_stop_nothing(log: KafkaLog) -> None:

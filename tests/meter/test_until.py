@@ -6,7 +6,10 @@ from meter.conftest import World
 from meter.test_repartition import drain, everything, numbered, send
 from winkel.bill.worker import Closing
 from winkel.fleet.actions import repartition
+from winkel.model.errors import ReplacedError
+from winkel.model.log_in_use import LogInUse
 from winkel.model.routing import first
+from winkel.store import logs
 
 pytestmark = pytest.mark.anyio
 
@@ -41,3 +44,13 @@ async def test_a_lag_that_never_ends_delays_and_no_more(world: World, clock) -> 
         clock.move(seconds=3)
         await drain(world, meter)
     assert found == [None, None, began]
+
+
+async def test_no_period_is_closed_by_a_log_that_is_in_use_no_more(world: World, clock) -> None:
+    """A bill that runs on while events move to Kafka finds everything metered in the log that it knows."""
+    closing = Closing(world.log)
+    await logs.note(world.connection, LogInUse(world.log.name))
+    assert await closing.until([world.connection], clock()) == clock()
+    await logs.note(world.connection, LogInUse("usage@id", "kafka://a:9092/usage"))
+    with pytest.raises(ReplacedError, match="kafka://a:9092/usage now"):
+        await closing.until([world.connection], clock())

@@ -20,7 +20,7 @@ from winkel.fleet.overview import PIPELINE
 from winkel.letters.worker import Publisher, relay
 from winkel.log.log import Log
 from winkel.model.errors import SchemaError, UnavailableError
-from winkel.store import billing, migrate, shards, usage, vitals
+from winkel.store import billing, logs, migrate, shards, usage, vitals
 from winkel.store.billing import Look
 from winkel.store.database import UNHURRIED, Connection
 from winkel.store.shards import Held
@@ -242,8 +242,9 @@ class Closing:
         """Return the newest such instant that is known, now or before, after two seconds at most; None: none yet.
 
         Meters must come to the end of the log twice: what they have sent on (meter/worker.py, `_forward`) on their way
-        to the first one lies before the second.
+        to the first one lies before the second. Raises `ReplacedError` when events go to another log by now.
         """
+        await logs.check(databases[0], self._events.name)  # no period is closed by a log that is in use no more
         if self._at is None:
             self._at, self._is_second, self._ends = now, False, await self._look()
         while await self._passed(databases):

@@ -46,8 +46,9 @@ def run(database_url: DatabaseUrl = "", data: Data = DATA) -> None:
 
         from winkel.cli.billing_run import report, run_once
         from winkel.cli.datafolder import database_url as choose
+        from winkel.cli.datafolder import settings
 
-        outcome = asyncio.run(run_once(choose(database_url, data)))
+        outcome = asyncio.run(run_once(choose(database_url, data), settings(database_url, data)))
         report(outcome)
         if outcome.problems:
             raise typer.Exit(1)

@@ -38,15 +38,14 @@ class Outcome(Struct, frozen=True):
         return f"{customers}; this run made {self.invoices:,} invoice{'s' if self.invoices != 1 else ''} final"
 
 
-async def run_once(database_url: str) -> Outcome:
+async def run_once(database_url: str, settings: Settings) -> Outcome:
     """Finalize what is due when the run begins, trying each customer once.
 
     A database that goes away is waited for. All that the run knows is in `billing_due`: killed and started again, it
     goes on where it was. Raises `UnavailableError` or `SchemaError` that says what to do when it cannot begin.
     """
-    settings = Settings.from_environment()
     urls = (database_url, *settings.further_databases)
-    async with log_to_bill(database_url, settings, asyncio.Event()) as events:
+    async with log_to_bill(database_url, settings, asyncio.Event(), moving=False) as events:
         with _progress() as progress:
             logs.configure("error", "bill run")  # here, so that lines of the log are shown above the bar
             run = _Run(Worker(database_url, events, settings, now), progress)

@@ -7,7 +7,10 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from winkel.config import Settings
 
 DEFAULT = Path("winkel-data")
 LOCK_SECONDS = 0.2
@@ -110,3 +113,21 @@ def database_url(given: str, data: Path) -> str:
             f"for another database give --database-url or WINKEL_DATABASE_URL"
         )
     return found
+
+
+def settings(given: str, data: Path) -> "Settings":
+    """Return the settings for a command: those of the environment, and the log of the `winkel up` that it works on.
+
+    `given` and `data` are those of `database_url`: a log that is noted in the folder goes with the folder's database.
+    Raises `ValueError` that names the variable whose value does not fit.
+    """
+    import msgspec
+
+    from winkel.config import Settings
+
+    found = Settings.from_environment()
+    state = None if given or found.log else DataFolder(data).noted()
+    if state is None:
+        return found
+    config = found.kafka_config or state.get("kafka_config", "")
+    return msgspec.structs.replace(found, log=state.get("log", ""), kafka_config=config)

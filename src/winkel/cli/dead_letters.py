@@ -214,10 +214,11 @@ class _Log:
         """Return the log."""
         if self._log is None:
             from winkel.cli.datafolder import database_url as choose
-            from winkel.config import Settings
+            from winkel.cli.datafolder import settings
             from winkel.fleet.actions import open_log
 
-            self._log = await open_log(choose(self._database_url, self._data), Settings.from_environment())
+            where = self._database_url, self._data
+            self._log = await open_log(choose(*where), settings(*where), moving=False)
         return self._log
 
     async def close(self) -> None:

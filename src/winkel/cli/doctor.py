@@ -13,6 +13,7 @@ from winkel.cli.options import DATA, Data, DatabaseUrl
 from winkel.cli.terminal import console, sentences, table, text
 
 if TYPE_CHECKING:
+    from winkel.config import Settings
     from winkel.store.database import Connection
 
 LAG_RECORDS = 1000
@@ -96,10 +97,11 @@ def _lives(pid: int | None, worker: int | None) -> bool:
 async def _database(database_url: str, data: Path) -> list[Finding]:
     """Look at the database, and at those beside it that usage is spread over."""
     from winkel.cli.datafolder import database_url as choose
-    from winkel.config import Settings
+    from winkel.cli.datafolder import settings as of_folder
 
     try:
-        urls = (choose(database_url, data), *Settings.from_environment().further_databases)
+        settings = of_folder(database_url, data)
+        urls = (choose(database_url, data), *settings.further_databases)
     except ValueError as error:
         return [Finding("database", False, "not reachable", str(error))]
     async with AsyncExitStack() as stack:
@@ -112,7 +114,7 @@ async def _database(database_url: str, data: Path) -> list[Finding]:
         if len(good) == len(found):
             places = await _places(good)
             findings += [places] if len(good) > 1 or not places.good else []
-            findings.append(await _metering(good, urls[0]))
+            findings.append(await _metering(good, urls[0], settings))
         if found[0].connection is not None:
             findings += [await _billing(found[0].connection), await _books(found[0].connection)]
     return findings
@@ -172,16 +174,15 @@ async def _clock(connection: "Connection") -> Finding:
     return Finding("clock", apart <= CLOCK, found, "set the clocks, for example by NTP: usage is billed by time")
 
 
-async def _metering(databases: "list[Connection]", database_url: str) -> Finding:
+async def _metering(databases: "list[Connection]", database_url: str, settings: "Settings") -> Finding:
     import asyncio
 
-    from winkel.config import Settings
     from winkel.fleet.actions import observe, open_log
-    from winkel.model.errors import UnavailableError
+    from winkel.model.errors import ConflictError, UnavailableError
     from winkel.store import autoscale
 
     try:
-        events = await open_log(database_url, Settings.from_environment())
+        events = await open_log(database_url, settings, moving=False)
         try:
             seen = await observe(databases, events)
             if seen.orphans and seen.records:
@@ -190,6 +191,8 @@ async def _metering(databases: "list[Connection]", database_url: str) -> Finding
             wanted = await autoscale.last(databases[0], events.name)
         finally:
             await events.close()
+    except ConflictError as error:
+        return Finding("metering", False, "not the log in use", str(error))
     except UnavailableError as error:
         return Finding("metering", False, "the log does not answer", str(error))
     worst = max(seen.partitions, key=lambda each: each.records)

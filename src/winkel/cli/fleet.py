@@ -1,20 +1,21 @@
 """winkel fleet: the partitions of the log, who meters them, and how many there are."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from winkel.cli.options import DATA, Data, DatabaseUrl
-from winkel.cli.terminal import console, fail, sentences, table, text
+from winkel.cli.options import DATA, Data, DatabaseUrl, Yes
+from winkel.cli.terminal import ask, console, fail, sentences, table, text
 from winkel.cli.visible import visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.text import Text
 
+    from winkel.config import Settings
     from winkel.fleet.observation import Standing
     from winkel.log.log import Log
     from winkel.model.routing import Routing
@@ -73,18 +74,54 @@ def abort(database_url: DatabaseUrl = "", data: Data = DATA) -> None:
         asyncio.run(_abort(database_url, data))
 
 
+@app.command("leave-log")
+def leave_log(database_url: DatabaseUrl = "", data: Data = DATA, yes: Yes = False) -> None:
+    """Let events go to another log: the next gateway, meter or bill that starts says to which.
+
+    WINKEL_LOG must still name the log that is left. Its gateways must have ended, and all that is in it be metered.
+    Where it is lost for good, that cannot be seen: after a question, what was not metered of it is given up. Stop a
+    `winkel up` before; its database is started for as long. (From the database to Kafka events move without this.)
+
+    **Example**: `WINKEL_LOG=kafka://old:9092 winkel fleet leave-log`
+    """
+    with sentences(), _database(database_url, data) as address:
+        import asyncio
+
+        from winkel.cli.datafolder import settings
+
+        asyncio.run(_leave_log(address, settings(database_url, data), yes=yes))
+
+
+@contextmanager
+def _database(given: str, data: Path) -> Iterator[str]:
+    """Lend the address of the database; an embedded one that does not run is started for as long."""
+    from winkel.cli.datafolder import DataFolder
+    from winkel.cli.datafolder import database_url as choose
+    from winkel.store import embedded
+
+    folder = DataFolder(data)
+    if given or embedded.running(folder.postgres) is not None or not folder.postgres.exists():
+        yield choose(given, data)
+        return
+    with folder.locked():
+        server = embedded.start(folder.postgres)
+        try:
+            yield server.url
+        finally:
+            server.stop()
+
+
 @asynccontextmanager
 async def _fleet(database_url: str, data: Path) -> "AsyncIterator[tuple[Log, list[Connection]]]":
-    """Open the log that the settings name, and the databases."""
+    """Open the log in use, and the databases."""
     from winkel.cli import prepare
     from winkel.cli.datafolder import database_url as choose
-    from winkel.config import Settings
+    from winkel.cli.datafolder import settings
     from winkel.fleet.actions import open_log
 
-    settings = Settings.from_environment()
-    url = choose(database_url, data)
-    async with prepare.ready((url, *settings.further_databases)) as databases:
-        events = await open_log(url, settings)
+    url, found = choose(database_url, data), settings(database_url, data)
+    async with prepare.ready((url, *found.further_databases)) as databases:
+        events = await open_log(url, found, moving=False)
         try:
             yield events, databases
         finally:
@@ -188,3 +225,29 @@ async def _abort(database_url: str, data: Path) -> None:
         if not await routing.abort(databases[0], events.name):
             fail("no change of the routing is being prepared")
     console().print("aborted: gateways go on by the routing in force")
+
+
+async def _leave_log(database_url: str, settings: "Settings", *, yes: bool) -> None:
+    from winkel.fleet.actions import open_log, unfinished
+    from winkel.model.errors import WinkelError
+    from winkel.store import logs, routing, shards
+
+    async with shards.connections((database_url, *settings.further_databases)) as databases:
+        in_use = await logs.agree(databases[0], settings.log_address, moving=False)
+        if in_use is None:
+            fail("no log is in use: nothing is to be left")
+        if gateways := [each.gateway for each in await routing.gateways(databases[0], in_use.name)]:
+            fail(f"gateways that append to {in_use} must end first: {', '.join(gateways)}")
+        try:
+            events = await open_log(database_url, settings, moving=False)
+        except WinkelError as error:
+            ask(f"{error}\nEvents in it that are not metered yet will never be counted. Leave it?", yes=yes)
+        else:
+            try:
+                left = await unfinished(databases, events)
+            finally:
+                await events.close()
+            if left:
+                fail(f"{in_use} is not done with: {left}")
+        await logs.leave(databases[0])
+    console().print(f"left {in_use}: the next gateway, meter or bill says which log is used")

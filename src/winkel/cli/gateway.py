@@ -29,8 +29,10 @@ def gateway(
     """
     with sentences():
         from winkel.cli import roles
+        from winkel.config import Settings
 
         address = needed(database_url)
+        Settings.from_environment()  # what does not fit is said here, before processes fail of it again and again
         with roles.listen(host, port) as listener, roles.metrics(metrics_host, metrics_port) as metrics:
             if workers == 1:
                 descriptor = listener.detach()  # the server closes it

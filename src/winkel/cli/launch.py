@@ -114,6 +114,8 @@ class Launch:
 
     async def _prepare(self) -> str | None:
         """Make the database ready and let the roles begin; return the first token's secret if one was made."""
+        from winkel.fleet.actions import may_open
+
         address = self.settings.database_url
         if self.server is not None:
             await self._unless_stopped(asyncio.to_thread(self.server.ensure_running, self._say))
@@ -122,6 +124,7 @@ class Launch:
             self.supervisor.watch(self.server)
             address = self.server.url
         async with prepare.everything((address, *self.settings.further_databases)) as (connection, _):
+            await may_open(connection, self.settings)
             secret = await prepare.bootstrap(connection, self.settings.bootstrap_token, now())
         self.supervisor.note()
         await self.supervisor.order(
@@ -193,6 +196,8 @@ class Launch:
                 "metrics": self.metrics_url,
                 "answers": self._answers,
                 "postgres": self.server.pid if self.server is not None else None,
+                "log": self.settings.log_address,
+                "kafka_config": str(Path(self.settings.kafka_config).absolute()) if self.settings.kafka_config else "",
             }
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-LEVELS = ("debug", "info", "warning", "error")
+from winkel.config import check_level
 
 
 def configure(level: str, role: str) -> None:
@@ -17,8 +17,7 @@ def configure(level: str, role: str) -> None:
     Every line says event, level, timestamp, role and pid, whatever thread it comes from. Raises `ValueError` for an
     unknown level.
     """
-    if level not in LEVELS:
-        raise ValueError(f"WINKEL_LOG_LEVEL must be one of {', '.join(LEVELS)}, but is {level!r}")
+    check_level(level)
     number = getattr(logging, level.upper())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,

@@ -184,21 +184,24 @@ async def bill(database_url: str, settings: Settings, stop: asyncio.Event) -> No
 
 
 @asynccontextmanager
-async def log_to_bill(database_url: str, settings: Settings, stop: asyncio.Event) -> AsyncIterator["Log"]:
+async def log_to_bill(
+    database_url: str, settings: Settings, stop: asyncio.Event, *, moving: bool = True
+) -> AsyncIterator["Log"]:
     """Lend the log, once nothing is unfinished in the one that was in use before: a bill needs all of both.
 
-    Raises `SchemaError` when the databases have the schema of another version.
+    `moving`: for a process that stays, not for a command (fleet/actions.py, `open_log`). Raises `SchemaError` when the
+    databases have the schema of another version.
     """
     from winkel.fleet.actions import open_before, open_log, settled
 
     await _check_schema(database_url, settings)
-    before = await open_before(database_url, settings)
+    before = await open_before(database_url, settings, moving=moving)
     if before is not None:
         try:
             await settled((database_url, *settings.further_databases), before, stop)
         finally:
             await before.close()
-    event_log = await open_log(database_url, settings)
+    event_log = await open_log(database_url, settings, moving=moving)
     try:
         yield event_log
     finally:

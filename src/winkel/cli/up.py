@@ -46,9 +46,11 @@ def up(
         from winkel.cli.scaling import workers as number_of
         from winkel.cli.together import Together
         from winkel.cli.watch import watched
-        from winkel.config import Settings
+        from winkel.config import Settings, kafka_properties
 
         settings = Settings.from_environment()
+        if settings.log:
+            kafka_properties(settings.kafka_config)  # roles would fail of it again and again
         wanted = number_of(workers)
         folder = DataFolder(data)
         terminal = console()

@@ -1,7 +1,8 @@
 """Opens the log with its routing, and changes the routing while events come in (streaming.md §2.4)."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from time import monotonic
 
 import msgspec
@@ -15,9 +16,10 @@ from winkel.fleet.overview import Overview
 from winkel.log.log import Log
 from winkel.log.postgres import PostgresLog
 from winkel.model import routing as plan
-from winkel.model.errors import ConflictError, InvalidError, UnavailableError
+from winkel.model.errors import ConflictError, InvalidError, ReplacedError, UnavailableError
+from winkel.model.log_in_use import TABLE, LogInUse, is_another
 from winkel.model.routing import Routing
-from winkel.store import autoscale, meters, routing, shards, tenants
+from winkel.store import autoscale, logs, meters, routing, shards, tenants
 from winkel.store.database import Connection
 from winkel.waiting import wait
 
@@ -31,16 +33,78 @@ MEMORY_SECONDS = 3600.0
 log = structlog.get_logger(__name__)
 
 
-async def open_log(database_url: str, settings: Settings) -> Log:
-    """Open the log that the settings name; the first time, make it and its routing."""
-    events: Log = await PostgresLog.open(database_url, settings.partitions)
-    if settings.log:
-        events = await _open_kafka(settings, events)
+async def open_log(database_url: str, settings: Settings, *, moving: bool = True) -> Log:
+    """Open the log that the settings name; the first time, make it and its routing.
+
+    `moving`: for a process that appends, meters or bills. It notes this log as the one in use; a command works on the
+    one in use, and never says which that is. Raises `ConflictError` when another log is in use (model/log_in_use.py,
+    `refusal`) or the topic is another installation's, `ReplacedError` when the topic in use was made anew or is not
+    there any more, `InvalidError` for a number of partitions that does not fit the databases.
+    """
     async with shards.connections((database_url, *settings.further_databases)) as databases:
         await shards.agree(databases)
-        if not await routing.newest(databases[0], events.name):
-            await routing.begin(databases[0], events.name, plan.first(events.partitions, len(databases)))
+        home = databases[0]
+        in_use = await logs.agree(home, settings.log_address, moving=moving)
+        events = await (
+            _topic(databases, settings, in_use) if settings.log else _table(databases, database_url, settings)
+        )
+        async with _closed_in_failure(events):
+            if not await routing.newest(home, events.name):
+                await routing.begin(home, events.name, _first(events.partitions, len(databases)))
+            if moving:
+                await logs.note(home, LogInUse(events.name, settings.log_address))
+        return events
+
+
+async def may_open(home: Connection, settings: Settings) -> None:
+    """Raise what `open_log` would for settings that do not fit, as far as that shows without asking the log."""
+    if await logs.agree(home, settings.log_address, moving=True) is None:
+        _first(settings.partitions, 1 + len(settings.further_databases))
+
+
+async def _table(databases: Sequence[Connection], database_url: str, settings: Settings) -> Log:
+    """Open the log in PostgreSQL. A number of partitions that does not fit is refused before any is made."""
+    if not await routing.newest(databases[0], TABLE):
+        _first(settings.partitions, len(databases))
+    return await PostgresLog.open(database_url, settings.partitions)
+
+
+async def _topic(databases: Sequence[Connection], settings: Settings, in_use: LogInUse | None) -> Log:
+    """Open the log in Kafka, with the secret of the home database, and claim it; the first time, make the topic."""
+    from winkel.log.broker import Broker  # librdkafka: 20 MB that nobody needs without Kafka
+    from winkel.log.kafka import KafkaLog
+
+    broker, secret = Broker.of(settings.log, settings.kafka_config), await logs.identity_key(databases[0])
+    events = await KafkaLog.find(broker, secret)
+    if events is None and not is_another(in_use, None):
+        _first(settings.partitions, len(databases))
+        events = await KafkaLog.open(broker, settings.partitions, secret)
+    if events is None or is_another(in_use, events.name):
+        raise ReplacedError(
+            f"{broker} has not the topic to which events of this installation go: one of that name, but of another id, "
+            f"or none. Name the brokers that have it, or, if it is lost for good, `winkel fleet leave-log`"
+        )
+    async with _closed_in_failure(events):
+        await events.claim(await logs.owner(databases[0]))
     return events
+
+
+def _first(partitions: int, databases: int) -> Routing:
+    """Return the first routing. Raises `InvalidError` for a number that cannot be shared evenly."""
+    try:
+        return plan.first(partitions, databases)
+    except ValueError as error:
+        raise InvalidError(f"{error}: set WINKEL_PARTITIONS to a multiple of their number") from None
+
+
+@asynccontextmanager
+async def _closed_in_failure(events: Log) -> AsyncIterator[None]:
+    """Let a log go when what makes it ready fails."""
+    try:
+        yield
+    except BaseException:
+        await events.close()
+        raise
 
 
 async def open_source(database_url: str, settings: Settings, source: str, tenant: str) -> Log:
@@ -56,31 +120,27 @@ async def open_source(database_url: str, settings: Settings, source: str, tenant
         broker = Broker.of(source, settings.kafka_config, setting="--source", topic="")
     except ValueError as error:
         raise InvalidError(str(error)) from error
-    before = await PostgresLog.open(database_url, settings.partitions)
-    await before.close()
     async with shards.connections((database_url, *settings.further_databases)) as databases:
         await shards.agree(databases)
         owner = await tenants.find_tenant(databases[0], tenant)
-        events = await EventTopic.of(broker, owner.id, before.secret)
+        events = await EventTopic.of(broker, owner.id, await logs.identity_key(databases[0]))
         if not await routing.newest(databases[0], events.name):
             await routing.begin(databases[0], events.name, plan.first(events.partitions, len(databases)))
     return events
 
 
-async def _open_kafka(settings: Settings, before: Log) -> Log:
-    """Open the log in Kafka, with the secret of the one in the home database."""
-    from winkel.log.broker import Broker  # librdkafka: 20 MB that nobody needs without Kafka
-    from winkel.log.kafka import KafkaLog
+async def open_before(database_url: str, settings: Settings, *, moving: bool = True) -> Log | None:
+    """Open the log that was in use before `WINKEL_LOG` named another one, the table; None: there was none.
 
-    try:
-        return await KafkaLog.open(Broker.of(settings.log, settings.kafka_config), settings.partitions, before.secret)
-    finally:
-        await before.close()
-
-
-async def open_before(database_url: str, settings: Settings) -> Log | None:
-    """Open the log that was in use before `WINKEL_LOG` named another one; None: there can't be one."""
-    return await PostgresLog.open(database_url, settings.partitions) if settings.log else None
+    Raises `ConflictError` as `open_log` does, before anybody waits for that log.
+    """
+    if not settings.log:
+        return None
+    async with shards.connections([database_url]) as (home,):
+        await logs.agree(home, settings.log_address, moving=moving)
+        if not await routing.newest(home, TABLE):
+            return None
+    return await PostgresLog.open(database_url, settings.partitions)
 
 
 async def unfinished(databases: Sequence[Connection], before: Log) -> str:

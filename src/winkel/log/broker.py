@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -11,12 +10,11 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException
 from msgspec import Struct
 
+from winkel.config import SCHEME, TOPIC, kafka_address, kafka_properties
 from winkel.model.errors import UnavailableError
 
 T = TypeVar("T")
 
-SCHEME = "kafka://"
-TOPIC = "winkel-events"
 REQUEST_SECONDS = 10.0
 """After this long without an answer the brokers count as gone."""
 QUIET_SECONDS = 30.0
@@ -42,14 +40,7 @@ class Broker(Struct, frozen=True):
         `setting` is where the address stands, `topic` the one of an address without any; empty: it must name one.
         Raises `ValueError` that says what does not fit, and never what stands in the file.
         """
-        if not url.startswith(SCHEME):
-            raise ValueError(f"{setting} must be like {SCHEME}host:port[,host:port…][/topic], but is {url!r}")
-        servers, _, named = url.removeprefix(SCHEME).partition("/")
-        if not all(_is_address(each) for each in servers.split(",")):
-            raise ValueError(f"{setting} must name brokers as host:port, with commas between them: {url!r} does not")
-        if not named and not topic:
-            raise ValueError(f"{setting} must name a topic: {SCHEME}{servers}/the-topic")
-        return cls(servers, named or topic, _properties(Path(properties)) if properties else {})
+        return cls(*kafka_address(url, setting, topic), kafka_properties(properties))
 
     def client(self, **settings: Any) -> dict[str, Any]:
         """Return the configuration of a client; what we rely on comes before what the operator's file says."""
@@ -115,26 +106,4 @@ def error_of(error: KafkaException | KafkaError) -> KafkaError:
     """Return the error inside an exception."""
     found = error.args[0] if isinstance(error, KafkaException) else error
     assert isinstance(found, KafkaError), "the library says so"
-    return found
-
-
-def _is_address(text: str) -> bool:
-    host, _, port = text.rpartition(":")
-    return bool(host) and port.isdigit() and 0 < int(port) < 65536
-
-
-def _properties(path: Path) -> dict[str, str]:
-    """Read lines of `name=value`; empty ones and those that begin with # say nothing."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise ValueError(f"WINKEL_KAFKA_CONFIG names a file that cannot be read: {error.strerror}: {path}") from None
-    found = {}
-    for number, line in enumerate(map(str.strip, lines), 1):
-        if not line or line.startswith("#"):
-            continue
-        name, equals, value = line.partition("=")
-        if not equals:
-            raise ValueError(f"line {number} of {path} is not name=value")
-        found[name.strip()] = value.strip()
     return found

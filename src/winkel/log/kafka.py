@@ -2,7 +2,8 @@
 
 A record is one message. Kafka's offsets are ours; its clock is the arrival (`LogAppendTime`). Messages are produced
 by an idempotent producer to every in-sync replica, with the partition that the routing chose. Consumer groups say who
-meters what, nothing more: positions are kept in the database, with what they stand for.
+meters what, nothing more: positions are kept in the database, with what they stand for. (One more group says whose the
+topic is: log/kafka_claim.py.)
 """
 
 import asyncio
@@ -34,12 +35,13 @@ from confluent_kafka.admin import (
 from winkel.log import envelope
 from winkel.log.broker import REQUEST_SECONDS, Broker, error_of
 from winkel.log.fetcher import Fetcher
+from winkel.log.kafka_claim import RENEW_SECONDS, claim
 from winkel.log.kafka_group import KafkaGroup
 from winkel.log.log import Bounds, Newest, NewRecord, Place, Record
 from winkel.log.look_back import LookBack
 from winkel.log.membership import Membership
 from winkel.log.sender import MESSAGE_BYTES_MAX, Sender, produce
-from winkel.model.errors import ReplacedError, UnavailableError
+from winkel.model.errors import ConflictError, ReplacedError, UnavailableError
 from winkel.model.period import EPOCH
 
 T = TypeVar("T")
@@ -82,6 +84,18 @@ class KafkaLog:
         self._sender = Sender(broker)
         self._fetcher: Fetcher | None = None
         self._back = LookBack(broker)
+        self._owner = ""
+        self._claimed = 0.0
+
+    @classmethod
+    async def find(cls, broker: Broker, secret: bytes) -> "KafkaLog | None":
+        """Open the log if its topic is there; None: it is not. `secret` and what it raises are those of `open`."""
+        admin = admin_of(broker)
+        described = await describe(broker, admin)
+        if described is None:
+            return None
+        await _check(broker, admin)
+        return cls(broker, admin, described, secret)
 
     @classmethod
     async def open(cls, broker: Broker, partitions: int, secret: bytes) -> "KafkaLog":
@@ -92,17 +106,21 @@ class KafkaLog:
         """
         if partitions < 1:
             raise ValueError(f"a log needs at least one partition, not {partitions}")
+        found = await cls.find(broker, secret)
+        if found is not None:
+            return found
         admin = admin_of(broker)
-        described = await describe(broker, admin)
-        made = described is None
-        if described is None:
-            await _create(broker, admin, partitions)
-            described = await _led(broker, admin, 1)
+        await _create(broker, admin, partitions)
+        described = await _led(broker, admin, 1)
         await _check(broker, admin)
         opened = cls(broker, admin, described, secret)
-        if made:
-            await opened.bounds()  # a leader that answers this takes messages too
+        await opened.bounds()  # a leader that answers this takes messages too
         return opened
+
+    async def claim(self, owner: str) -> None:
+        """Have the topic for one installation, for as long as it is open; raises as `kafka_claim.claim` does."""
+        await claim(self._broker, owner)
+        self._owner, self._claimed = owner, monotonic()
 
     @property
     def name(self) -> str:
@@ -176,6 +194,8 @@ class KafkaLog:
         if described is None or str(described.topic_id) != self._topic_id:
             raise ReplacedError(f"the topic {self._broker.topic} was deleted: restart Winkel with the one to use")
         self._learn(described)
+        if self._owner and monotonic() - self._claimed > RENEW_SECONDS:
+            await self._claim_again()
 
     async def trim(self, before: datetime, positions: Sequence[int]) -> int:
         """Drop records up to the first that is not older than an instant or that its partition's position is at."""
@@ -226,6 +246,16 @@ class KafkaLog:
         await self._back.close()
         if self._fetcher is not None:
             await self._fetcher.close()
+
+    async def _claim_again(self) -> None:
+        """Renew the claim; when the brokers do not answer, an hour later. Raises `ReplacedError` when it is lost."""
+        try:
+            await self.claim(self._owner)
+        except ConflictError as error:
+            raise ReplacedError(str(error)) from error
+        except UnavailableError as error:
+            self._claimed = monotonic()
+            log.warning("the claim of the topic was not renewed", reason=str(error))
 
     async def _reading(self) -> Fetcher:
         failed = self._fetcher

@@ -4,13 +4,17 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from support.running import Running
 from winkel.cli.client import Client
+from winkel.cli.datafolder import DataFolder
 from winkel.cli.demo.command import Play
+from winkel.cli.demo.stage import stage
 from winkel.cli.terminal import console
 
 
@@ -69,3 +73,23 @@ def test_a_second_demo_on_the_same_data_is_right_too(played: Running) -> None:
     """It makes customers of its own, because the aliases of the first are taken."""
     with Client(played.url, played.token) as client:
         assert Play(client, console(), seconds=0.5, events=500).run()
+
+
+def test_the_demo_is_played_on_an_installation_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever an operator's shell says: thousands of invented events must not go to production."""
+    production = {
+        "DATABASE_URL": "postgresql://production",
+        "SHARDS": "postgresql://further",
+        "LOG": "kafka://production:9092",
+        "KAFKA_CONFIG": "/etc/kafka",
+        "METRICS_PORT": "1",
+        "PARTITIONS": "96",
+        "LOG_LEVEL": "error",
+    }
+    for name, value in production.items():
+        monkeypatch.setenv(f"WINKEL_{name}", value)
+    with tempfile.TemporaryDirectory(prefix="winkel-demo-test-") as folder, stage(Path(folder) / "data") as place:
+        assert place.url.startswith("http://127.0.0.1:")
+        state = DataFolder(Path(folder) / "data").noted()
+        assert state is not None
+        assert (state["log"], state["metrics"], state["postgres"] is not None) == ("", None, True)

@@ -38,12 +38,12 @@ def top(
         import asyncio
 
         from winkel.cli.datafolder import database_url as choose
-        from winkel.config import Settings
+        from winkel.cli.datafolder import settings
 
-        settings, url, terminal = Settings.from_environment(), choose(database_url, data), console()
+        found, url, terminal = settings(database_url, data), choose(database_url, data), console()
         try:
             asyncio.run(
-                _once(url, settings, terminal) if once or not terminal.is_terminal else _live(url, settings, terminal)
+                _once(url, found, terminal) if once or not terminal.is_terminal else _live(url, found, terminal)
             )
         except KeyboardInterrupt:
             raise typer.Exit from None
@@ -55,7 +55,7 @@ async def _open(database_url: str, settings: "Settings") -> "Log":
     from winkel.fleet.actions import open_log
 
     async with prepare.ready((database_url, *settings.further_databases)):
-        return await open_log(database_url, settings)
+        return await open_log(database_url, settings, moving=False)
 
 
 async def _once(database_url: str, settings: "Settings", terminal: "Console") -> None:
