@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -93,7 +94,8 @@ def test_who_waits_for_a_change_hears_that_nobody_meters(database_url: str) -> N
 
     asyncio.run(append())
     command = [sys.executable, "-m", "winkel", "fleet", "repartition", "8", "--database-url", database_url]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    listening = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # also where the tests run in the background
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=listening) as process:  # noqa: PLW1509
         assert process.stderr is not None
         assert "in force; waiting until 2 records before it are metered" in process.stderr.readline()
         assert "nobody meters partitions 1, 3: start `winkel meter`" in process.stderr.readline()
