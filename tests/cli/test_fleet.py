@@ -132,7 +132,7 @@ def test_commands_on_a_data_folder_look_at_the_log_in_use(folder: Path, kafka_ur
     with Running(folder / "data", environment={"WINKEL_LOG": kafka_url}) as running:
         where = ("--data", str(running.folder))
         status = alone("fleet", "status", *where)
-        assert (status.returncode, f":{running.pids['gateway']} " in status.stdout) == (0, True)
+        assert (status.returncode, f":{running.pids['gateway']}:" in status.stdout) == (0, True)
         assert "→ 8 partitions: in force" in alone("fleet", "repartition", "8", *where).stdout
         assert "8 partitions in use" in alone("fleet", "status", *where, WINKEL_LOG=kafka_url).stdout
         assert "1 gateway" in alone("top", "--once", *where).stdout
