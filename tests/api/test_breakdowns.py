@@ -150,6 +150,33 @@ async def test_an_archived_contract_keeps_its_breakdown(acme, sdk, app_client, a
     assert sum((row["total"] for row in rows), Decimal(0)) == final["total"]
 
 
+async def test_windows_of_a_draft_are_paid_by_those_who_pay_the_draft(sdk, api, database_url, app_client) -> None:
+    """Who pays first depends on how many products carry a tag: those on cards of live contracts, in both."""
+    card, product = await billing.priced_card(sdk)
+    await sdk.v1.contracts.products.update(product_id=product, starting_at=seed.at(2025), tags=["ai"])
+    other = await seed.rate_card(sdk, "Other")
+    for name in ("B", "C", "D"):
+        rate = {"product_id": await seed.usage_product(sdk, name, tags=["ai"]), "entitled": True, "rate_type": "FLAT"}
+        await sdk.v1.contracts.rate_cards.rates.add(**rate, rate_card_id=other, price=1, starting_at=seed.at(2026))
+    customer, fixed = await seed.customer(sdk), await seed.fixed_product(sdk)
+    gone = await sdk.v1.contracts.create(customer_id=customer, starting_at=seed.at(2026), rate_card_id=other)
+    await sdk.v1.contracts.archive(customer_id=customer, contract_id=gone.data.id, void_invoices=False)
+    item = {"amount": 50, "starting_at": seed.at(2026), "ending_before": seed.at(2027)}
+    credit = {"product_id": fixed, "priority": 1, "access_schedule": {"schedule_items": [item]}}
+    by_id = {"name": "by id", "applicable_product_ids": [product, await seed.usage_product(sdk, "Unused")]}
+    by_tag = {"name": "by tag", "applicable_product_tags": ["ai"]}
+    terms = {"starting_at": seed.at(2026), "rate_card_id": card, "credits": [{**credit, **by_tag}, {**credit, **by_id}]}
+    await sdk.v1.contracts.create(customer_id=customer, **terms)
+    await billing.used(sdk, api, database_url, customer, 1, seed.at(2026, 1, 10), 50)
+    (draft,) = await billing.invoices_of(app_client, customer)
+    rows = await windows(app_client, customer, **JANUARY)
+    paid, shown = [
+        {line["name"]: line["total"] for each in some for line in each["line_items"] if line["total"] < 0}
+        for some in ([draft], rows)
+    ]
+    assert paid == shown == {"by tag applied": -50}
+
+
 @pytest.mark.parametrize(
     ("query", "part"),
     [

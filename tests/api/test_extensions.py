@@ -51,6 +51,36 @@ async def test_a_contract_is_not_extended_beyond_a_final_part_of_a_period(
     assert await billing.asked(app_client, customer) == 1000
 
 
+async def test_no_part_of_a_period_is_left_out_when_a_later_statement_is_final(
+    sdk, api, clock, database_url, app_client
+):
+    """January was made anew for a contract that had ended on the 15th, and February stayed final."""
+    card, _ = await billing.priced_card(sdk)
+    customer = await seed.customer(sdk)
+    made = await sdk.v1.contracts.create(customer_id=customer, starting_at=at(2026), rate_card_id=card)
+    keys = {"customer_id": customer, "contract_id": made.data.id}
+    clock.at = at(2026, 1, 21)
+    await billing.used(sdk, api, database_url, customer, 1, at(2026, 1, 14), 100)
+    await billing.used(sdk, api, database_url, customer, 2, at(2026, 1, 20), 1000)
+    clock.at = at(2026, 3, 3)
+    await billing.bill(api, database_url)
+    january, _ = await billing.invoices_of(app_client, customer, status="FINALIZED")
+    await sdk.v1.invoices.void(id=january["id"])
+    body = {**keys, "ending_before": at(2026, 1, 15).isoformat(), "allow_ending_before_finalized_invoice": True}
+    assert (await seed.post(app_client, END, body)).status_code == 200
+    anew = (await sdk.v1.invoices.regenerate(id=january["id"])).data.id
+    assert await billing.asked(app_client, customer) == 100
+    body = {**keys, "ending_before": at(2026, 6).isoformat()}
+    await seed.refused(app_client, END, body, "ends 2026-01-15", "$.ending_before")
+    await seed.refused(
+        app_client, EDIT, {**keys, "update_contract_end_date": at(2026, 6).isoformat()}, "ends 2026-01-15"
+    )
+    await sdk.v1.invoices.void(id=anew)
+    assert (await seed.post(app_client, END, body)).status_code == 200
+    await sdk.v1.invoices.regenerate(id=anew)
+    assert await billing.asked(app_client, customer) == 1100
+
+
 async def test_the_rest_of_an_annual_subscription_is_not_free(sdk, api, clock, database_url, app_client):
     """A contract of a month has paid 31 of 365 days when it is extended to the whole year."""
     keys = await seated(sdk, 36500, "ANNUAL", collection_schedule="ARREARS")

@@ -110,6 +110,28 @@ async def test_consolidated_invoices_meet_where_the_parent_is_renewed(family, ap
     assert [each.contract_id for each in shown.children] == [family.contracts["Hulu-2"]]
 
 
+async def test_the_renewal_of_a_renewal_keeps_the_pool_when_those_before_are_archived(family, app_client) -> None:
+    """The pool names Hulu's first contract; its third one draws on it, whatever is archived of the line."""
+    found = (await family.sdk.v2.contracts.retrieve(**family.ref("Disney"))).data.commits
+    (pool,) = [each.id for each in found if each.name == "Pool"]
+    closed = {"child_access": {"type": "NONE"}}
+    asked = {"customer_id": family.customers["Disney"], "commit_id": pool}
+    await family.sdk.v2.contracts.edit_commit(**asked, hierarchy_configuration=closed)
+    for before, after, start in (("Hulu", "Hulu-2", FEBRUARY), ("Hulu-2", "Hulu-3", MARCH)):
+        terms = {"starting_at": start, "transition": family.renewing(before)}
+        await family.contract(after, family.under("Disney"), **terms)
+    await bill(family, seed.at(2026, 4, 3))
+    await family.use(seed.at(2026, 4, 2), Hulu=100)
+    for archived in (None, "Hulu", "Hulu-2"):
+        if archived is not None:
+            await family.sdk.v1.contracts.archive(**family.ref(archived), void_invoices=False)
+        (april,) = await billing.invoices_of(
+            app_client, family.customers["Hulu"], contract_id=family.contracts["Hulu-3"], status="DRAFT"
+        )
+        paid = [(line["name"], line["total"]) for line in april["line_items"] if line["total"] < 0]
+        assert (april["total"], paid) == (0, [("Rest applied", -100)])
+
+
 async def test_a_childs_correction_settles_its_parents_rollover_once_more(family, app_client) -> None:
     """What a void January of Hulu's gives back rolls over; made anew it is paid from what is not used yet."""
     await family.use(Disney=500, Hulu=250)

@@ -226,6 +226,30 @@ async def on_paper(client, invoice) -> str:
     return " ".join(" ".join(each.extract_text().split()) for each in pages)
 
 
+async def test_what_was_void_for_a_while_comes_back_to_the_consolidated_invoice(
+    family, sdk, app_client, clock, database_url
+) -> None:
+    """Hulu's statement was void when the consolidated invoice was made anew; it is made anew, and so is that, again."""
+    await family.use(Disney=500, Hulu=300)
+    clock.move(days=10)
+    await billing.bill(family.api, database_url)
+    ((first,), (hulu,)) = [
+        await of(app_client, family, name, type=kind, status="FINALIZED")
+        for name, kind in (("Disney", "USAGE_CONSOLIDATED"), ("Hulu", "USAGE"))
+    ]
+    assert first["total"] == 300
+    for each in (first, hulu):
+        await sdk.v1.invoices.void(id=each["id"])
+    without = (await sdk.v1.invoices.regenerate(id=first["id"])).data.id
+    (kept,) = await of(app_client, family, "Disney", type="USAGE_CONSOLIDATED", status="FINALIZED")
+    assert (kept["id"], kept["total"], len(kept["constituent_invoices"])) == (without, 0, 1)
+    anew = (await sdk.v1.invoices.regenerate(id=hulu["id"])).data.id
+    await sdk.v1.invoices.void(id=without)
+    await sdk.v1.invoices.regenerate(id=without)
+    (kept,) = await of(app_client, family, "Disney", type="USAGE_CONSOLIDATED", status="FINALIZED")
+    assert (kept["total"], [ref["invoice_id"] for ref in kept["constituent_invoices"]][1:]) == (300, [anew])
+
+
 async def test_the_first_hierarchy_of_a_tenant_makes_a_family(sdk, app_client, owner) -> None:
     """Without hierarchies each customer is a family; who does not exist, or is another tenant's, has none."""
     tenant, (parent, child, loner) = app_client.tenant.id, [await seed.customer(sdk, name) for name in ("A", "B", "C")]

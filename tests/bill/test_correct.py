@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from bill.worlds import START, World, day, usage_rows, worlds
+from support.asked import items_on
 from winkel.bill import books
 from winkel.bill.balance import all_remaining, ledger
 from winkel.bill.correct import credited, needs_again, regenerated
@@ -49,6 +50,7 @@ class Books:
         back = credited(self.invoices[invoice.id], entries)
         self.account = structs.replace(self.account, entries=(*self.account.entries, *back))
         self.invoices[invoice.id] = structs.replace(invoice, status=InvoiceStatus.VOID)
+        self._note_items()
         self._check()
         return self.invoices[invoice.id]
 
@@ -61,15 +63,18 @@ class Books:
         invoice = structs.replace(draft.invoice, status=InvoiceStatus.FINALIZED)
         assert invoice.id not in self.invoices
         self.invoices[invoice.id] = invoice
-        items = {line.schedule_item_id for line in invoice.line_items if line.schedule_item_id}
         self.account = structs.replace(
             self.account,
             entries=(*self.account.entries, *draft.entries),
             invoiced=self.account.invoiced | {invoice.id},
-            invoiced_items=self.account.invoiced_items | items,
         )
+        self._note_items()
         self._check()
         return invoice
+
+    def _note_items(self) -> None:
+        final, awaited = items_on(self.account.contracts, self.invoices.values())
+        self.account = structs.replace(self.account, invoiced_items=final, awaited_items=awaited)
 
     def _check(self) -> None:
         """Ids of entries are never used twice, entries sum to applied lines, expired segments sum to zero."""
@@ -195,7 +200,7 @@ def kept(account: Account, kind: InvoiceType) -> tuple[Account, Invoice]:
     draft = [each.invoice for each in drafts(account, {}, LATER) if each.invoice.type is kind][-1]
     items = frozenset(line.schedule_item_id for line in draft.line_items if line.schedule_item_id)
     void = structs.replace(draft, status=InvoiceStatus.VOID)
-    return structs.replace(account, invoiced=frozenset({draft.id}), invoiced_items=items), void
+    return structs.replace(account, invoiced=frozenset({draft.id}), awaited_items=items), void
 
 
 def test_items_are_asked_for_as_they_are_today() -> None:

@@ -74,11 +74,13 @@ def keep(account: Account, due: list[Draft], rolled: list[Rollover]) -> Account:
     entries = [entry for each in due for entry in each.entries] + [each.entry for each in rolled]
     ids = {each.balance.id for each in rolled}
     balances = (*(each for each in account.balances if each.id not in ids), *(each.balance for each in rolled))
+    items = {line.schedule_item_id for each in due for line in each.invoice.line_items if line.schedule_item_id}
     return structs.replace(
         account,
         balances=balances,
         entries=(*account.entries, *entries),
         invoiced=account.invoiced | {each.invoice.id for each in due},
+        invoiced_items=account.invoiced_items | items,
         kept_balances=account.kept_balances | ids,
     )
 

@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from support.asked import items_on
+from winkel.bill.correct import regenerated
 from winkel.bill.draft import drafts
 from winkel.bill.due import due_at, next_look
+from winkel.bill.issue import moved, open_invoice
 from winkel.bill.proration import prorated
 from winkel.bill.subscription import periods
 from winkel.model.account import Account
@@ -20,8 +23,8 @@ from winkel.model.commit import Balance, BalanceType, Segment
 from winkel.model.contract import Contract, StatementSchedule
 from winkel.model.credit_type import USD
 from winkel.model.customer import Customer
-from winkel.model.errors import InvalidError
-from winkel.model.invoice import Invoice
+from winkel.model.errors import ConflictError, InvalidError
+from winkel.model.invoice import Invoice, InvoiceStatus
 from winkel.model.ledger import LedgerEntry
 from winkel.model.period import HOUR, Frequency, Period, add_months, cycle, cycle_at
 from winkel.model.price import Flat
@@ -200,6 +203,84 @@ def test_nothing_is_asked_for_twice_whenever_it_is_looked_at(account: Account, l
     assert all(not draft.invoice.line_items for draft in drafts(account, {}, END))
 
 
+@settings(max_examples=100, deadline=None)
+@given(accounts(), st.data())
+def test_what_was_void_is_asked_for_once_whatever_ends_meanwhile(account: Account, data: st.DataObject) -> None:
+    """All is final, then void, and everything ends at other times. Whatever is made anew first, and whatever becomes
+    final meanwhile: in the end it costs its hours, or its periods, and is on one final invoice.
+    """
+    account, final, _ = finalized(account, END)
+    kept = {each.id: structs.replace(each, status=InvoiceStatus.VOID) for each in final}
+    account = data.draw(ending_otherwise(account))
+    waiting = data.draw(st.permutations(list(kept)))
+    while True:
+        account = noting(account, kept)
+        if data.draw(st.booleans()) or not waiting:
+            account, final, _ = finalized(account, END)
+            kept |= {each.id: structs.replace(each, status=InvoiceStatus.FINALIZED) for each in final}
+        if not waiting:
+            break
+        still = [each for each in waiting if not made_anew(account, kept, each)]
+        waiting = still if len(still) < len(waiting) else []
+    lines = [line for each in kept.values() if each.status is InvoiceStatus.FINALIZED for line in each.line_items]
+    found = {each.id: Fraction(0) for each in account.contracts[0].subscriptions}
+    for line in lines:
+        found[line.subscription_id] += Fraction(line.total)
+    expected = slow(account)
+    assert all(abs(found[name] - expected[name]) < TINY for name in expected)
+
+
+@settings(max_examples=100, deadline=None)
+@given(accounts(), st.data())
+def test_nothing_is_asked_for_twice_when_it_goes_on_after_all(account: Account, data: st.DataObject) -> None:
+    """While all is void, everything ends at other times, and some is made anew or final by that; then as before."""
+    _, final, _ = finalized(account, END)
+    kept = {each.id: structs.replace(each, status=InvoiceStatus.VOID) for each in final}
+    for now, chosen in (
+        (data.draw(ending_otherwise(account)), data.draw(st.lists(st.sampled_from([*kept, None]), unique=True))),
+        (account, sorted(kept)),
+    ):
+        for its_id in chosen:
+            if its_id is not None:
+                made_anew(now, kept, its_id)
+        _, final, _ = finalized(noting(now, kept), END)
+        kept |= {each.id: structs.replace(each, status=InvoiceStatus.FINALIZED) for each in final}
+    standing = [each for each in kept.values() if each.status is InvoiceStatus.FINALIZED]
+    on = {(line.schedule_item_id, each.id) for each in standing for line in each.line_items}
+    assert max(Counter(item_id for item_id, _ in on).values(), default=1) == 1
+
+
+@st.composite
+def ending_otherwise(draw: st.DrawFn, account: Account) -> Account:
+    """Return the account with other ends of its contract and its subscriptions."""
+    (contract,) = account.contracts
+    lengths = st.integers(1, 250 * 24)
+    subscriptions = tuple(
+        structs.replace(each, ending_before=draw(st.none() | lengths.map(lambda number: START + number * HOUR)))
+        for each in contract.subscriptions
+    )
+    end = START + draw(lengths) * HOUR
+    return structs.replace(
+        account, contracts=(structs.replace(contract, ending_before=end, subscriptions=subscriptions),)
+    )
+
+
+def noting(account: Account, kept: dict[str, Invoice]) -> Account:
+    """Return the account with what these invoices ask for."""
+    final, awaited = items_on(account.contracts, kept.values())
+    return structs.replace(account, invoiced=frozenset(kept), invoiced_items=final, awaited_items=awaited)
+
+
+def made_anew(account: Account, kept: dict[str, Invoice], its_id: str) -> bool:
+    """Keep what takes the place of a void invoice; whether that is not refused."""
+    try:
+        made = regenerated(noting(account, kept), kept[its_id], {}, END).invoice
+    except (ConflictError, InvalidError):
+        return False
+    kept[made.id] = structs.replace(made, status=InvoiceStatus.FINALIZED)
+    return True
+
+
 def _items(some: list[Invoice]) -> Counter[tuple[object, ...]]:
     return Counter(
         (line.schedule_item_id, line.starting_at, line.quantity, line.total)
@@ -285,6 +366,82 @@ def test_periods_follow_one_another(subscription: Subscription, length: int) -> 
     assert found[-1].billed.end == min(end, subscription.ending_before or end)
     assert all(one.billed.end == other.billed.start for one, other in pairwise(found))
     assert all(each.billed == each.whole for each in found[1:-1])
+
+
+NOW = datetime(2028, 1, 11, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def seats_until_the_11th() -> tuple[Account, dict[str, Invoice]]:
+    """Return an account, and a void invoice for two subscriptions: only one may stand on usage statements."""
+    end = datetime(2028, 1, 11, tzinfo=UTC)
+    some = (
+        _subscription(id="one", ending_before=end, invoice_placement=InvoicePlacement.ON_USAGE_INVOICE),
+        _subscription(id="two", ending_before=end, invoice_placement=InvoicePlacement.ON_SCHEDULED_INVOICE),
+    )
+    contract = Contract(
+        id="contract", customer_id="customer", starting_at=START, created_at=START, created_by="test",
+        usage_statement_schedule=StatementSchedule(Frequency.MONTHLY, START), rate_card_id="card", subscriptions=some,
+    )  # fmt: skip
+    account = Account(
+        customer=CUSTOMER, contracts=(contract,), rates={"card": (rate(Decimal(7), Frequency.MONTHLY),)},
+        cards={"card": CARD}, products={"seat": PRODUCT}, metrics={}, balances=(), entries=(), invoiced=frozenset(),
+    )  # fmt: skip
+    _, (both,), _ = finalized(account, NOW)
+    assert [line.subscription_id for line in both.line_items] == ["one", "two"]
+    return account, {both.id: structs.replace(both, status=InvoiceStatus.VOID)}
+
+
+def told(account: Account) -> list[tuple[str, list[str | None]]]:
+    """Return what open invoices ask for on the 11th: their type, and whose charges are on them."""
+    found = [each.invoice for each in drafts(account, {}, NOW)]
+    return [
+        (each.type, [line.subscription_id for line in each.line_items])
+        for each in found
+        if each.issued_at and each.issued_at.day == 11
+    ]
+
+
+def until(account: Account, end: datetime | None, kept: dict[str, Invoice]) -> Account:
+    """Return the account when its contract ends then, with these invoices."""
+    return noting(structs.replace(account, contracts=(structs.replace(account.contracts[0], ending_before=end),)), kept)
+
+
+def test_what_belongs_on_an_open_statement_now_stands_there(seats_until_the_11th) -> None:
+    """The contract ends on the 11th, too. An invoice is made anew without it; and when the contract goes on after all,
+    what stood first on the void one has another id.
+    """
+    account, kept = seats_until_the_11th
+    (void_id,) = kept
+    ended = until(account, datetime(2028, 1, 11, tzinfo=UTC), kept)
+    assert told(ended) == [("USAGE", [])]
+    made = regenerated(ended, kept[void_id], {}, NOW).invoice
+    assert [line.subscription_id for line in made.line_items] == ["two"]
+    kept[made.id] = structs.replace(made, status=InvoiceStatus.FINALIZED)
+    assert told(until(account, ended.contracts[0].ending_before, kept)) == [("USAGE", ["one"])]
+    after_all = until(account, None, kept)
+    assert told(after_all) == [("SCHEDULED", ["one"])]
+    (again,) = [each.invoice for each in drafts(after_all, {}, NOW) if each.invoice.line_items]
+    assert again.id not in kept
+    moved_to = datetime(2028, 1, 20, tzinfo=UTC)
+    found = open_invoice(after_all, again.id, NOW)
+    assert found is not None
+    later = structs.replace(after_all, contracts=(moved(found, moved_to),))
+    assert [each.invoice.issued_at for each in drafts(later, {}, NOW) if each.invoice.id == again.id] == [moved_to]
+
+
+def test_what_belongs_on_an_open_statement_is_made_anew_after_it(seats_until_the_11th) -> None:
+    """It is agreed, so that is said; once the statement is final without it, it has an invoice of its own again."""
+    account, kept = seats_until_the_11th
+    (void,) = kept.values()
+    void = structs.replace(void, line_items=void.line_items[:1], total=void.line_items[0].total)
+    ended = until(account, datetime(2028, 1, 11, tzinfo=UTC), {void.id: void})
+    with pytest.raises(InvalidError, match="belongs on the usage statement that ends 2028-01-11"):
+        regenerated(ended, void, {}, NOW)
+    _, final, _ = finalized(ended, END)
+    kept = {each.id: structs.replace(each, status=InvoiceStatus.FINALIZED) for each in final} | {void.id: void}
+    made = regenerated(noting(ended, kept), void, {}, END).invoice
+    assert made.line_items == void.line_items
 
 
 def test_changes_of_one_instant_count_in_the_order_they_came_in() -> None:

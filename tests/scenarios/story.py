@@ -17,10 +17,11 @@ from msgspec import structs
 
 from scenarios import printed, words
 from scenarios.told import BEGINNING, Told
+from support.asked import standing_for
 from winkel.bill import books
 from winkel.bill.balance import balance_of, ledger, remaining_of
 from winkel.bill.breakdown import breakdown
-from winkel.bill.correct import credited, needs_again, regenerated
+from winkel.bill.correct import credited, needs_again, reconsolidated, regenerated
 from winkel.bill.draft import Draft, drafts
 from winkel.bill.due import due_at, settled
 from winkel.bill.imported import as_metered, imported, statement_to_import
@@ -156,7 +157,10 @@ class Story(Told):
         """Make a void invoice anew, final at once."""
         void = self._kept(kind, contract, day, InvoiceStatus.VOID)
         account = self.account(at)
-        made = regenerated(account, void, self._metered(needs_again(account, void, at)), at)
+        if void.type is InvoiceType.USAGE_CONSOLIDATED:
+            made = Draft(reconsolidated(account, void, standing_for(self.final, void)), (), None)
+        else:
+            made = regenerated(account, void, self._metered(needs_again(account, void, at)), at)
         made = structs.replace(made, invoice=structs.replace(made.invoice, issued_at=at))
         rolled = self._settled_again(account, contract, made.entries, f"{made.invoice.id} FINALIZED")
         self._keep(made)

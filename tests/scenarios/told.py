@@ -8,6 +8,7 @@ from decimal import Decimal
 from msgspec import structs
 
 from scenarios import words
+from support.asked import items_on
 from winkel.api.contract_ends import ended
 from winkel.bill.draft import Draft, Drafted, drafted
 from winkel.bill.invoiced import Invoiced
@@ -423,6 +424,7 @@ class Told:
 
     def account(self, at: datetime) -> Account:
         """Return the account as it stands at the instant."""
+        final, awaited = items_on(self.contracts.values(), self.final.values())
         account = Account(
             customer=self.customer,
             relatives=tuple(self.relatives.values()),
@@ -436,12 +438,8 @@ class Told:
             entries=tuple(self.entries),
             invoiced=frozenset(self.final),
             kept_balances=frozenset(self.balances),
-            invoiced_items=frozenset(
-                line.schedule_item_id
-                for each in self.final.values()
-                for line in each.line_items
-                if line.schedule_item_id
-            ),
+            invoiced_items=final,
+            awaited_items=awaited,
         )
         return with_rollovers(with_children(account, at), at)
 

@@ -74,7 +74,7 @@ class Books:
                 self.rolling += some
             return [*balances, *(each.balance for each in self.rolling)]
 
-        over, invoiced = self.over(), self.invoiced()
+        over, invoiced = self.over(), self.invoiced(at)
         turns: list[tuple[Any, Callable[[], Bill]]] = []
         for contract in contracts:
             for start, end in periods(contract, at):
@@ -120,7 +120,7 @@ class Books:
         if end is not None and to > end:
             return False
         balances = self.balances(at)
-        open_ones = scheduled(self.tenant, self.contracts(at), balances, self.over(), self.invoiced(), at)
+        open_ones = scheduled(self.tenant, self.contracts(at), balances, self.over(), self.invoiced(at), at)
         agreed = {item_id: each.date for each in open_ones for item_id in each.item_ids}
         promised = [*balances, *(each.balance for each in self.rolling)]
         agreed |= {item.id: item.at for each in promised for item, _ in true_up_of(each)}
@@ -184,9 +184,20 @@ class Books:
         """Return (contract id, start) of usage statements, or of consolidated invoices, that are final, or void."""
         return {(bill.contract_id, bill.start) for bill in self.final if bill.type == kind}
 
-    def invoiced(self) -> set[str | None]:
-        """Return what is asked for on dates, and by subscriptions, and is on a final or a void invoice."""
-        return {line.item_id for bill in self.final for line in bill.lines}
+    def invoiced(self, at: datetime, without: Bill | None = None) -> set[str | None]:
+        """Return what is asked for on dates, and by subscriptions, and is on a final invoice, but on this one.
+
+        Or on a void one that waits to be made anew: none has taken its place, and of a statement its period has not
+        fallen behind the end of its contract.
+        """
+        ends = {each.id: each.ending_before for each in self.contracts(at)}
+
+        def waits(bill: Bill) -> bool:
+            end = ends[bill.contract_id]
+            return not bill.regenerated and (bill.type == "SCHEDULED" or end is None or bill.start < end)
+
+        counting = [bill for bill in self.final if bill is not without and (not bill.void or waits(bill))]
+        return {line.item_id for bill in counting for line in bill.lines}
 
     def statement(
         self,

@@ -94,8 +94,8 @@ def _statement(
     for start, end in periods(contract, old.start):
         if start == old.start and end <= at:
             if old.given:
-                return rated(books, contract, (start, end), old.given, left, at, items)
-            invoiced = books.invoiced() - items
+                return rated(books, contract, (start, end), old.given, left, at, old)
+            invoiced = books.invoiced(at, without=old)
             return books.statement(contract, start, end, lambda _: books.balances(at), left, at, invoiced, items)
     return None
 
@@ -110,7 +110,7 @@ def _scheduled(
     subscriptions = tuple(replace(each, scheduled=True) for each in contract.subscriptions)
     contract = replace(contract, on_statements=False, subscriptions=subscriptions)
     balances = books.balances(at)
-    some = scheduled(books.tenant, [contract], balances, books.over(), books.invoiced() - items, at)
+    some = scheduled(books.tenant, [contract], balances, books.over(), books.invoiced(at, without=old), at)
     some = [each for each in some if items & set(each.item_ids)]
     if not some:
         return None
@@ -131,7 +131,7 @@ def _true_up(books: Books, old: Bill, items: set[str | None], left: dict[str, Fr
         for item, segment in true_up_of(balance):
             until = counts_until(books.tenant, contracts, balance, segment)
             if item.id in items and (until is None or (until <= at and _is_final(books, contracts, balance, until))):
-                invoiced = books.invoiced() - items
+                invoiced = books.invoiced(at, without=old)
                 [made] = true_ups(books.tenant, contracts, [balance], invoiced, left)
                 return replace(made, start=old.start)
     return None

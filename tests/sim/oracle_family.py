@@ -99,7 +99,14 @@ def copies_of(final: Iterable[Bill], bill: Bill) -> list[Bill]:
 
 
 def made_anew(final: Iterable[Bill], old: Bill) -> Bill | None:
-    """Return a void consolidated invoice anew, of its statements as they are final now; None: none is."""
-    still = [each for each in final if each.type == "USAGE" and not each.void]
-    found = [each for each in still if (each.contract_id, each.start) in old.constituents]
+    """Return a void consolidated invoice anew, of its statements as they are final now; None: none is.
+
+    They are those of the first one, however often it was made anew: what was void in between comes back.
+    """
+    known = list(final)
+    [first, *_] = [
+        each for each in known if (each.type, each.contract_id, each.start) == (old.type, old.contract_id, old.start)
+    ]
+    still = [each for each in known if each.type == "USAGE" and not each.void]
+    found = [each for each in still if (each.contract_id, each.start) in first.constituents]
     return copied(old, found) if found else None

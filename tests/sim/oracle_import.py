@@ -1,6 +1,6 @@
 """The oracle's imported invoices (docs/pricing.md, section 19)."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from copy import copy
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -39,16 +39,17 @@ def rated(
     given: tuple[Given, ...],
     left: dict[str, Fraction],
     at: datetime,
-    again: Collection[str | None] = (),
+    void: Bill | None = None,
 ) -> Bill | None:
     """Return the statement of a period from these quantities; None: not all of them can be billed.
 
     They are sold units: what is left to do is to sum them up for each product, by the values that they name.
-    `again` is what stood on the void one in whose place it comes.
+    `void` is the one in whose place it comes.
     """
     if not all(_names_values(books.tenant, contract, each) for each in given):
         return None
-    invoiced = books.invoiced() - set(again)
+    again = set() if void is None else {line.item_id for line in void.lines} - {None}
+    invoiced = books.invoiced(at, without=void)
 
     def statement(some: Iterable[Given], left: dict[str, Fraction]) -> Bill:
         sold = copy(books)

@@ -15,6 +15,7 @@ from sim.oracle_bill import Bill
 from sim.oracle_ledger import Told
 from sim.oracle_told import Asked, before_them
 from sim.world import Case, Counted, Edit, Import, Preview, ServiceRequest, Subscription
+from support.asked import items_on, standing_for
 from winkel.api import contract_edits, contract_ends, pro_service_invoices, renewals
 from winkel.api.balance_edits import Settled
 from winkel.api.contract_edits import Ground
@@ -123,16 +124,17 @@ class Real:
     def _ask_for_services(self, contract: Contract, request: ServiceRequest) -> bool:
         """Schedule an invoice for services, as `api/pro_service_invoices.py` does; return whether that is agreed on."""
         try:
-            made = pro_service_invoices._invoice(contract, build.services_of(contract.id, request), self._freed())
+            _, freed = self._asked_for(request.said_at)
+            made = pro_service_invoices._invoice(contract, build.services_of(contract.id, request), freed)
         except InvalidError:
             return False
         lines = tuple(replace(each, id=request.item_id(number)) for number, each in enumerate(made.lines))
         self.requests[request.id] = request.said_at, contract.id, replace(made, id=request.id, lines=lines)
         return True
 
-    def _freed(self) -> set[str]:
-        """Return the ids of what only void invoices ask for."""
-        return self.items - _items(self._final(InvoiceStatus.FINALIZED))
+    def _asked_for(self, at: datetime) -> tuple[frozenset[str], frozenset[str]]:
+        """Return what final invoices ask for, and what only void ones do that can be made anew."""
+        return items_on(self._terms(at)[0], self.final.values())
 
     def drafts(self, at: datetime) -> list[Draft]:
         """Return all drafts; `rolling` is what rolls over by them."""
@@ -210,7 +212,7 @@ class Real:
         try:
             draft = self._anew(account, void, at)
             contract = next(each for each in account.contracts if each.id == void.contract_id)
-            pro_service.check_again(contract, void, self._freed())
+            pro_service.check_again(contract, void, account.awaited_items)
         except InvalidError:
             return None
         self._keep(draft, at)
@@ -251,26 +253,17 @@ class Real:
     def _settled(self, at: datetime) -> Settled:
         """Return what is final, and therefore stays."""
         manual = (each for each in self.manual if each.timestamp <= at)
-        freed = self._freed()
-        return Settled((*self.posted, *manual), self.items - freed, freed)
+        return Settled((*self.posted, *manual), *self._asked_for(at))
 
     def _anew(self, account: Account, void: Invoice, at: datetime) -> Draft:
         """Return what takes the place of a void invoice. Raises `InvalidError`."""
         if void.type is InvoiceType.USAGE_CONSOLIDATED:
-            final = [found for each in void.constituent_invoices for found in self._standing_for(each.invoice_id)]
-            return Draft(reconsolidated(account, void, final), (), None)
+            return Draft(reconsolidated(account, void, standing_for(self.final, void)), (), None)
         usage = self._usage(account, needs_again(account, void, at), at)
         made = regenerated(account, void, usage, at, self._waiting())
         if made.invoice.start is not None:
             self.starts[made.invoice.id] = made.invoice.start
         return made
-
-    def _standing_for(self, invoice_id: str) -> list[Invoice]:
-        """Return an invoice, or what took its place since, if it is not void: as `store/invoices.sql` does."""
-        found = self.final[invoice_id]
-        later = [each.id for each in self.final.values() if each.regenerated_from_invoice_id == invoice_id]
-        anew = [one for each in later for one in self._standing_for(each)]
-        return [found] if found.status is InvoiceStatus.FINALIZED else anew
 
     def _waiting(self) -> list[Invoice]:
         """Return the void usage statements that were not made anew."""
@@ -327,6 +320,7 @@ class Real:
     def _account(self, at: datetime) -> Account:
         """Return what `store/accounts.py` would load at an instant."""
         contracts, balances = self._agreed(at)
+        final, awaited = items_on(contracts, self.final.values())
         named = {rate.product_id for card in self.rates.values() for rate in card}
         named |= {each.product_id for each in balances}
         for contract in contracts:
@@ -352,7 +346,8 @@ class Real:
                 *seats.adjustments(contracts, balances, at),
             ),
             invoiced=frozenset(self.final),
-            invoiced_items=frozenset(self.items),
+            invoiced_items=final,
+            awaited_items=awaited,
             units=self.units,
             kept_balances=frozenset(one for _, balance in self.rolled for one in (balance.id, self.names[balance.id])),
         )

@@ -95,7 +95,7 @@ class Settled(Struct, frozen=True):
     invoiced_items: Collection[str]
     """Ids of the dates of invoicing on finalized invoices."""
     freed_items: Collection[str]
-    """Ids of those that are only on void ones: they may change, and a regenerated invoice asks for them as they are."""
+    """Ids of those that are only on void ones, to be made anew: they may change, and are asked for as they are then."""
     charged_parts: Mapping[str, datetime] = {}
     """Until when finalized invoices have charged parts of the periods of subscriptions, by item."""
 

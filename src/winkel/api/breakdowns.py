@@ -72,15 +72,18 @@ async def list_breakdowns(
     limit, place = pages.limit_of(asked.limit), _place(asked.next_page)
     _check(asked)
     async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
-        account = whole(await accounts.load(tx, caller.tenant_id, key, include_archived=True), at)
+        every = whole(await accounts.load(tx, caller.tenant_id, key, include_archived=True), at)
+        account = every
+        if any(each.archived_at for each in every.contracts):  # drafts follow from what is live, as everywhere
+            account = whole(await accounts.load(tx, caller.tenant_id, key), at)
         kept = await balances.of_customer(tx, caller.tenant_id, key, include_archived=True)
-        held = {each.id: each for each in (*kept, *account.balances)}
-        low, high, beyond = _hours(asked, _extent(asked, account, at), place)
+        held = {each.id: each for each in (*kept, *every.balances, *account.balances)}
+        low, high, beyond = _hours(asked, _extent(asked, every, at), place)
         windows = [Period(hour_start(start), hour_start(end)) for start, end in spans(asked.window_size, low, high)]
         found: list[Window] = []
         if windows:
             grace = timedelta(hours=api.settings.grace_hours)
-            found = await breakdowns(tx, api.further, caller.tenant_id, account, windows, grace=grace, at=at)
+            found = await breakdowns(tx, api.further, caller.tenant_id, account, every, windows, grace=grace, at=at)
     rows = [_view(each, account, held, asked) for each in _in_order(found, asked, place)]
     rows = [row for row in rows if row.line_items or not asked.skip_zero_qty_line_items]
     shown, more = pages.cut(rows, limit)

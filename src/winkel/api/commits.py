@@ -267,15 +267,23 @@ async def check_contracts(tx: Connection, tenant_id: int, balance: Balance) -> N
 
 
 async def check_not_payer(tx: Connection, tenant_id: int, contract: Contract, place: str) -> None:
-    """Raise `InvalidError` while a commit of the customer is to be invoiced with a contract that is to be archived."""
-    asked = (await invoices.schedule_items(tx, tenant_id, [contract.customer_id])).get(contract.customer_id, ())
+    """Raise `InvalidError` while a commit of the customer is to be invoiced with a contract that is to be archived.
+
+    What is on void invoices only is still to be invoiced, too. An archived contract invoices nothing in any case.
+    """
+    if contract.archived_at is not None:
+        return
+    asked = await invoices.items_of(tx, tenant_id, contract.customer_id)
     for each in await balances.of_customer(tx, tenant_id, contract.customer_id):
         schedule = each.invoice_schedule
         if each.invoice_contract_id != contract.id or schedule is None or schedule.do_not_invoice:
             continue
-        if any(item.id not in asked for item in schedule.schedule_items):
+        missing = {item.id for item in schedule.schedule_items} - asked.final
+        if missing:
             message = f"commit {each.id} is still to be invoiced with this contract"
-            fields.refuse(f"{message}: archive it, or give it another invoice_contract_id", place)
+            final = "let its invoice be final (a void one is regenerated)"
+            way = final if missing & asked.awaited else "give it another invoice_contract_id"
+            fields.refuse(f"{message}: archive it, or {way}", place)
 
 
 async def _keep(tx: Connection, tenant_id: int, balance: Balance) -> Data[Id]:

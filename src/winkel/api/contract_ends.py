@@ -10,16 +10,14 @@ from winkel.bill import pro_service, subscription
 from winkel.bill.invoiced import Invoiced
 from winkel.model.commit import Balance
 from winkel.model.contract import Contract
-from winkel.model.period import HOUR
 from winkel.store import contracts, invoices
 from winkel.store.database import Connection
 
 
 async def invoiced(tx: Connection, tenant_id: int, customer_id: str, at: datetime) -> Invoiced:
     """Return what the invoices of a customer ask for."""
-    freed = await invoices.freed_items(tx, tenant_id, customer_id)
-    every = (await invoices.schedule_items(tx, tenant_id, [customer_id])).get(customer_id, frozenset())
-    return Invoiced(at, every - freed, freed)
+    items = await invoices.items_of(tx, tenant_id, customer_id)
+    return Invoiced(at, items.final, items.awaited)
 
 
 async def check(
@@ -31,23 +29,23 @@ async def check(
     if end <= contract.starting_at:
         fields.refuse("ending_before must lie after starting_at", place)
     if not allow_invoiced:
-        invoiced = await contracts.invoiced_until(tx, tenant_id, contract.id)
-        if invoiced is not None and end < invoiced:
-            fields.refuse(f"usage is invoiced for good until {invoiced.isoformat()}", place)
+        invoiced = await contracts.invoiced_periods(tx, tenant_id, contract.id)
+        if invoiced and end < (until := max(each.end for each in invoiced)):
+            fields.refuse(f"usage is invoiced for good until {until.isoformat()}", place)
 
 
 async def check_longer(tx: Connection, tenant_id: int, contract: Contract, end: datetime | None, place: str) -> None:
     """Raise `InvalidError` when a final statement has only a part of what would be its billing period then.
 
-    A period has one statement: what is used in the rest of it would be on none.
+    A period has one statement: what is used in the rest of it would be on none. It need not be the last statement:
+    later ones stay final when the contract is told to end before them.
     """
-    invoiced = await contracts.invoiced_until(tx, tenant_id, contract.id)
-    if invoiced is None:
-        return
-    period = structs.replace(contract, ending_before=end).period_at(invoiced - HOUR)
-    if period is not None and period.end > invoiced:
-        message = f"the statement that ends {invoiced.isoformat()} is final, and would last until"
-        fields.refuse(f"{message} {period.end.isoformat()}: void it first, and regenerate it then", place)
+    made = structs.replace(contract, ending_before=end)
+    for each in await contracts.invoiced_periods(tx, tenant_id, contract.id):
+        period = made.period_at(each.start)
+        if period is not None and period.end > each.end:
+            message = f"the statement that ends {each.end.isoformat()} is final, and would last until"
+            fields.refuse(f"{message} {period.end.isoformat()}: void it first, and regenerate it then", place)
 
 
 def check_outgrown(contract: Contract, parts: Mapping[str, datetime], at: datetime, place: str) -> None:

@@ -149,9 +149,9 @@ async def archive(request: Request[Any, Any, Any], api: Api, caller: Caller) -> 
         contract = await contracts.get(tx, tenant_id, customer_id, str(asked.contract_id))
         await renewals.check_settled(tx, api, tenant_id, contract, "$.contract_id")
         await hierarchy.check_archive(tx, tenant_id, contract, "$.contract_id")
-        await commits.check_not_payer(tx, tenant_id, contract, "$.contract_id")
         if asked.void_invoices:
             await actions.void_all(tx, tenant_id, customer_id, at, contract.id)
+        await commits.check_not_payer(tx, tenant_id, contract, "$.contract_id")
         await contracts.archive(tx, tenant_id, contract.id, at)
         await balances.archive_of_contract(tx, tenant_id, contract.id, at)
     return Data(Id(contract.id))

@@ -113,12 +113,11 @@ async def edit_credit(request: Request[Any, Any, Any], api: Api, caller: Caller)
 
 async def settled(tx: Connection, tenant_id: int, customer_id: str) -> Settled:
     """Return what is final of a customer's balances and charges."""
-    every = await invoices.schedule_items(tx, tenant_id, [customer_id])
-    freed = await invoices.freed_items(tx, tenant_id, customer_id)
+    items = await invoices.items_of(tx, tenant_id, customer_id)
     return Settled(
         (await ledger.of_customers(tx, tenant_id, [customer_id])).get(customer_id, ()),
-        every.get(customer_id, frozenset()) - freed,
-        freed,
+        items.final,
+        items.awaited,
         await invoices.charged_parts(tx, tenant_id, customer_id),
     )
 

@@ -60,7 +60,7 @@ async def schedule(request: Request[Any, Any, Any], api: Api, caller: Caller) ->
     async with api.database.transaction(tenant_id) as tx:
         await commits.open_customer(tx, tenant_id, customer_id)
         before = await commits.open_contract(tx, tenant_id, customer_id, str(asked.contract_id))
-        made = _invoice(before, asked, await invoices.freed_items(tx, tenant_id, customer_id))
+        made = _invoice(before, asked, (await invoices.items_of(tx, tenant_id, customer_id)).awaited)
         for index, line in enumerate(asked.line_items):
             its_id, place = str(line.professional_service_id), f"$.line_items[{index}]"
             await amendments.check_added(tx, tenant_id, before.id, line.amendment_id, its_id, place)

@@ -20,7 +20,7 @@ from winkel.bill.issue import Open, open_invoice
 from winkel.bill.preview import preview
 from winkel.bill.recurring import begun, children, with_children
 from winkel.bill.rollover import Rollover, roll, settled_again, with_amounts, with_rollovers, without_awaited
-from winkel.bill.statement import Need, needs, needs_of, statement_of, statements
+from winkel.bill.statement import Need, needs, needs_of, statement_of
 from winkel.meter.preview import usage_of
 from winkel.meter.runs import oldest_day
 from winkel.model.account import Account
@@ -129,6 +129,7 @@ async def breakdowns(
     further: Sequence[Lender],
     tenant_id: int,
     account: Account,
+    every: Account,
     windows: Sequence[Period],
     *,
     grace: timedelta,
@@ -136,19 +137,20 @@ async def breakdowns(
 ) -> list[Window]:
     """Return every usage invoice of the account, cut into these windows: the drafts, rated now, and the final ones.
 
-    A draft has the date on which it will be issued. The account must be `whole`, with its archived contracts: their
-    final invoices are broken down too. The transaction should be a snapshot. `windows` are at least one, in order and
-    without a gap.
+    A draft has the date on which it will be issued. `every` is the account with its archived contracts, for their final
+    invoices are broken down too; drafts, and who pays them, follow from those that are live. Both must be `whole`. The
+    transaction should be a snapshot. `windows` are at least one, in order and without a gap.
     """
     kept = await invoices.meeting(tx, tenant_id, account.customer.id, Period(windows[0].start, windows[-1].end))
-    metered_ones = [each for each in kept if not each.imported_usage]
-    rated = [*statements(account, at), *(statement_of(account, invoice) for invoice in metered_ones)]
+    rated = [statement_of(every, each) for each in kept if not each.imported_usage]
+    wanted = [(account, needs(account, at)), (every, needs_of(every, rated))]
     async with shards.reading(tx, further, tenant_id) as reader:
-        (metered,) = await _metered(reader, [(account, needs_of(account, rated))])
-    own = _own(account, drafts(account, metered, at))
+        of_drafts, of_kept = await _metered(reader, wanted)
+    own = _own(account, drafts(account, of_drafts, at))
     open_ones = [each for each in own if each.invoice.type is InvoiceType.USAGE]
     still = [msgspec.structs.replace(each.invoice, issued_at=due_at(each, grace)) for each in open_ones]
-    return [window for each in (*kept, *still) for window in _windows(account, each, metered, windows)]
+    found = [window for each in kept for window in _windows(every, each, of_kept, windows)]
+    return found + [window for each in still for window in _windows(account, each, of_drafts, windows)]
 
 
 def _windows(
@@ -432,7 +434,7 @@ async def regenerate(
     await tx.execute(database.UNHURRIED)
     account = whole(await accounts.load(tx, tenant_id, old.customer_id), at)
     if old.type is InvoiceType.USAGE_CONSOLIDATED:
-        final = await invoices.standing_for(tx, tenant_id, [each.invoice_id for each in old.constituent_invoices])
+        final = await invoices.standing_for(tx, tenant_id, old.id)
         draft = Draft(correct.reconsolidated(account, old, final), (), None)
     else:
         async with shards.reading(tx, further, tenant_id) as reader:
@@ -440,7 +442,7 @@ async def regenerate(
         waiting = await invoices.awaiting(tx, tenant_id, [each.id for each in account.customers])
         draft = correct.regenerated(account, old, metered, at, waiting)
         contract = next(each for each in account.contracts if each.id == old.contract_id)
-        pro_service.check_again(contract, old, await invoices.freed_items(tx, tenant_id, old.customer_id))
+        pro_service.check_again(contract, old, account.awaited_items)
     invoice = _final(draft, at, at)
     books.check(invoice, draft.entries)
     await _keep_children(tx, tenant_id, [account], at)

@@ -95,10 +95,11 @@ def regenerated(
 
 
 def reconsolidated(account: Account, void: Invoice, constituents: Sequence[Invoice]) -> Invoice:
-    """Return the consolidated invoice that takes the place of a void one: of those constituents that are final now.
+    """Return the consolidated invoice that takes the place of a void one, of these constituents.
 
-    Raises `InvalidError` when it is not void or none of them is final, and `ConflictError` when it was regenerated
-    before.
+    They are what is final now of the constituents of the first one of its chain, or of what was regenerated for those:
+    what was void for a while comes back (docs/pricing.md, section 20). Raises `InvalidError` when it is not void or
+    none of them is final, and `ConflictError` when it was regenerated before.
     """
     contract = _contract(account, void)
     if not constituents:
@@ -108,8 +109,8 @@ def reconsolidated(account: Account, void: Invoice, constituents: Sequence[Invoi
 
 
 def _freed(account: Account, void: Invoice) -> Account:
-    """Return the account as if nothing of what a void invoice asked for were on any invoice."""
-    return structs.replace(account, invoiced_items=account.invoiced_items - _items(void))
+    """Return the account as if nothing waited for this void invoice; what is on a final one stays there."""
+    return structs.replace(account, awaited_items=account.awaited_items - _items(void))
 
 
 def _items(void: Invoice) -> frozenset[str]:
@@ -135,7 +136,8 @@ def _statement(contract: Contract, void: Invoice, at: datetime) -> Statement:
     start = void.period.start
     period = contract.period_at(start)
     if period is None:
-        raise InvalidError("the contract of this invoice ends before its period now: nothing is left to ask for")
+        message = "the contract of this invoice ends before its period now: nothing is left to ask for on a statement"
+        raise InvalidError(f"{message}; what is still agreed for dates and subscriptions is on other invoices")
     assert period.start == start, "neither the start nor the anchor of a contract moves"
     if period.end > at:
         raise InvalidError(f"the period of this invoice lasts until {period.end.isoformat()} now: regenerate it then")

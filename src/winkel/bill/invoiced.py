@@ -13,7 +13,7 @@ class Invoiced(Struct, frozen=True):
     final: Collection[str]
     """On final invoices: those may have been issued before their dates (`bill/issue.py`)."""
     freed: Collection[str]
-    """On void invoices only: they are asked for again if they are still agreed."""
+    """On void invoices only, to be made anew: they are asked for again then if they are still agreed."""
 
     def keeps(self, date: datetime, item_ids: Iterable[str], end: datetime) -> bool:
         """Whether what is agreed for a date stays when its contract ends (docs/pricing.md, section 8).

@@ -1,15 +1,15 @@
 """Scheduled invoices: what commits, charges, discounts, subscriptions and services say for their dates."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from msgspec import Struct, structs
 
-from winkel.bill.identity import invoice_id
+from winkel.bill.identity import derived, invoice_id
 from winkel.bill.line import balance_name
 from winkel.bill.statement import Statement, currency_of, statements
-from winkel.bill.subscription import off_statements
+from winkel.bill.subscription import off_statements, on_open_statements
 from winkel.model.account import Account
 from winkel.model.commit import Balance, BalanceType, InvoiceSchedule, ScheduleItem
 from winkel.model.contract import Contract, Discount, ScheduledCharge
@@ -56,7 +56,8 @@ class Scheduled(Struct, frozen=True):
     @property
     def known_as(self) -> tuple[str, ...]:
         """Its id, and those that it would have if it began with another of its items."""
-        return tuple(_id(self.contract, self.due, self.credit_type_id, each) for each in self.item_ids)
+        ids = (_id(self.contract, self.due, self.credit_type_id, each) for each in self.item_ids)
+        return tuple(dict.fromkeys((self.invoice_id, *ids)))
 
 
 def scheduled(account: Account, at: datetime) -> list[Scheduled]:
@@ -78,10 +79,16 @@ def scheduled(account: Account, at: datetime) -> list[Scheduled]:
     found = []
     for (date, contract_id, credit_type_id, _), some in sorted(groups.items(), key=lambda each: each[0]):
         made = _scheduled(contracts[contract_id], date, credit_type_id, some)
-        if made.invoice_id not in account.invoiced:
-            moved = _moved(made.contract, date, credit_type_id, [each.item_id for each in some])
-            found.append(structs.replace(made, date=moved or date))
+        moved = _moved(made.contract, date, credit_type_id, made.item_ids)
+        found.append(structs.replace(made, invoice_id=_unused(account, made.invoice_id), date=moved or date))
     return sorted(found, key=lambda each: each.date)
+
+
+def _unused(account: Account, its_id: str) -> str:
+    """Return the id of an invoice that is not kept yet: one that is void, and made anew without it, began so too."""
+    while its_id in account.invoiced:
+        its_id = derived(its_id, "again")
+    return its_id
 
 
 def placed(account: Account, statement: Statement) -> list[LineItem]:
@@ -118,7 +125,8 @@ def _is_last_day(statement: Statement, date: datetime) -> bool:
 def asked_again(account: Account, contract: Contract, void: Invoice, at: datetime) -> Scheduled:
     """Return what a void scheduled invoice asked for, as far as it is still agreed, with the terms of today.
 
-    The account's `invoiced_items` must be without those of this invoice. Raises `InvalidError` when nothing is left.
+    The account's `awaited_items` must be without those of this invoice. Raises `InvalidError` when nothing is left, or
+    when all that is belongs on statements that are open.
     """
     items = [line.schedule_item_id for line in void.line_items if line.schedule_item_id]
     some = [
@@ -127,10 +135,19 @@ def asked_again(account: Account, contract: Contract, void: Invoice, at: datetim
         if each.contract_id == contract.id and each.item_id in items
     ]
     if not some:
-        raise InvalidError("nothing of what this invoice asked for is agreed any more")
+        raise InvalidError(_why_nothing(account, contract, items, at))
     due = max(each.date for each in some)
     date = _moved(contract, due, void.credit_type_id, items) or due  # when the void one drew, not when it was issued
     return _scheduled(contract, min(date, at), void.credit_type_id, some)
+
+
+def _why_nothing(account: Account, contract: Contract, items: Collection[str], at: datetime) -> str:
+    """Return why nothing of these items can be asked for on a scheduled invoice."""
+    for each in on_open_statements(account, contract, at):
+        if each.instalment is not None and each.instalment.item_id in items:
+            its = f"the usage statement that ends {each.instalment.date.isoformat()}"
+            return f"what this invoice asked for belongs on {its}: regenerate it once that is final"
+    return "nothing of what this invoice asked for is agreed any more"
 
 
 def _moved(contract: Contract, due: datetime, credit_type_id: str, item_ids: Iterable[str]) -> datetime | None:
@@ -160,7 +177,7 @@ def schedules(account: Account) -> Iterator[InvoiceSchedule]:
 
 
 def _asked(account: Account) -> Iterator[Asked]:
-    """Yield what is on no final invoice: what commits ask for, then contracts, then children of recurring commits.
+    """Yield what `is_open`: what commits ask for, then contracts, then children of recurring commits.
 
     Each the oldest first. Children come late: they join an invoice late, and its id follows from its first item. What
     discounts take off comes last: below what they take it off from.
@@ -189,7 +206,7 @@ def _asked_for_services(account: Account, contract: Contract) -> Iterator[Asked]
     services = {each.id: each for each in contract.professional_services}
     for invoice in contract.pro_service_invoices:
         for each in invoice.lines:
-            if each.id not in account.invoiced_items:
+            if account.is_open(each.id):
                 product = account.products[services[each.professional_service_id].product_id]
                 line = _service_line(product, each, invoice.issued_at, currency_of(account, contract))
                 yield Asked(invoice.issued_at, contract.id, each.id, line, invoice.id)
@@ -218,7 +235,7 @@ def _subscribed(account: Account, at: datetime) -> Iterator[Asked]:
 def _open(account: Account, schedule: InvoiceSchedule) -> Iterable[ScheduleItem]:
     if schedule.do_not_invoice:
         return ()
-    return (item for item in schedule.schedule_items if item.id not in account.invoiced_items)
+    return (item for item in schedule.schedule_items if account.is_open(item.id))
 
 
 def _scheduled(contract: Contract, date: datetime, credit_type_id: str, some: list[Asked]) -> Scheduled:

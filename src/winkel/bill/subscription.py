@@ -125,9 +125,19 @@ def on_statement(account: Account, contract: Contract, period: Period) -> list[C
 
 def off_statements(account: Account, contract: Contract, at: datetime) -> Iterator[Charge]:
     """Yield what the contract's subscriptions ask for on scheduled invoices, at most a period ahead."""
+    return _placed(account, contract, at, on_statements=False)
+
+
+def on_open_statements(account: Account, contract: Contract, at: datetime) -> Iterator[Charge]:
+    """Yield what the contract's subscriptions ask for on usage statements that are open, at most a period ahead."""
+    return _placed(account, contract, at, on_statements=True)
+
+
+def _placed(account: Account, contract: Contract, at: datetime, *, on_statements: bool) -> Iterator[Charge]:
+    """Yield what the contract's subscriptions ask for in one of the two places."""
     for subscription in contract.subscriptions:
         for each in _open(account, contract, subscription, at):
-            if not _is_on_statement(account, contract, subscription, each.date):
+            if _is_on_statement(account, contract, subscription, each.date) is on_statements:
                 yield from _charges(account, contract, subscription, each, each.date)
 
 
@@ -231,11 +241,11 @@ def _is_on_statement(account: Account, contract: Contract, subscription: Subscri
 
 
 def _open(account: Account, contract: Contract, subscription: Subscription, at: datetime) -> Iterator[Collection]:
-    """Yield what is on no final invoice: of the periods that have begun at the instant, and of the next one."""
+    """Yield what `is_open`: of the periods that have begun at the instant, and of the next one."""
     quantities = list(subscription.quantities())
     for term in periods(contract, subscription):
         for each in _collections(subscription, quantities, term):
-            if each.item_id not in account.invoiced_items:
+            if account.is_open(each.item_id):
                 yield each
         if term.billed.start > at:
             return

@@ -41,7 +41,7 @@ def true_ups(account: Account, left: Mapping[str, Decimal]) -> Iterator[TrueUp]:
             continue
         # One item and one segment when it is made (api/terms.py); an earlier end may have taken them away.
         for item, segment in zip(schedule.schedule_items, balance.segments, strict=False):
-            if item.id not in account.invoiced_items:
+            if account.is_open(item.id):
                 until = _usage_until(account, balance, segment)
                 yield _true_up(account, payer, balance, item, max(ZERO, left[segment.id]), until)
 

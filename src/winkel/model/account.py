@@ -40,17 +40,21 @@ class Account(Struct, frozen=True, kw_only=True, gc=False):
     """The posted ledger entries of those balances: deductions of finalized invoices and manual entries. Where children
     were added (`bill/recurring.py, with_children`), also what seats give to them."""
     invoiced: frozenset[str]
-    """Ids of invoices that are already finalized or void: their periods are never drafted again. What a void one asked
-    for is asked for again when it is regenerated (`bill/correct.py`), and not before."""
+    """Ids of invoices that are already finalized or void: their periods are never drafted again."""
     invoiced_items: frozenset[str] = frozenset()
-    """Ids of what those invoices ask for (`LineItem.schedule_item_id`): a commit that is added later for the date of a
+    """Ids of what final invoices ask for (`LineItem.schedule_item_id`): a commit that is added later for the date of a
     finalized scheduled invoice gets an invoice of its own (metronome-api.md §4.7, guards of edit)."""
+    awaited_items: frozenset[str] = frozenset()
+    """Ids of what no final invoice asks for, and void ones do that can be regenerated (`bill/correct.py`): it is asked
+    for again then, and not before (docs/pricing.md, section 10)."""
     units: Units = BY_ID
     kept_balances: frozenset[str] = frozenset()
     """Ids of all balances that are kept, archived and retired ones too.
 
     Other children of recurring terms are still to be kept.
     """
+    archived_renewals: Mapping[str, str] = {}
+    """Archived contract → the contract that it renews: a line goes on through those that are not here any more."""
 
     @property
     def customers(self) -> tuple[Customer, ...]:
@@ -70,9 +74,14 @@ class Account(Struct, frozen=True, kw_only=True, gc=False):
         return [each for each in self.contracts if each.parent_id == contract.id and each.archived_at is None]
 
     def line(self, contract: Contract) -> Iterator[str]:
-        """Yield the ids of a contract and of those that it renews, newest first; an archived one is the last."""
-        known, its_id = {each.id: each for each in self.contracts}, contract.id
-        yield its_id
-        while (found := known.get(its_id)) is not None and found.transition is not None:
-            its_id = found.transition.from_contract_id
+        """Yield the ids of a contract and of all that it renews, archived ones too, newest first."""
+        renewed = dict(self.archived_renewals)
+        renewed |= {each.id: each.transition.from_contract_id for each in self.contracts if each.transition}
+        its_id: str | None = contract.id
+        while its_id is not None:
             yield its_id
+            its_id = renewed.get(its_id)
+
+    def is_open(self, item_id: str) -> bool:
+        """Whether something that is asked for on a date, or by a subscription, is on no invoice that counts."""
+        return item_id not in self.invoiced_items and item_id not in self.awaited_items

@@ -44,6 +44,8 @@ async def load_some(
     everyone = sorted({each for members in families.values() for each in members})
     who = await customers.by_ids(tx, tenant_id, everyone)
     agreed = await contracts.of_customers(tx, tenant_id, everyone, include_archived)
+    renewing = sorted({each.customer_id for some in agreed.values() for each in some if each.transition})
+    renewals = await contracts.archived_renewals(tx, tenant_id, renewing) if renewing else {}
     cards = {each.rate_card_id for some in agreed.values() for each in some if each.rate_card_id}
     rates = await rate_cards.rates(tx, tenant_id, sorted(cards))
     priced_by = await rate_cards.by_ids(tx, tenant_id, sorted(cards))
@@ -51,7 +53,9 @@ async def load_some(
     held = await balances.of_customers(tx, tenant_id, everyone)
     entries = await ledger.of_customers(tx, tenant_id, everyone)
     invoiced = await invoices.ids(tx, tenant_id, everyone)
-    items = await invoices.schedule_items(tx, tenant_id, everyone)
+    items = await invoices.items(tx, tenant_id, everyone)
+    final = {each: its.final for each, its in items.items()}
+    awaited = {each: its.awaited for each, its in items.items()}
     kept = await balances.ids(tx, tenant_id, everyone)
     on_card = {card: {rate.product_id for rate in its_rates} for card, its_rates in rates.items()}
     own = {each: _product_ids(agreed.get(each, ()), on_card, held.get(each, ())) for each in who}
@@ -74,9 +78,11 @@ async def load_some(
             balances=tuple(_all(held, family)),
             entries=tuple(_all(entries, family)),
             invoiced=frozenset(_all(invoiced, family)),
-            invoiced_items=frozenset(_all(items, family)),
+            invoiced_items=frozenset(_all(final, family)),
+            awaited_items=frozenset(_all(awaited, family)),
             units=units,
             kept_balances=frozenset(_all(kept, family)),
+            archived_renewals=renewals,
         )
         for each, family in families.items()
     }

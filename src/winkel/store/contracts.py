@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 
 from winkel.model.contract import Contract
 from winkel.model.errors import NotFoundError
+from winkel.model.period import Period
 from winkel.store.database import Connection
 from winkel.store.sql import Queries, grouped
 
@@ -107,12 +108,19 @@ async def archive(tx: Connection, tenant_id: int, contract_id: str, at: datetime
     await tx.execute(sql.archive, {"tenant_id": tenant_id, "id": contract_id, "at": at})
 
 
-async def invoiced_until(tx: Connection, tenant_id: int, contract_id: str) -> datetime | None:
-    """Return the end of the last period of a contract that was invoiced for good, or None."""
-    row = await (await tx.execute(sql.invoiced_until, {"tenant_id": tenant_id, "id": contract_id})).fetchone()
-    assert row is not None, "an aggregate always has a row"
-    end: datetime | None = row["end"]
-    return end
+async def invoiced_periods(tx: Connection, tenant_id: int, contract_id: str) -> list[Period]:
+    """Return the periods of a contract whose usage statements are final, the oldest first.
+
+    They are those of the statements: the contract may have another end by now.
+    """
+    rows = await tx.execute(sql.invoiced_periods, {"tenant_id": tenant_id, "id": contract_id})
+    return msgspec.convert(await rows.fetchall(), list[Period])
+
+
+async def archived_renewals(tx: Connection, tenant_id: int, customer_ids: Sequence[str]) -> dict[str, str]:
+    """Return which contracts the archived contracts of some customers renew, by the id of the archived one."""
+    rows = await tx.execute(sql.archived_renewals, {"tenant_id": tenant_id, "customer_ids": list(customer_ids)})
+    return {row["id"]: row["renewed"] for row in await rows.fetchall()}
 
 
 def _values(tenant_id: int, contract: Contract) -> dict[str, Any]:

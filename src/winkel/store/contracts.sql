@@ -89,10 +89,17 @@ WHERE tenant_id = %(tenant_id)s AND rate_card_id = ANY (%(rate_card_ids)s::uuid[
 UPDATE contract SET archived_at = coalesce(archived_at, %(at)s)
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 
--- name: invoiced_until
--- The end of the last period of a contract that has a finalized usage statement; NULL: there is none.
-SELECT max("end") AS "end" FROM invoice
+-- name: invoiced_periods
+-- The periods of a contract that have a finalized usage statement, the oldest first.
+SELECT start, "end" FROM invoice
 WHERE tenant_id = %(tenant_id)s AND contract_id = %(id)s AND type = 'USAGE' AND status = 'FINALIZED'
+ORDER BY start
+
+-- name: archived_renewals
+-- The archived contracts of some customers that renew others, and which.
+SELECT id::text, transition ->> 'from_contract_id' AS renewed FROM contract
+WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
+  AND archived_at IS NOT NULL AND transition IS NOT NULL
 
 -- name: children_of
 -- The children of a customer's contracts, without archived ones, oldest first.

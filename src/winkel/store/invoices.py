@@ -39,23 +39,37 @@ async def ids(tx: Connection, tenant_id: int, customer_ids: Sequence[str]) -> di
     return _sets(await rows.fetchall())
 
 
-async def schedule_items(tx: Connection, tenant_id: int, customer_ids: Sequence[str]) -> dict[str, frozenset[str]]:
-    """Return the ids of what kept invoices of some customers ask for by customer, voided ones too."""
+class Items(Struct, frozen=True):
+    """What invoices ask for by schedules and subscriptions: the ids of items and of charges (`schedule_item_id`)."""
+
+    final: frozenset[str] = frozenset()
+    """On final invoices."""
+    awaited: frozenset[str] = frozenset()
+    """On void ones only, at least one of which can be made anew: who does, asks for it again."""
+
+
+async def items(tx: Connection, tenant_id: int, customer_ids: Sequence[str]) -> dict[str, Items]:
+    """Return what the invoices of some customers ask for, by customer; who is left out has none that count.
+
+    A void invoice counts as long as it can be made anew: not once it was, nor when its contract is archived, nor, for a
+    usage statement, when its contract ends before its period (docs/pricing.md, section 10).
+    """
     values = {"tenant_id": tenant_id, "customer_ids": list(customer_ids)}
-    rows = await tx.execute(sql.schedule_items, values)
-    return _sets(await rows.fetchall())
+    rows = await (await tx.execute(sql.items, values)).fetchall()
+    final = _sets(row for row in rows if row["is_final"])
+    awaited = _sets(row for row in rows if not row["is_final"])
+    nothing = frozenset[str]()
+    return {each: Items(final.get(each, nothing), awaited.get(each, nothing)) for each in final | awaited}
+
+
+async def items_of(tx: Connection, tenant_id: int, customer_id: str) -> Items:
+    """Return what the invoices of one customer ask for, as `items` does."""
+    return (await items(tx, tenant_id, [customer_id])).get(customer_id, Items())
 
 
 def _sets(rows: Iterable[Row]) -> dict[str, frozenset[str]]:
     found = grouped((row["customer_id"], row["id"]) for row in rows)
     return {customer_id: frozenset(ids) for customer_id, ids in found.items()}
-
-
-async def freed_items(tx: Connection, tenant_id: int, customer_id: str) -> frozenset[str]:
-    """Return the ids of the invoice schedule items that only void invoices ask for: they may be changed again."""
-    values = {"tenant_id": tenant_id, "customer_id": customer_id}
-    rows = await tx.execute(sql.freed_items, values)
-    return frozenset([row["id"] for row in await rows.fetchall()])
 
 
 async def charged_parts(tx: Connection, tenant_id: int, customer_id: str) -> dict[str, datetime]:
@@ -84,12 +98,13 @@ async def repeating(tx: Connection, tenant_id: int, invoice: Invoice) -> str | N
     return None if row is None else str(row["id"])
 
 
-async def standing_for(tx: Connection, tenant_id: int, ids: Sequence[str]) -> list[Invoice]:
-    """Return what stands for these kept invoices now, in their order: each itself, or what took its place.
+async def standing_for(tx: Connection, tenant_id: int, invoice_id: str) -> list[Invoice]:
+    """Return what stands now for the constituents of a consolidated invoice, in their order.
 
-    What is void and was not regenerated is left out.
+    Each itself, or what took its place; what is void and was not regenerated is left out. Of an invoice that was made
+    anew, they are those of the first one: what was void in between comes back.
     """
-    rows = await (await tx.execute(sql.standing_for, {"tenant_id": tenant_id, "ids": list(ids)})).fetchall()
+    rows = await (await tx.execute(sql.standing_for, {"tenant_id": tenant_id, "id": invoice_id})).fetchall()
     return msgspec.convert(rows, list[Invoice])
 
 

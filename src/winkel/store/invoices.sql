@@ -17,30 +17,27 @@ FROM jsonb_to_recordset(%(final)s)
 SELECT customer_id::text, id::text FROM invoice
 WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
 
--- name: schedule_items
--- The invoice schedule items on kept invoices of some customers, void ones too. Of usage statements only those of
--- contracts that have such items there are looked at, archived ones too: they have many lines, and few have such.
-SELECT DISTINCT customer_id::text, line ->> 'schedule_item_id' AS id
+-- name: items
+-- What kept invoices of some customers ask for by schedules and subscriptions, and whether a final one does; else a void
+-- one does that can be made anew. That can't be where it was before, where the contract is archived, and for a usage
+-- statement where the contract ends before its period. Of usage statements only those of contracts that have such items
+-- there are looked at, archived ones too: they have many lines, and few have such.
+SELECT customer_id::text, line ->> 'schedule_item_id' AS id, bool_or(status = 'FINALIZED') AS is_final
 FROM invoice, jsonb_array_elements(line_items) AS line
 WHERE tenant_id = %(tenant_id)s AND customer_id = ANY (%(customer_ids)s::uuid[])
   AND (type = 'SCHEDULED' OR contract_id IN (
         SELECT contract.id FROM contract
         WHERE contract.tenant_id = %(tenant_id)s AND contract.customer_id = ANY (%(customer_ids)s::uuid[])
           AND (subscriptions <> '[]' OR scheduled_charges_on_usage_invoices IS NOT NULL)))
+  AND (status = 'FINALIZED' OR NOT EXISTS (
+        SELECT FROM invoice AS made
+        WHERE made.tenant_id = %(tenant_id)s AND made.regenerated_from_invoice_id = invoice.id
+      ) AND EXISTS (
+        SELECT FROM contract
+        WHERE contract.tenant_id = %(tenant_id)s AND contract.id = invoice.contract_id AND archived_at IS NULL
+          AND (invoice.type = 'SCHEDULED' OR ending_before IS NULL OR ending_before > invoice.start)))
   AND line ? 'schedule_item_id'
-
--- name: freed_items
--- The invoice schedule items of a customer that only void invoices ask for.
-SELECT line ->> 'schedule_item_id' AS id
-FROM invoice, jsonb_array_elements(line_items) AS line
-WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s
-  AND (type = 'SCHEDULED' OR contract_id IN (
-        SELECT contract.id FROM contract
-        WHERE contract.tenant_id = %(tenant_id)s AND contract.customer_id = %(customer_id)s
-          AND (subscriptions <> '[]' OR scheduled_charges_on_usage_invoices IS NOT NULL)))
-  AND line ? 'schedule_item_id'
-GROUP BY 1
-HAVING bool_and(status = 'VOID')
+GROUP BY 1, 2
 
 -- name: charged_parts
 -- Until when final invoices of a customer have charged parts of the periods of subscriptions, by item.
@@ -76,9 +73,18 @@ WHERE tenant_id = %(tenant_id)s AND customer_id = %(customer_id)s AND contract_i
   AND type = 'USAGE_CONSOLIDATED' AND status = 'FINALIZED' AND constituent_invoices @> %(constituents)s
 
 -- name: standing_for
--- What stands for some kept invoices: they themselves, or what took their place since; without those that are void.
-WITH RECURSIVE chain (number, id) AS (
-    SELECT number, id FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS asked (id, number)
+-- What stands for the constituents of a consolidated invoice, of the first one if it was made anew: they themselves, or
+-- what took their place since; without those that are void.
+WITH RECURSIVE earlier (made_from, constituents) AS (
+    SELECT regenerated_from_invoice_id, constituent_invoices FROM invoice
+    WHERE tenant_id = %(tenant_id)s AND id = %(id)s
+    UNION ALL
+    SELECT regenerated_from_invoice_id, constituent_invoices FROM earlier
+    JOIN invoice ON invoice.tenant_id = %(tenant_id)s AND invoice.id = earlier.made_from
+), chain (number, id) AS (
+    SELECT number, (ref ->> 'invoice_id')::uuid
+    FROM earlier, jsonb_array_elements(constituents) WITH ORDINALITY AS asked (ref, number)
+    WHERE made_from IS NULL
     UNION ALL
     SELECT chain.number, invoice.id FROM chain
     JOIN invoice ON invoice.tenant_id = %(tenant_id)s AND invoice.regenerated_from_invoice_id = chain.id

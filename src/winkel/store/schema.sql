@@ -436,6 +436,7 @@ CREATE TABLE rate (
     FOREIGN KEY (tenant_id, product_id) REFERENCES product
 );
 CREATE INDEX rate_of_card ON rate (tenant_id, rate_card_id, number);
+CREATE INDEX rate_of_product ON rate (tenant_id, product_id);
 
 CREATE TABLE rate_card_product (
     tenant_id    integer NOT NULL,
@@ -548,6 +549,7 @@ CREATE TABLE contract (
 );
 CREATE INDEX contract_customer ON contract (tenant_id, customer_id, created_at);
 CREATE INDEX contract_package ON contract (tenant_id, package_id, created_at) WHERE package_id IS NOT NULL;
+CREATE INDEX contract_filtered ON contract (tenant_id, rate_card_id) WHERE usage_filters <> '[]';
 CREATE INDEX contract_parent ON contract (tenant_id, parent_customer_id) WHERE parent_customer_id IS NOT NULL;
 
 -- The families of some customers: each with itself and all that hierarchies of contracts link it with, however far
@@ -695,7 +697,8 @@ CREATE INDEX contract_edit_of ON contract_edit (tenant_id, contract_id, number);
 CREATE TRIGGER contract_edit_is_final BEFORE UPDATE OR DELETE ON contract_edit
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
--- When the bill worker must look at a customer next. Any change of its contracts or balances says: now.
+-- When the bill worker must look at a customer next. Any change of its contracts or balances says: now. So does an invoice
+-- that is made anew: what it leaves out of the void one may be due.
 CREATE TABLE billing_due (
     tenant_id    integer NOT NULL REFERENCES tenant,
     customer_id  uuid NOT NULL,
@@ -714,6 +717,8 @@ BEGIN
 END $$;
 CREATE TRIGGER contract_changed AFTER INSERT OR UPDATE ON contract FOR EACH ROW EXECUTE FUNCTION bill_now();
 CREATE TRIGGER balance_changed AFTER INSERT OR UPDATE ON balance FOR EACH ROW EXECUTE FUNCTION bill_now();
+CREATE TRIGGER invoice_made_anew AFTER INSERT ON invoice FOR EACH ROW
+    WHEN (NEW.regenerated_from_invoice_id IS NOT NULL) EXECUTE FUNCTION bill_now();
 
 -- uniqueness_key of request bodies: one use per kind of object (metronome-api.md §2).
 CREATE TABLE uniqueness_key (
