@@ -129,7 +129,7 @@ async def test_a_database_that_was_never_prepared_lacks_everything(postgres: str
     """It is said which command makes it."""
     connection = await database.connect(at_database(postgres, "template1"))
     assert await migrate.missing(connection) == [name for name, _ in migrations()]
-    with pytest.raises(SchemaError, match=r"lacks 0001_foundation, .*: run `winkel migrate`"):
+    with pytest.raises(SchemaError, match=r"lacks 0001_foundation and \d+ more: run `winkel migrate`"):
         await migrate.check(connection)
     await connection.close()
 
