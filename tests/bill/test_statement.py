@@ -36,7 +36,7 @@ def test_the_key_that_holds_all_of_them() -> None:
 
 def test_keys_that_no_single_key_holds() -> None:
     """Keys that only several of the metric's keys hold together are refused, with the names to look for."""
-    with pytest.raises(InvalidError, match=r"model, x of product 'Chat'.*metric 'tokens'"):
+    with pytest.raises(InvalidError, match=r"model, x, by which usage of product 'Chat' .*metric 'tokens'"):
         index(pricing=("model",), shown=("x",))
 
 
