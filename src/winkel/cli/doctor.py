@@ -157,9 +157,9 @@ async def _places(databases: "list[Connection]") -> Finding:
 
 
 async def _schema(connection: "Connection") -> Finding:
-    from winkel.cli import prepare
+    from winkel.store import migrate
 
-    newer, missing = await prepare.unknown_migrations(connection), await prepare.missing_migrations(connection)
+    newer, missing = await migrate.unknown(connection), await migrate.missing(connection)
     if newer:
         return Finding("schema", False, f"knows {', '.join(newer)}", "a newer Winkel has worked here: start that one")
     found = f"{', '.join(missing)} missing" if missing else "up to date"

@@ -84,8 +84,7 @@ async def schema(connection: Connection) -> list[str]:
     Raises `SchemaError` when a newer version has worked here, `UnavailableError` when the user may not, or somebody
     else holds what has to change: nothing was changed then.
     """
-    newer = await unknown_migrations(connection)
-    if newer:
+    if newer := await migrate.unknown(connection):
         raise migrate.newer_than_known(newer)
     try:
         return await migrate.migrate(connection)
@@ -99,16 +98,6 @@ async def schema(connection: Connection) -> list[str]:
             "somebody else holds what the migration has to change, for more than ten seconds (a long query, a dump, "
             "another migration): nothing was changed; try again when that has ended"
         ) from error
-
-
-async def unknown_migrations(connection: Connection) -> list[str]:
-    """Return the names of the applied migrations that this version does not have."""
-    return await migrate.unknown(connection)
-
-
-async def missing_migrations(connection: Connection) -> list[str]:
-    """Return the names of this version's migrations that were not applied."""
-    return await migrate.missing(connection)
 
 
 async def bootstrap(connection: Connection, secret: str, at: datetime) -> str | None:
