@@ -35,24 +35,39 @@ class Section(Struct, frozen=True):
 
 
 def write(results: Path = RESULTS, folder: Path = PAGE) -> Path:
-    """Write the page from the results that are kept; return its path."""
+    """Write the page from the results that are kept, and return its path.
+
+    What stands there of benchmarks without a result here stays as it is: whoever measures a part anew, in a fresh
+    checkout, takes nothing away.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [_INTRODUCTION]
-    for section in _sections(results):
-        lines += [f"## {section.name}", ""]
-        lines += [f"![{title}]({file})\n" for title, file in _plots(section, folder)]
-        lines += ["| Figure | Value | Ratio | to the baseline | Goal |", "|---|---|---|---|---|"]
-        lines += ["| " + " | ".join(row(figure)[1:]) + " |" for figure in section.figures]
-        plain = {name: value for name, value in section.details.items() if not isinstance(value, list)}
-        lines += ["", *(f"- {name}: {value}" for name, value in plain.items())]
-        machine = section.report.machine
-        about = "; ".join(
-            f"{name} {machine[name]}" for name in ("CPU", "Memory", "Python", "PostgreSQL", "Commit") if name in machine
-        )
-        lines += ["", f"*{section.report.started_at:%Y-%m-%d %H:%M} UTC. {about}.*", ""]
     path = folder / "README.md"
-    path.write_text("\n".join(lines), encoding="utf-8")
+    texts = _standing(path) | {section.name: _text(section, folder) for section in _sections(results)}
+    path.write_text("\n".join([_INTRODUCTION, *texts.values()]), encoding="utf-8")
     return path
+
+
+def _standing(path: Path) -> dict[str, str]:
+    """Return the text of each benchmark on the page."""
+    if not path.exists():
+        return {}
+    found = ["## " + part for part in path.read_text(encoding="utf-8").split("\n## ")[1:]]
+    return {part.partition("\n")[0].removeprefix("## "): part.rstrip("\n") + "\n" for part in found}
+
+
+def _text(section: Section, folder: Path) -> str:
+    """Draw the plots of a benchmark, and return what the page says of it."""
+    lines = [f"## {section.name}", ""]
+    lines += [f"![{title}]({file})\n" for title, file in _plots(section, folder)]
+    lines += ["| Figure | Value | Ratio | to the baseline | Goal |", "|---|---|---|---|---|"]
+    lines += ["| " + " | ".join(row(figure)[1:]) + " |" for figure in section.figures]
+    plain = {name: value for name, value in section.details.items() if not isinstance(value, list)}
+    lines += ["", *(f"- {name}: {value}" for name, value in plain.items())]
+    machine = section.report.machine
+    about = "; ".join(
+        f"{name} {machine[name]}" for name in ("CPU", "Memory", "Python", "PostgreSQL", "Commit") if name in machine
+    )
+    return "\n".join([*lines, "", f"*{section.report.started_at:%Y-%m-%d %H:%M} UTC. {about}.*", ""])
 
 
 def _sections(results: Path) -> list[Section]:
