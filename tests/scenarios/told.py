@@ -13,6 +13,7 @@ from winkel.api.contract_ends import ended
 from winkel.bill.draft import Draft, Drafted, drafted
 from winkel.bill.invoiced import Invoiced
 from winkel.bill.issue import moved, open_invoice
+from winkel.bill.purse import RATED
 from winkel.bill.recurring import with_children
 from winkel.bill.rollover import with_rollovers
 from winkel.bill.statement import Need, needs, usage_key
@@ -432,7 +433,7 @@ class Told:
             rates={card: tuple(each for each in self.rates if each.rate_card_id == card) for card in self.cards},
             cards=self.cards,
             units={each.id: each for each in self.units.values()},
-            products=self.products,
+            products=self._sold(),
             metrics=self.metrics,
             balances=tuple(self.balances.values()),
             entries=tuple(self.entries),
@@ -442,6 +443,12 @@ class Told:
             awaited_items=awaited,
         )
         return with_rollovers(with_children(account, at), at)
+
+    def _sold(self) -> dict[str, Product]:
+        """Return the products that store/accounts.py would load: of rated ones those with a rate on its cards."""
+        cards = {each.rate_card_id for each in self.contracts.values()}
+        on_card = {each.product_id for each in self.rates if each.rate_card_id in cards}
+        return {name: each for name, each in self.products.items() if each.type not in RATED or name in on_card}
 
     def drafts(self, at: datetime) -> list[Draft]:
         """Return the open invoices, priced from the usage that they need and nothing else."""

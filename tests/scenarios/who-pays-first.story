@@ -3,9 +3,11 @@
 #  5 ends first   6 begins first   7 fewest contracts   8 the contract's own before the customer's   9 id
 
 metric calls: SUM, key team
+metric others: SUM, key team
 product Calls: metric calls, shown by team, tagged api
-product Other: metric calls, shown by team, tagged api
+product Other: metric others, shown by team, tagged api
 rate Calls: 1.00
+rate Other: 1.00
 contract main: 2026-01-01
 contract second: 2027-01-01
 
