@@ -130,6 +130,45 @@ async def test_an_invoice_as_pdf(acme, sdk, app_client, api, clock, database_url
     assert missing.status_code == 404
 
 
+async def test_an_invoice_as_pdf_in_a_time_zone(acme, app_client, api, clock, database_url) -> None:
+    """Its times are told there; amounts, and the invoice as JSON, stay as they are."""
+    clock.move(days=18)
+    await billing.bill(api, database_url)
+    kept = (await billing.invoices_of(app_client, acme, type="usage"))[0]
+    path = f"/v1/customers/{acme}/invoices/{kept['id']}"
+
+    async def text(**asked: str) -> str:
+        answer = await app_client.get(f"{path}/pdf", params=asked)
+        assert answer.status_code == 200, answer.text
+        return PdfReader(io.BytesIO(answer.content)).pages[0].extract_text()
+
+    assert "2026-01-01 – 2026-01-31" in await text()
+    for zone, times in {
+        "UTC": "2026-01-01 – 2026-01-31",
+        "Europe/Berlin": "2026-01-01 01:00 – 2026-02-01 01:00 CET",
+        "America/New_York": "2025-12-31 19:00 – 2026-01-31 19:00 EST",
+        "Asia/Kolkata": "2026-01-01 05:30 – 2026-02-01 05:30 IST",
+        "Australia/Lord_Howe": "2026-01-01 11:00 – 2026-02-01 11:00 +11:00",
+    }.items():
+        shown = await text(time_zone=zone)
+        assert all(each in shown for each in (times, "6.00", "Prepaid applied"))
+        assert (zone in shown) is (zone != "UTC")
+    assert await text() == await text(time_zone="UTC")
+    assert (await app_client.get(path)).json()["data"] == kept
+
+
+@pytest.mark.parametrize("query", ["time_zone=Mars/Olympus", "time_zone=", "time_zone=CEST", "zone=Europe/Berlin"])
+async def test_a_time_zone_that_there_is_not_is_refused(acme, app_client, query: str) -> None:
+    """The answer names the parameter and how one looks; the JSON of an invoice knows no zone but UTC."""
+    (draft,) = await billing.invoices_of(app_client, acme, type="usage")
+    path = f"/v1/customers/{acme}/invoices/{draft['id']}"
+    answer = await app_client.get(f"{path}/pdf?{query}")
+    assert answer.status_code == 400
+    wanted = ["query parameter `zone`"] if query.startswith("zone") else ["such as Europe/Berlin", "at `time_zone`"]
+    assert all(each in answer.json()["message"] for each in wanted)
+    assert (await app_client.get(f"{path}?time_zone=Europe/Berlin")).status_code == 400
+
+
 async def test_nothing_becomes_final_on_a_newer_schema(acme, app_client, api, clock, database_url, owner) -> None:
     """Contracts may have terms that this version does not know; it is not the customers' fault either."""
     await billing.bill(api, database_url)

@@ -90,7 +90,7 @@ ROUTES: dict[str, Any] = {
     "GET /v1/customers/{customer_id}/billable-metrics": {},
     "GET /v1/customers/{customer_id}/invoices": {},
     "GET /v1/customers/{customer_id}/invoices/{invoice_id}": {},
-    "GET /v1/customers/{customer_id}/invoices/{invoice_id}/pdf": {},
+    "GET /v1/customers/{customer_id}/invoices/{invoice_id}/pdf": {"time_zone": "Europe/Berlin"},
     "POST /v1/invoices/void": {"id": "@invoice"},
     "POST /v1/invoices/regenerate": {"id": "@void"},
     "GET /v1/customers/{customer_id}/invoices/breakdowns": {

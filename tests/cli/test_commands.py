@@ -12,12 +12,15 @@ import click
 import httpx
 import pytest
 import typer.main
+from pypdf import PdfReader
 from typer.testing import CliRunner
 
 from support.running import Running
 from winkel.cli.datafolder import DataFolder
 from winkel.cli.doctor import _processes
 from winkel.cli.main import app
+
+IN_BERLIN = ("--time-zone", "Europe/Berlin")
 
 
 def cli(*arguments: str, winkel: "Running | None" = None, token: str = "") -> "subprocess.CompletedProcess[str]":
@@ -430,3 +433,22 @@ def test_an_invoice_is_written_as_pdf(winkel: Running, folder: Path) -> None:
     assert (folder / "paper.pdf").read_bytes().startswith(b"%PDF-")
     wrong = cli("invoices", "pdf", made, "--customer", "Paper", winkel=winkel)
     assert (wrong.returncode, "404" in wrong.stderr) == (1, True)
+    there = cli("invoices", "pdf", "--customer", "Paper", "--out", str(folder / "there.pdf"), *IN_BERLIN, winkel=winkel)
+    assert there.returncode == 0, there.stderr
+    assert "Europe/Berlin" in PdfReader(folder / "there.pdf").pages[0].extract_text()
+
+
+def test_a_time_zone_of_an_invoice_is_one_that_there_is(winkel: Running, folder: Path) -> None:
+    """The answer names it and how one looks; JSON is in UTC, and whoever asks for both is told."""
+    made = httpx.post(winkel.url + "/v1/customers", json={"name": "Zone"}, headers=winkel.headers).json()["data"]["id"]
+    contract = {"customer_id": made, "starting_at": datetime.now(UTC).date().isoformat() + "T00:00:00Z"}
+    httpx.post(winkel.url + "/v1/contracts/create", json=contract, headers=winkel.headers).raise_for_status()
+    shown = cli("invoices", "show", "--customer", "Zone", *IN_BERLIN, winkel=winkel)
+    assert (shown.returncode, "CE" in shown.stdout) == (0, True), shown.stderr
+    for command in ("show", "pdf"):
+        wrong = cli("invoices", command, "--customer", "Zone", "--time-zone", "Berlin", winkel=winkel)
+        said = " ".join(wrong.stderr.split())
+        assert (wrong.returncode, "such as Europe/Berlin" in said) == (1, True), said
+        assert "time-zone Berlin" in said or "`time_zone`" in said
+    both = cli("invoices", "show", "--customer", "Zone", "--json", *IN_BERLIN, winkel=winkel)
+    assert (both.returncode, "leave --time-zone out" in " ".join(both.stderr.split())) == (1, True), both.stderr

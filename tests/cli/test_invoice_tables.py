@@ -1,6 +1,7 @@
 """Invoices as tables of `winkel invoices`: every amount in its own pricing unit."""
 
 import io
+from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,7 @@ from rich.table import Table
 
 from winkel.cli.invoices import By, _paid, invoice_table, windows_table
 from winkel.model.credit_type import USD
+from winkel.paper.when import zone
 
 DOLLARS = {"id": USD.id, "name": USD.name}
 CREDITS = {"id": "3d2c1b0a-aaaa-4bbb-8ccc-9dddeeeeffff", "name": "AI Credits"}
@@ -64,6 +66,18 @@ def test_a_share_of_spend_is_a_percentage_of_money() -> None:
     shown = [" ".join(each) for each in rows(invoice_table("Acme", {**INVOICE, "line_items": composite}))]
     assert any("Support $100.00 7.5% $7.50" in each for each in shown)
     assert any("Care 100.00 AI Credits 7.5% 7.50 AI Credits" in each for each in shown)
+
+
+def test_an_invoice_is_headed_by_its_time_as_on_paper() -> None:
+    """By days, and in another time zone by what its clocks show, on both sides of their change; no amount changes."""
+    autumn = {**INVOICE, "start_timestamp": "2026-10-01T00:00:00Z", "end_timestamp": "2026-11-01T00:00:00Z"}
+    usual, there = (rows(invoice_table("Acme", autumn, where)) for where in (UTC, zone("Europe/Berlin")))
+    assert " ".join(usual[0]) == "Acme: usage invoice, draft, 2026-10-01 – 2026-10-31"
+    assert " ".join(there[0]) == "Acme: usage invoice, draft, 2026-10-01 02:00 CEST – 2026-11-01 01:00 CET"
+    assert usual[1:] == there[1:]
+    on_a_date = {**INVOICE, "start_timestamp": None, "issued_at": "2028-03-01T00:00:00Z", "type": "SCHEDULED"}
+    (head, *_) = rows(invoice_table("Acme", on_a_date, zone("America/New_York")))
+    assert " ".join(head).endswith("2028-02-29 19:00 EST")
 
 
 def test_what_was_paid_is_told_by_unit() -> None:

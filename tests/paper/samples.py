@@ -1,7 +1,7 @@
 """Invoices to be set: of the usual kind, long, and with names that try to be markup."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 
 from msgspec import structs
@@ -115,6 +115,8 @@ def sample(
     unit: str = USD.id,
     payer: ContractRef | None = None,
     relatives: Relatives = ALONE,
+    start: datetime = START,
+    zone: tzinfo = UTC,
 ) -> Page:
     """Return the page of an invoice with these lines."""
     invoice = Invoice(
@@ -126,7 +128,7 @@ def sample(
         credit_type_id=unit,
         line_items=tuple(lines),
         total=asked_for(lines, unit),
-        start=None if kind is InvoiceType.SCHEDULED else START,
+        start=None if kind is InvoiceType.SCHEDULED else start,
         end=None if kind is InvoiceType.SCHEDULED else END,
         issued_at=datetime(2026, 2, 2, tzinfo=UTC),
         net_payment_terms_days=Decimal(30),
@@ -142,4 +144,4 @@ def sample(
         created_by="test",
         usage_statement_schedule=StatementSchedule(Frequency.MONTHLY, START),
     )
-    return page(invoice, who, agreed, seller, UNITS, relatives)
+    return page(invoice, who, agreed, seller, UNITS, relatives, zone)

@@ -1,6 +1,5 @@
 """What stands on the paper: exact where it must be, rounded once where it is shown."""
 
-from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -13,7 +12,8 @@ from winkel.model.credit_type import USD
 from winkel.model.hierarchy import ContractRef
 from winkel.model.invoice import InvoiceStatus, InvoiceType, LineType, TierPart
 from winkel.model.money import multiply, total
-from winkel.paper.page import Amount, Fact, Relatives, Statement, number, span
+from winkel.paper.page import Amount, Fact, Page, Relatives, Statement, number
+from winkel.paper.when import zone
 
 
 def test_amounts_are_in_dollars_rounded_half_even_and_exact_below() -> None:
@@ -208,15 +208,32 @@ def test_a_scheduled_invoice_has_no_period() -> None:
     assert (made.title, [fact.label for fact in made.facts][1:3]) == ("Scheduled invoice", ["Contract id", "Issued"])
 
 
-def test_times_that_are_no_days_are_told_with_hours() -> None:
-    """A term may begin and end on any full hour."""
+@pytest.mark.parametrize("name", ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"])
+def test_a_time_zone_changes_times_and_nothing_else(name: str) -> None:
+    """Not what is asked for, nor by when: the date of payment is the same day for everybody."""
+    usual_page, there = sample(usual()), sample(usual(), zone=zone(name))
 
-    def at(day: int, hour: int = 0) -> datetime:
-        return datetime(2026, 1, day, hour, tzinfo=UTC)
+    def without_times(page: Page) -> Page:
+        """Return a page of which no time is told."""
+        untimed = [
+            structs.replace(each, rows=[structs.replace(row, period="") for row in each.rows]) for each in page.sections
+        ]
+        timeless = [each for each in page.facts if each.label not in {"Billing period", "Issued", "Due", "Time zone"}]
+        return structs.replace(page, sections=untimed, facts=timeless)
 
-    assert span(at(1), at(2)) == "2026-01-01"
-    assert span(at(1), at(3)) == "2026-01-01 – 2026-01-02"
-    assert span(at(1, 10), at(2)) == "2026-01-01 10:00 – 2026-01-02 00:00 UTC"
+    assert without_times(there) == without_times(usual_page)
+    assert Fact("Due", "2026-03-04 (UTC)") in there.facts
+    assert there.facts[-1] == Fact("Time zone", name)
+    assert all(row.period.startswith("20") for each in there.sections for row in each.rows if not row.applied)
+
+
+def test_times_in_new_york_are_the_evening_before() -> None:
+    """What begins at midnight UTC begins on another day there, so its hour is told."""
+    made = sample(usual(), zone=zone("America/New_York"))
+    assert [fact.value for fact in made.facts if fact.label in {"Billing period", "Issued"}] == [
+        "2025-12-31 19:00 – 2026-01-31 19:00 EST", "2026-02-01 19:00 EST",
+    ]  # fmt: skip
+    assert made.sections[2].rows[1].period == "2026-01-14 19:00 – 2026-01-31 19:00 EST"
 
 
 @given(st.lists(st.decimals(-(10**30), 10**30, places=9), max_size=5))

@@ -3,6 +3,7 @@
 import io
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import pytest
@@ -13,6 +14,7 @@ from winkel.model.hierarchy import ContractRef
 from winkel.model.invoice import InvoiceStatus, InvoiceType
 from winkel.paper.page import Page
 from winkel.paper.typeset import pdf
+from winkel.paper.when import zone
 
 
 def text_of(page: Page) -> list[str]:
@@ -102,12 +104,29 @@ def test_numbers_do_not_lie_on_one_another(quantity: str, price: str, broken: bo
     assert whole is not broken
 
 
+@pytest.mark.parametrize("name", ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"])
+def test_times_in_a_zone_have_room(name: str) -> None:
+    """The longest ones, over a change of clocks: a line each in the table, and one line for both in the header."""
+    begin = datetime(2025, 10, 1, tzinfo=UTC)
+    page = sample([usage("Tokens", "12345678.12345678", "0.0123456789", starting=begin)], start=begin, zone=zone(name))
+    found = pieces_of(page)
+    texts = [each.text for each in found]
+    (period,) = [fact.value for fact in page.facts if fact.label == "Billing period"]
+    first, last = page.sections[0].rows[0].period.split(" – ")
+    assert texts.count(period) == 1
+    assert (texts.count(f"{first} –"), texts.count(last)) == (1, 1)
+    (quantity,) = [each.x for each in found if each.text.startswith("12,345,678")]
+    assert all(each.x + DIGIT * each.size * len(each.text) < quantity for each in found if each.text == f"{first} –")
+
+
 def test_the_same_invoice_gives_the_same_bytes() -> None:
-    """Whenever it is asked for; another total gives other ones."""
+    """Whenever it is asked for; another total gives other ones, and so does another time zone."""
     once = pdf(sample(usual()))
     assert once.startswith(b"%PDF-")
     assert pdf(sample(usual())) == once
     assert pdf(sample(usual()[:-1])) != once
+    there = zone("Europe/Berlin")
+    assert pdf(sample(usual(), zone=there)) == pdf(sample(usual(), zone=there)) != once
 
 
 @pytest.mark.parametrize("status", [InvoiceStatus.DRAFT, InvoiceStatus.VOID])

@@ -6,7 +6,7 @@ POST /v1/invoices/{void,regenerate}: corrections of what is final.
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +29,7 @@ from winkel.model.errors import InvalidError, NotFoundError
 from winkel.model.invoice import Invoice, InvoiceStatus, InvoiceType
 from winkel.model.tenant import Caller
 from winkel.model.word import Word
+from winkel.paper import when
 from winkel.paper.page import ALONE, Relatives, page
 from winkel.paper.typeset import pdf
 from winkel.store import balances, contracts, credit_types, customers, invoices, tenants
@@ -62,6 +63,13 @@ class RetrieveInvoice(Struct, forbid_unknown_fields=True):
     """The query of one invoice."""
 
     skip_zero_qty_line_items: bool = False
+
+
+class InvoiceOnPaper(Struct, forbid_unknown_fields=True):
+    """The query of one invoice as PDF."""
+
+    time_zone: str = "UTC"
+    """In which its times are told: an IANA name. What is billed, and the JSON of invoices, stay in UTC."""
 
 
 class InvoiceId(Struct, forbid_unknown_fields=True):
@@ -118,8 +126,11 @@ async def retrieve_invoice(
 
 
 @get("/v1/customers/{customer_id:str}/invoices/{invoice_id:str}/pdf", guards=[reader])
-async def retrieve_invoice_pdf(api: Api, caller: Caller, customer_id: str, invoice_id: str) -> Response[bytes]:
+async def retrieve_invoice_pdf(
+    request: Request[Any, Any, Any], api: Api, caller: Caller, customer_id: str, invoice_id: str
+) -> Response[bytes]:
     """Return one invoice as PDF; a draft is rated now, and marked as one. The seller is the tenant."""
+    zone = _zone(query(request, InvoiceOnPaper).time_zone)
     key, wanted = id_of(customer_id, "customer_id"), id_of(invoice_id, "invoice_id")
     async with api.database.transaction(caller.tenant_id, snapshot=True) as tx:
         customer = await customers.get(tx, caller.tenant_id, key)
@@ -128,7 +139,7 @@ async def retrieve_invoice_pdf(api: Api, caller: Caller, customer_id: str, invoi
         seller = await tenants.get(tx, caller.tenant_id)
         units = await credit_types.units(tx, caller.tenant_id)
         relatives = await _relatives(tx, caller.tenant_id, invoice, api)
-    content = await asyncio.to_thread(pdf, page(invoice, customer, contract, seller.name, units, relatives))
+    content = await asyncio.to_thread(pdf, page(invoice, customer, contract, seller.name, units, relatives, zone))
     named = {"content-disposition": f'inline; filename="invoice-{invoice.id}.pdf"'}
     return Response(content, media_type="application/pdf", headers=named)
 
@@ -151,6 +162,14 @@ async def regenerate(request: Request[Any, Any, Any], api: Api, caller: Caller) 
         with _about_the_id():
             made = await actions.regenerate(tx, api.further, caller.tenant_id, asked, api.clock())
     return Data(Id(made.id))
+
+
+def _zone(name: str) -> tzinfo:
+    """Return the zone that the query of a PDF names. Raises `InvalidError` that names the parameter."""
+    try:
+        return when.zone(name)
+    except InvalidError as error:
+        fields.refuse(str(error), "time_zone")
 
 
 @contextmanager

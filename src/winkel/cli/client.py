@@ -49,9 +49,9 @@ class Client:
         content = _encoder.encode(body)
         return self._json(self.send("POST", path, query=query, content=content, kind="application/json"))
 
-    def download(self, path: str) -> bytes:
+    def download(self, path: str, **query: Any) -> bytes:
         """Return the answer of a GET that is no JSON, as it is."""
-        answer = self.send("GET", path)
+        answer = self.send("GET", path, query=query)
         if not answer.is_success:
             raise ValueError(refusal(answer))
         return answer.content

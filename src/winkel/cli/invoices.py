@@ -1,7 +1,7 @@
 """winkel invoices: drafts as they stand at this moment, what was finalized, and its corrections."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(invoke_without_command=True)
 Chosen = Annotated[str, typer.Argument(help="Its id; default: the newest draft.", show_default=False)]
+
+TimeZone = Annotated[
+    str, typer.Option(help="Where its times are told, such as Europe/Berlin; nothing else changes.", metavar="ZONE")
+]
 
 InvoiceId = Annotated[str, typer.Argument(metavar="INVOICE", help="Its id, from `winkel invoices`.")]
 
@@ -90,6 +94,7 @@ def invoices(
 def show(
     customer: Customer,
     invoice: Chosen = "",
+    time_zone: TimeZone = "UTC",
     url: Url = URL,
     token: Token = "",
     json: Json = False,
@@ -101,10 +106,13 @@ def show(
     with sentences():
         from winkel.cli.client import Client, json_text
 
+        zone = _zone(time_zone)
+        if json and zone is not UTC:
+            raise ValueError("--json is what the API answers, in UTC: leave --time-zone out")
         with Client(url, token) as client:
             who = client.customer(customer)
             found = _chosen(client, who, invoice)
-        typer.echo(json_text(found)) if json else console().print(invoice_table(who["name"], found))
+        typer.echo(json_text(found)) if json else console().print(invoice_table(who["name"], found, zone))
 
 
 @app.command()
@@ -114,12 +122,13 @@ def pdf(
     out: Annotated[
         Path | None, typer.Option(help="File to write; default: invoice-ID.pdf in this folder.", dir_okay=False)
     ] = None,
+    time_zone: TimeZone = "UTC",
     url: Url = URL,
     token: Token = "",
 ) -> None:
     """Write one invoice as PDF; a draft is marked as one.
 
-    **Example**: `winkel invoices pdf --customer acme --out acme.pdf`
+    **Example**: `winkel invoices pdf --customer acme --out acme.pdf`, or `… --time-zone Europe/Berlin`
     """
     with sentences():
         from winkel.cli.client import Client
@@ -127,10 +136,21 @@ def pdf(
         with Client(url, token) as client:
             who = client.customer(customer)
             wanted = invoice or _chosen(client, who, invoice)["id"]
-            content = client.download(f"/v1/customers/{who['id']}/invoices/{wanted}/pdf")
+            content = client.download(f"/v1/customers/{who['id']}/invoices/{wanted}/pdf", time_zone=time_zone)
         path = out or Path(f"invoice-{wanted}.pdf")
         path.write_bytes(content)
         typer.echo(path)
+
+
+def _zone(name: str) -> tzinfo:
+    """Return the time zone that an option names. Raises `ValueError` that names the option."""
+    from winkel.model.errors import InvalidError
+    from winkel.paper.when import zone
+
+    try:
+        return zone(name)
+    except InvalidError as error:
+        raise ValueError(f"--time-zone {name}: {error}") from None
 
 
 def _chosen(client: "Client", customer: dict[str, Any], invoice: str) -> dict[str, Any]:
@@ -211,19 +231,22 @@ def _paid(invoice: dict[str, Any]) -> str:
     return " and ".join(amount(negated(paid), unit) for paid, unit in some) or amount(0, invoice["credit_type"])
 
 
-def _when(invoice: dict[str, Any]) -> str:
-    """Return the period of an invoice, or the day on which it was issued."""
+def _when(invoice: dict[str, Any], zone: tzinfo = UTC) -> str:
+    """Return the period of an invoice, or when it was issued, as they are told on paper."""
+    from winkel.paper.when import moment, span
+
     if invoice.get("start_timestamp"):
-        return f"{invoice['start_timestamp'][:10]} – {invoice['end_timestamp'][:10]}"
-    return str(invoice["issued_at"][:10])
+        start, end = (datetime.fromisoformat(invoice[f"{edge}_timestamp"]) for edge in ("start", "end"))
+        return span(start, end, zone)
+    return moment(datetime.fromisoformat(invoice["issued_at"]), zone)
 
 
-def invoice_table(name: str, invoice: dict[str, Any]) -> "Table":
+def invoice_table(name: str, invoice: dict[str, Any], zone: tzinfo = UTC) -> "Table":
     """Return an invoice with its lines as a table."""
     from winkel.cli.amounts import amount, payable
     from winkel.model.credit_type import USD
 
-    title = f"{name}: {invoice['type'].lower()} invoice, {invoice['status'].lower()}, {_when(invoice)}"
+    title = f"{name}: {invoice['type'].lower()} invoice, {invoice['status'].lower()}, {_when(invoice, zone)}"
     shown = table(title, "line", "of", "quantity", "unit price", "total", right=("quantity", "unit price", "total"))
     unit = invoice["credit_type"]
     for line in invoice["line_items"]:

@@ -8,7 +8,7 @@ spend, so they are shown as money with all their digits, and the unit price is a
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from itertools import groupby
 
@@ -29,6 +29,7 @@ from winkel.model.invoice import (
 )
 from winkel.model.money import add, multiply, plain
 from winkel.model.product import ProductType
+from winkel.paper.when import moment, span
 
 _TITLES = {
     InvoiceType.USAGE: "Usage invoice",
@@ -140,18 +141,27 @@ ALONE = Relatives()
 
 
 def page(
-    invoice: Invoice, customer: Customer, contract: Contract, seller: str, units: Units, relatives: Relatives = ALONE
+    invoice: Invoice,
+    customer: Customer,
+    contract: Contract,
+    seller: str,
+    units: Units,
+    relatives: Relatives = ALONE,
+    zone: tzinfo = UTC,
 ) -> Page:
-    """Return an invoice in words. `invoice.issued_at` must be set: for a draft, when it will be issued."""
+    """Return an invoice in words. `invoice.issued_at` must be set: for a draft, when it will be issued.
+
+    Its times are told in the zone. Nothing else depends on that: the date of payment is the same day for everybody.
+    """
     assert invoice.issued_at is not None, "an invoice on paper has a date"
     return Page(
         title=_TITLES[invoice.type],
         seller=seller,
         mark="" if invoice.status is InvoiceStatus.FINALIZED else str(invoice.status),
         customer=[customer.name, customer.id],
-        facts=[Fact(label, value) for label, value in _facts(invoice, contract, relatives)],
+        facts=[Fact(label, value) for label, value in _facts(invoice, contract, relatives, zone)],
         currency=code(invoice.credit_type_id),
-        sections=list(_sections(invoice, units, relatives)),
+        sections=list(_sections(invoice, units, relatives, zone)),
         sums=_sums(invoice, units[invoice.credit_type_id]),
         total=_amount(invoice.total, units[invoice.credit_type_id]),
         notes=list(_notes(invoice, units, relatives)),
@@ -178,7 +188,7 @@ def _notes(invoice: Invoice, units: Units, relatives: Relatives) -> Iterator[str
         yield _ROUNDED
 
 
-def _facts(invoice: Invoice, contract: Contract, relatives: Relatives) -> Iterator[tuple[str, str]]:
+def _facts(invoice: Invoice, contract: Contract, relatives: Relatives, zone: tzinfo) -> Iterator[tuple[str, str]]:
     """Yield the labels and values of the header."""
     assert invoice.issued_at is not None, "checked by page()"
     yield "Invoice", invoice.id
@@ -186,8 +196,8 @@ def _facts(invoice: Invoice, contract: Contract, relatives: Relatives) -> Iterat
         yield "Contract", contract.name
     yield "Contract id", contract.id
     if invoice.start is not None and invoice.end is not None:
-        yield "Billing period", span(invoice.start, invoice.end)
-    yield "To be issued" if invoice.status is InvoiceStatus.DRAFT else "Issued", f"{invoice.issued_at:%Y-%m-%d}"
+        yield "Billing period", span(invoice.start, invoice.end, zone)
+    yield "To be issued" if invoice.status is InvoiceStatus.DRAFT else "Issued", moment(invoice.issued_at, zone)
     if invoice.payer is not None and invoice.payer.customer_id != invoice.customer_id:
         yield "Paid by", relatives.name(invoice.payer.customer_id)
     if relatives.repeated:
@@ -195,19 +205,14 @@ def _facts(invoice: Invoice, contract: Contract, relatives: Relatives) -> Iterat
     elif (days := invoice.net_payment_terms_days) is not None:
         yield "Payment terms", f"{plain(days):f} days net"
         if days in range(DUE_DAYS_MAX):
-            yield "Due", f"{invoice.issued_at + timedelta(days=int(days)):%Y-%m-%d}"
+            due = f"{invoice.issued_at.astimezone(UTC) + timedelta(days=int(days)):%Y-%m-%d}"
+            yield "Due", due if zone is UTC else f"{due} (UTC)"
     yield "Currency", code(invoice.credit_type_id)
+    if zone is not UTC:
+        yield "Time zone", str(zone)
 
 
-def span(start: datetime, end: datetime) -> str:
-    """Return a half-open time as its first and last day, or with hours where it does not begin and end at midnight."""
-    if start.hour or end.hour:
-        return f"{start:%Y-%m-%d %H:%M} – {end:%Y-%m-%d %H:%M} UTC"
-    last = end - timedelta(days=1)
-    return f"{start:%Y-%m-%d}" if last == start else f"{start:%Y-%m-%d} – {last:%Y-%m-%d}"
-
-
-def _sections(invoice: Invoice, units: Units, relatives: Relatives) -> Iterator[Section]:
+def _sections(invoice: Invoice, units: Units, relatives: Relatives, zone: tzinfo) -> Iterator[Section]:
     """Yield the lines by product; on a consolidated invoice those of each statement apart, as they follow in it."""
     for origin, copied in groupby(invoice.line_items, key=_origin):
         lines = list(copied)
@@ -216,7 +221,7 @@ def _sections(invoice: Invoice, units: Units, relatives: Relatives) -> Iterator[
             asked = _amount(asked_for(lines, invoice.credit_type_id), units[invoice.credit_type_id])
             customer, contract = relatives.name(origin.customer_id), relatives.name(origin.contract_id)
             statement = Statement(customer, contract, origin.invoice_id, asked)
-        yield from _by_product(lines, units, statement)
+        yield from _by_product(lines, units, statement, zone)
 
 
 def _origin(line: LineItem) -> InvoiceRef | None:
@@ -225,7 +230,9 @@ def _origin(line: LineItem) -> InvoiceRef | None:
     return None if its is None else InvoiceRef(its.customer_id, its.contract_id, its.invoice_id)
 
 
-def _by_product(lines: Sequence[LineItem], units: Units, statement: Statement | None) -> Iterator[Section]:
+def _by_product(
+    lines: Sequence[LineItem], units: Units, statement: Statement | None, zone: tzinfo
+) -> Iterator[Section]:
     """Yield lines by product, or conversion, in their order; what a balance pays or counts stays with its line."""
     owners: list[tuple[str, str]] = []
     for line in lines:
@@ -233,17 +240,17 @@ def _by_product(lines: Sequence[LineItem], units: Units, statement: Statement | 
         owners.append(owners[-1] if line.type is LineType.APPLIED and owners else owner)
     for (_, unit_id), pairs in groupby(zip(owners, lines, strict=True), key=lambda each: each[0]):
         together, unit = [line for _, line in pairs], units[unit_id]
-        rows = [_row(line, together[0].name, unit) for line in together]
+        rows = [_row(line, together[0].name, unit, zone) for line in together]
         yield Section(together[0].name, rows, _amount(asked_for(together, unit_id), unit), statement)
 
 
-def _row(line: LineItem, heading: str, unit: CreditType) -> Row:
+def _row(line: LineItem, heading: str, unit: CreditType, zone: tzinfo) -> Row:
     """Return a line under the heading of its product."""
     amount, period = _amount(line.total, unit), ""
     if _only_counted(line):
         amount = Amount(f"({amount.shown})", amount.exact)
     if line.starting_at and line.ending_before and line.type is not LineType.APPLIED:
-        period = span(line.starting_at, line.ending_before)
+        period = span(line.starting_at, line.ending_before, zone)
     return Row(
         text=_text(line, heading, unit),
         period=period,
