@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 from hypothesis import settings
 
 from chaos import figures
@@ -21,6 +22,15 @@ _numbers = itertools.count()
 # How long an example takes is measured in bench/: here it only tells how busy the machine is.
 settings.register_profile("winkel", deadline=None)
 settings.load_profile("winkel")
+# The pretty traceback shows every local variable: a second of work, in the middle of somebody's transaction.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ],
+    wrapper_class=structlog.make_filtering_bound_logger(0),
+)
 
 
 @pytest.fixture(scope="session")
