@@ -95,6 +95,9 @@ class Checker:
     Make it before they begin to send: an event counts towards the metrics that there are when it is metered.
     """
 
+    wrong: int
+    """How many events were lost or counted twice, as `exact` measured it last: there once it has looked."""
+
     def __init__(self, system: System, *clients: Clients) -> None:
         self.system = system
         self.clients = clients
@@ -145,7 +148,7 @@ class Checker:
         expected = {alias: Decimal(each.count) for alias, each in sent.items()}
         began = time.monotonic()
         with Api(self.system) as api:
-            while (found := self.usage(api, "COUNT")) != expected:
+            while self._measure(found := self.usage(api, "COUNT"), expected):
                 if time.monotonic() - began > seconds:
                     raise AssertionError(f"after {seconds} s {differences(found, expected)}{self._where()}")
                 time.sleep(0.05)
@@ -156,9 +159,15 @@ class Checker:
             latest = {alias: each.latest[2] for alias, each in sent.items() if each.latest}
             found = self.usage(api, "LATEST")
             assert found == latest, f"latest {differences(found, latest)}"
-        if books:
-            self._books_balance(aside)
+            if books:
+                self._books_balance(aside)
+                found = self.usage(api, "COUNT")
+                assert not self._measure(found, expected), f"repeats counted: {differences(found, expected)}"
         return took
+
+    def _measure(self, found: dict[str, Decimal], expected: dict[str, Decimal]) -> int:
+        self.wrong = amiss(found, expected)
+        return self.wrong
 
     def chains_equal(self) -> int:
         """Assert that the log has every accepted event, unchanged, in the order of acceptance; return how many.
@@ -208,6 +217,11 @@ class Checker:
         sent = [sum(each.accepted for each in self.clients), sum(each.repeated for each in self.clients)]
         facts = [f"counted, repeats, dead letters: {books}; accepted, sent again: {sent}", *map(str, progress)]
         return "\n".join(["", *facts, self.system.last_words()])
+
+
+def amiss(found: dict[str, Decimal], expected: dict[str, Decimal]) -> int:
+    """Return how many events too few or too many there are, over all customers."""
+    return int(sum(abs(found.get(each, 0) - expected.get(each, 0)) for each in {*found, *expected}))
 
 
 def differences(found: dict[str, Decimal], expected: dict[str, Decimal]) -> str:

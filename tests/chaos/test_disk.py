@@ -52,7 +52,7 @@ def test_a_full_disk_refuses_events_and_damages_nothing(tells: Callable[[int, st
     told.tell("longest until events were accepted again", max(back), "s")
     told.tell("checksum failures", float(corrupt), most=0)
     told.tell("unique events", traffic.accepted)
-    told.tell("lost or counted twice", 0)
+    told.tell("lost or counted twice", checker.wrong, most=0)
     told.tell("SHA-256 chains equal", chains)
     told.tell("caught up after the last request", caught_up, "s")
     told.note(f"{'a file system of its own' if disk.mounted else 'a bound on the size of files'}; answers: {answers}")
