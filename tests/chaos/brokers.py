@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import psutil
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, PartitionMetadata
 
 from chaos.guard import Guard
 from support import kafka
@@ -73,8 +73,15 @@ class Brokers:
 
     def leaders(self) -> dict[int, int]:
         """Return the node that leads each partition of the log."""
+        return {number: each.leader for number, each in self._partitions().items()}
+
+    def whole(self) -> bool:
+        """Whether every partition of the log has a leader, and all its copies are in sync: the next node may die."""
+        return all(each.leader >= 0 and len(each.isrs) == self.nodes for each in self._partitions().values())
+
+    def _partitions(self) -> dict[int, PartitionMetadata]:
         topics = AdminClient({"bootstrap.servers": self.servers}).list_topics("winkel", timeout=20).topics
-        return {number: each.leader for number, each in topics["winkel"].partitions.items()}
+        return topics["winkel"].partitions
 
     def _pid_file(self, node: int) -> Path:
         return self.folder / f"node-{node}" / "pid"
