@@ -5,7 +5,8 @@ import hashlib
 import itertools
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import reduce
@@ -20,6 +21,7 @@ from winkel.config import Settings
 from winkel.fleet.actions import open_log
 from winkel.ingest.rows import events_at
 from winkel.log import codec
+from winkel.log.log import Log
 
 CATCH_UP_SECONDS = 90.0
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -246,12 +248,36 @@ class First(msgspec.Struct, frozen=True):
     digest: bytes
 
 
-async def _from_log(system: System) -> list[First]:
-    """Return the first record of each event in the log, in the order in which they came."""
+def drain(system: System) -> None:
+    """Wait until everything that is in the log now is metered."""
+    ends = asyncio.run(_ends(system))
+
+    def passed() -> bool:
+        stand = dict(system.ask("SELECT partition, next_offset FROM log_progress"))
+        return all(stand.get(partition, 0) >= end for partition, end in enumerate(ends))
+
+    system.wait_until(passed, CATCH_UP_SECONDS)
+
+
+async def _ends(system: System) -> list[int]:
+    async with _log_of(system) as events:
+        return [each.end for each in await events.bounds()]
+
+
+@asynccontextmanager
+async def _log_of(system: System) -> AsyncIterator[Log]:
     settings = Settings.from_environment(system.settings)
     events = await open_log(settings.database_url, settings)
-    links: list[tuple[datetime, int, list[tuple[str, str, bytes]]]] = []
     try:
+        yield events
+    finally:
+        await events.close()
+
+
+async def _from_log(system: System) -> list[First]:
+    """Return the first record of each event in the log, in the order in which they came."""
+    links: list[tuple[datetime, int, list[tuple[str, str, bytes]]]] = []
+    async with _log_of(system) as events:
         for partition, bounds in enumerate(await events.bounds()):
             offset = bounds.start
             while offset < bounds.end:
@@ -259,8 +285,6 @@ async def _from_log(system: System) -> list[First]:
                 assert records, f"partition {partition} ends at {offset}, before {bounds.end}"
                 links += [(each.appended_at, partition, _said(each.data)) for each in records]
                 offset = records[-1].next_offset
-    finally:
-        await events.close()
     firsts: dict[str, First] = {}
     for _, partition, said in sorted(links, key=lambda each: each[0]):  # stable: the order of a partition stays
         for transaction_id, customer, digest in said:

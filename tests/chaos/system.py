@@ -173,7 +173,11 @@ class System:
     @property
     def urls(self) -> list[str]:
         """Where gateways answer, those that are down too: a load balancer notices late."""
-        return [f"http://127.0.0.1:{port}" for name, port in self._ports.items() if self.roles[name].wanted]
+        return [self.url(name) for name in self._ports if self.roles[name].wanted]
+
+    def url(self, gateway: str) -> str:
+        """Return where one of them answers."""
+        return f"http://127.0.0.1:{self._ports[gateway]}"
 
     @property
     def headers(self) -> dict[str, str]:

@@ -5,14 +5,18 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
+
 from chaos import audit
-from chaos.checker import CATCH_UP_SECONDS, Checker
+from chaos.checker import Checker, drain
 from chaos.figures import Told, sized
 from chaos.system import System, is_stopped
-from chaos.traffic import Traffic
+from chaos.traffic import Clients, Event, Traffic
 from support.line import Line
 from winkel.meter.decide import CRASHED
 
@@ -20,6 +24,9 @@ STEPS = [
     *("assign", "assigned", "crossing", "decided", "begun", "claimed", "run", "series", "deltas", "counted"),
     *("before_commit", "after_commit", "merge_decided", "merge_inserted", "merge_deleted", "merge_committed"),
 ]
+SENDING_ON = ("forward", "forwarded")
+"""Before and after records are sent on: a meter comes there only where a gateway slept through a change of routing."""
+LATE_EVENTS = 100
 DEATHS = sized(1, 20)
 """How often a meter dies at each step."""
 CUTS = sized(6, 40)
@@ -28,10 +35,12 @@ ASLEEP_SECONDS = sized(7.0, 60.0)
 TAKEOVER_SECONDS = 10.0
 
 
-def test_a_meter_that_dies_at_any_step_loses_and_doubles_nothing(tells: Callable[[int, str], Told]) -> None:
+def test_a_meter_that_dies_at_any_step_loses_and_doubles_nothing(
+    log_settings: dict[str, str], tells: Callable[[int, str], Told]
+) -> None:
     """One meter after the other kills itself in the middle of its work, and is all that there is."""
-    told = tells(2, "kill at every step of the protocol, COMMIT without an answer")
-    with System(gateways=1, meters=0, partitions=4) as system:
+    told = tells(2, f"kill at every step of the protocol, COMMIT without an answer ({log_of(log_settings)})")
+    with System(gateways=1, meters=0, partitions=4, settings=log_settings) as system:
         audit.begin(system)
         traffic = Traffic(system, senders=2)
         checker = Checker(system, traffic)
@@ -57,13 +66,72 @@ def test_a_meter_that_dies_at_any_step_loses_and_doubles_nothing(tells: Callable
     told.tell("SHA-256 chains equal", chains)
 
 
+def test_a_meter_that_dies_while_it_sends_records_on_loses_and_doubles_nothing(
+    log_settings: dict[str, str], tells: Callable[[int, str], Told]
+) -> None:
+    """A gateway sleeps through a change of the routing: its events stand where nobody looks for their repeats.
+
+    Whoever meters them there appends them anew to where they belong, and dies: before that, and when it is done but
+    nothing is committed, so that it is done twice. Nobody else was sent these events.
+    """
+    told = tells(2, f"kill where records of an old routing are sent on ({log_of(log_settings)})")
+    with System(gateways=1, meters=0, partitions=4, settings=log_settings) as system:
+        file = system.folder / "sleep"
+        straggler = system.add("gateway", CHAOS_SLEEP_BEFORE_APPEND=str(file))
+        system.wait_until(system.ready)
+        audit.begin(system)
+        # One sender never gives up its gateway, so it does not come to the straggler, where the other is alone.
+        traffic, late = Traffic(system, senders=1, repeats=0), Clients(system, ["late"])
+        checker = Checker(system, traffic, late)
+        with traffic:
+            for death in range(DEATHS):
+                before, after = [f"{step}:{1 + death % 2}:SIGKILL" for step in SENDING_ON]
+                died = system.add("meter", CHAOS_AT=before)
+                leave_behind(system, late, straggler, file, death)
+                system.wait_for_end(died)
+                system.wait_for_end(system.add("meter", CHAOS_AT=after))
+                traffic.check()
+                whole = system.add("meter")
+                drain(system)
+                system.kill(whole, back=False)
+            system.add("meter")
+        checker.exact()
+        chains = checker.chains_equal()
+        batches = audit.assert_one_after_the_other(system)
+        sent_on = system.said("records of an old routing sent on", "meter")
+    assert set(late.answers) == {"accepted"}, "only the straggler was sent its events, and once"
+    told.tell("deaths", DEATHS * len(SENDING_ON))
+    told.tell("times that a partition's records were sent on", sent_on, least=2 * DEATHS)
+    told.tell("batches", batches)
+    told.tell("unique events", traffic.accepted + late.accepted)
+    told.tell("of these, events of the straggler", late.accepted)
+    told.tell("lost or counted twice", checker.wrong, most=0)
+    told.tell("SHA-256 chains equal", chains)
+
+
+def leave_behind(system: System, late: Clients, straggler: str, file: Path, number: int) -> None:
+    """Have a gateway append by an old routing, which it takes for the one in force because it slept."""
+    file.touch()
+    at = datetime.now(UTC)
+    events = [Event(f"late {number}-{each}", "late", at, {"amount": f"{each}.5"}) for each in range(LATE_EVENTS)]
+    place = system.urls.index(system.url(straggler))
+    with ThreadPoolExecutor(1) as thread, httpx.Client(timeout=60, trust_env=False) as client:
+        sending = thread.submit(late.send, client, events, first=place)
+        pid = system.roles[straggler].pid
+        try:
+            system.wait_until(lambda: is_stopped(pid), 60)
+            system.winkel("fleet", "repartition", "4" if number % 2 else "6", seconds=120)
+        finally:
+            system.thaw(straggler)
+        sending.result(60)
+
+
 def retry_suspects(system: System) -> int:
     """Have records counted that were blamed for the deaths, as an operator would; return how many events they had.
 
     Where meters die eight times in a row of nothing that they could know of, the only record that waits is suspected.
     """
-    behind = "SELECT count(*) FROM log_partition JOIN log_progress USING (partition) WHERE log_partition.next_offset > "
-    system.wait_until(lambda: system.ask(behind + "log_progress.next_offset") == [(0,)], CATCH_UP_SECONDS)
+    drain(system)
     ((aside,),) = system.ask("SELECT coalesce(sum(events), 0) FROM dead_letter WHERE reason = %s", CRASHED)
     if aside:
         system.winkel("dead-letters", "retry", "--all", "--reason", CRASHED, "--yes")
@@ -108,7 +176,7 @@ def lines(url: str) -> Iterator[tuple[Line, str]]:
 
 def test_a_zombie_commits_nothing(log_settings: dict[str, str], tells: Callable[[int, str], Told]) -> None:
     """A meter sleeps for longer than its lease, in the middle of a transaction, and then wants to go on."""
-    told = tells(3, f"SIGSTOP zombie, longer than its lease ({'Kafka' if log_settings else 'Postgres'} log)")
+    told = tells(3, f"SIGSTOP zombie, longer than its lease ({log_of(log_settings)})")
     takeovers = []
     with System(gateways=1, meters=2, partitions=6, settings=log_settings) as system:
         audit.begin(system)
@@ -144,3 +212,8 @@ def changed(system: System, partitions: list[int], before: dict[int, int]) -> bo
     """Whether all these partitions have another owner."""
     now = system.epochs()
     return all(now[each] > before[each] for each in partitions)
+
+
+def log_of(settings: dict[str, str]) -> str:
+    """Return which log these settings choose, for a title."""
+    return f"{'Kafka' if settings else 'Postgres'} log"

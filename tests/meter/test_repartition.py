@@ -20,7 +20,10 @@ from winkel.model.routing import Routing, first
 from winkel.store import metering, progress
 
 pytestmark = pytest.mark.anyio
-STEPS = ["read", "crossing", "forward", "decided", "begun", "claimed", "run", "deltas", "before_commit", "after_commit"]
+STEPS = [
+    *("read", "crossing", "forward", "forwarded", "decided", "begun", "claimed", "run", "deltas"),
+    *("before_commit", "after_commit"),
+]
 
 
 class Crash(BaseException):

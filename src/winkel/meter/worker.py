@@ -378,6 +378,7 @@ class Meter:
             self.failpoint("forward")
             log.warning("records of an old routing sent on", partition=partition, records=len(new))
             await self.events.append(new)
+            self.failpoint("forwarded")
             self.tally.forwarded += len(new)
             figures.FORWARDED.inc(len(new))
         return sorted(here, key=lambda each: each.offset)
