@@ -1,9 +1,9 @@
 """A meter, as a process of its own, that some records kill: by SIGKILL, in the middle of decoding them.
 
-    python tests/chaos/doomed.py DATABASE_URL
+    python tests/chaos/doomed.py
 
-A record whose data contain the marker is one of them. Nothing of the product knows of this: only the decoder that this
-process uses has another end.
+The environment says which database and which log, as for `winkel meter`. A record whose data contain the marker is
+one of them. Nothing of the product knows of this: only the decoder that this process uses has another end.
 """
 
 import asyncio
@@ -17,9 +17,10 @@ MARKER = b"this kills"
 
 async def main() -> None:
     """Meter until somebody, or a record, ends this process."""
+    from winkel.config import Settings
     from winkel.fleet import worker
+    from winkel.fleet.actions import open_log
     from winkel.log import codec
-    from winkel.log.postgres import PostgresLog
 
     decode = codec.decode
 
@@ -29,8 +30,9 @@ async def main() -> None:
         return decode(data)
 
     codec.decode = deadly  # type: ignore[assignment]
-    url = sys.argv[1]
-    await worker.run(url, await PostgresLog.open(url, 2), owner="doomed", stop=asyncio.Event())
+    settings = Settings.from_environment(os.environ)
+    events = await open_log(settings.database_url, settings)
+    await worker.run(settings.database_url, events, owner="doomed", stop=asyncio.Event())
 
 
 if __name__ == "__main__":

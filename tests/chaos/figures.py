@@ -18,7 +18,6 @@ PROPERTY = "chaos"
 ELSEWHERE = {
     "tests/api/test_poison.py": (12, "poison: events and records that cannot be read"),
     "tests/letters/test_poison.py": (12, "poison: set aside with reason and offset, looked at, corrected and retried"),
-    "tests/chaos/test_crash_loop.py": (13, "crash loop on one offset"),
 }
 """Rows whose tests tell nothing but whether they passed, by file."""
 FULL = os.environ.get("WINKEL_CHAOS") == "full"
@@ -26,6 +25,11 @@ KEPT = Path(__file__).parents[2] / "docs" / "reports" / "chaos.json"
 _MOMENTS = 600
 """A curve has no more points than these; a page is no wider."""
 T = TypeVar("T")
+
+
+def log_of(settings: dict[str, str]) -> str:
+    """Return which log a system with these settings has, for a title."""
+    return f"{'Kafka' if settings.get('WINKEL_LOG') else 'Postgres'} log"
 
 
 def sized(ci: T, full: T) -> T:
@@ -133,12 +137,23 @@ def _highest(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def keep(run: Run) -> None:
-    """Write a run in full size for the report, beside what other tests have told before."""
+    """Write a run in full size for the report, beside what other tests have told before.
+
+    What a test told goes with it when it has become several, one for each of its parameters.
+    """
     before = msgspec.json.decode(KEPT.read_bytes(), type=Run).tests if KEPT.exists() else []
-    told = {(each.test, each.title): each for each in (*before, *run.tests)}
+    names = {each.test for each in run.tests}
+    lasting = [
+        each for each in before if not any(name.startswith((f"{each.test}[", f"{each.test}::")) for name in names)
+    ]
+    told = {(each.test, each.title): each for each in (*lasting, *run.tests)}
     tests = [msgspec.json.encode(each).decode() for each in _sorted(list(told.values()))]  # a line each, for git
     head = msgspec.json.encode(run.machine).decode()
     KEPT.write_text(f'{{"machine": {head}, "tests": [\n' + ",\n".join(tests) + "\n]}\n", encoding="utf-8")
+
+
+def _divided(before: Told, now: list[Told]) -> bool:
+    return any(each.test.startswith((f"{before.test}[", f"{before.test}::")) for each in now)
 
 
 def lines(run: Run) -> list[str]:

@@ -1,9 +1,11 @@
 """One record kills every meter that decodes it: the others are counted, and the partition moves on (row 13)."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,14 +13,16 @@ import psycopg
 import pytest
 
 from chaos.doomed import MARKER
+from chaos.figures import Told, log_of
 from meter.blocks import event, metric
+from winkel.config import Settings
+from winkel.fleet.actions import open_log
 from winkel.ingest.block import blocks
 from winkel.log import codec
 from winkel.log.log import NewRecord
-from winkel.log.postgres import PostgresLog
 from winkel.model.metric import Aggregation
 from winkel.model.routing import first
-from winkel.store import database, metrics, routing, tenants
+from winkel.store import database, metrics, tenants
 
 pytestmark = pytest.mark.anyio
 
@@ -31,13 +35,12 @@ SECONDS = 240.0
 SCRIPT = Path(__file__).with_name("doomed.py")
 
 
-async def fill(url: str) -> int:
+async def fill(settings: Settings) -> int:
     """Make a tenant with a metric and append single events, in which two records have become deadly."""
-    owner = await database.connect(url)
+    owner = await database.connect(settings.database_url)
     tenant = await tenants.create_tenant(owner, "tenant", await now(owner))
     await metrics.insert(owner, tenant.id, metric(1, Aggregation.COUNT))
-    log = await PostgresLog.open(url, PARTITIONS)
-    await routing.begin(owner, log.name, first(PARTITIONS))
+    log = await open_log(settings.database_url, settings)
     at = await now(owner)
     for number in range(RECORDS):
         ((partition, block),) = blocks(tenant.id, [event(number, timestamp=at)], log.secret, first(PARTITIONS))
@@ -48,9 +51,9 @@ async def fill(url: str) -> int:
     return tenant.id
 
 
-async def add_to_each(url: str, tenant_id: int) -> int:
+async def add_to_each(settings: Settings, tenant_id: int) -> int:
     """Append harmless records, one to each partition, and return how many events they are."""
-    log = await PostgresLog.open(url, PARTITIONS)
+    log = await open_log(settings.database_url, settings)
     some = [event(f"harmless {number}", timestamp=datetime.now(UTC)) for number in range(50)]
     made = blocks(tenant_id, some, log.secret, first(PARTITIONS))
     assert len(made) == PARTITIONS
@@ -66,9 +69,14 @@ async def now(owner: database.Connection) -> object:
     return row["at"]
 
 
-def test_a_record_that_kills_every_meter_is_set_aside_and_all_others_are_counted(database_url: str) -> None:
+def test_a_record_that_kills_every_meter_is_set_aside_and_all_others_are_counted(
+    database_url: str, log_settings: dict[str, str], tells: Callable[[int, str], Told]
+) -> None:
     """A supervisor starts the meter again whenever it dies; after a bounded number of deaths all is metered."""
-    tenant_id = asyncio.run(fill(database_url))
+    told = tells(13, f"crash loop on one offset ({log_of(log_settings)})")
+    chosen = {"WINKEL_DATABASE_URL": database_url, "WINKEL_PARTITIONS": str(PARTITIONS), **log_settings}
+    settings, environment = Settings.from_environment(chosen), {**os.environ, **chosen}
+    tenant_id = asyncio.run(fill(settings))
     deaths, began = 0, time.monotonic()
     process = None
     try:
@@ -80,11 +88,12 @@ def test_a_record_that_kills_every_meter_is_set_aside_and_all_others_are_counted
                         if process is not None:
                             deaths += 1
                             end(process)
-                        process = subprocess.Popen([sys.executable, str(SCRIPT), database_url], stdin=subprocess.PIPE)
+                        command = [sys.executable, str(SCRIPT)]
+                        process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
                     time.sleep(0.02)
                 if records == RECORDS:
                     took = time.monotonic() - began
-                    harmless = asyncio.run(add_to_each(database_url, tenant_id))
+                    harmless = asyncio.run(add_to_each(settings, tenant_id))
             counted, letters = connection.execute(
                 "SELECT sum(counted), sum(dead_letters) FROM event_count WHERE tenant_id = %s", (tenant_id,)
             ).fetchone()
@@ -95,12 +104,14 @@ def test_a_record_that_kills_every_meter_is_set_aside_and_all_others_are_counted
     finally:
         if process is not None:
             end(process)
-    assert (counted, letters) == (RECORDS - len(KILLERS) + harmless, len(KILLERS))
+    told.tell("records that kill", len(KILLERS))
+    told.tell("deaths until they were set aside", deaths, most=DEATHS)
+    told.tell("all was metered within", took, "s")
+    told.tell("other events lost or counted twice", abs(RECORDS - len(KILLERS) + harmless - counted), most=0)
+    assert letters == len(KILLERS)
     assert [(reason, index) for reason, index, _, _ in aside] == [("crashed_the_meter", -1)] * len(KILLERS)
     assert all(MARKER in payload for _, _, payload, _ in aside)
     assert left == (0, 0), "once more records have passed, no reason for caution is left"
-    assert deaths <= DEATHS
-    print(f"{RECORDS} records, {len(KILLERS)} of them deadly: {deaths} deaths, {took:.1f} s")
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:

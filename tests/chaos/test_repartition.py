@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from chaos.checker import Checker
-from chaos.figures import Told, sized
+from chaos.figures import Told, log_of, sized
 from chaos.probe import Probe
 from chaos.system import System, is_stopped
 from chaos.traffic import Traffic
@@ -19,7 +19,7 @@ def test_partitions_change_in_number_under_load_with_deaths_in_the_middle(
     log_settings: dict[str, str], tells: Callable[[int, str], Told]
 ) -> None:
     """A gateway and a meter are killed while it changes; requests are at most delayed, and all is counted."""
-    told = tells(5, f"32 → 96 → 32 under load with kills ({'Kafka' if log_settings else 'Postgres'} log)")
+    told = tells(5, f"32 → 96 → 32 under load with kills ({log_of(log_settings)})")
     marks: list[tuple[float, str]] = []
     sleepy = {}
     with System(gateways=2, meters=3, partitions=FEW, settings=log_settings) as system:

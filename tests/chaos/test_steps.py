@@ -14,7 +14,7 @@ import httpx
 
 from chaos import audit
 from chaos.checker import Checker, drain
-from chaos.figures import Told, sized
+from chaos.figures import Told, log_of, sized
 from chaos.system import System, is_stopped
 from chaos.traffic import Clients, Event, Traffic
 from support.line import Line
@@ -212,8 +212,3 @@ def changed(system: System, partitions: list[int], before: dict[int, int]) -> bo
     """Whether all these partitions have another owner."""
     now = system.epochs()
     return all(now[each] > before[each] for each in partitions)
-
-
-def log_of(settings: dict[str, str]) -> str:
-    """Return which log these settings choose, for a title."""
-    return f"{'Kafka' if settings else 'Postgres'} log"
