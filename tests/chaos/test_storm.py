@@ -6,24 +6,26 @@ from random import Random
 
 from chaos import audit
 from chaos.checker import Checker
-from chaos.figures import Told, sized
+from chaos.figures import Told, log_of, sized
 from chaos.probe import Probe
 from chaos.system import System
 from chaos.throughput import Throughput
 from chaos.traffic import SEED, Traffic
 
-STEADY_SECONDS = sized(8.0, 60.0)
-STORM_SECONDS = sized(20.0, 600.0)
+STEADY_SECONDS = sized(5.0, 60.0)
+STORM_SECONDS = sized(10.0, 600.0)
 EVERY_SECONDS = sized(1.5, 3.0)
 FEWEST, MOST = 2, 5
 
 
-def test_a_storm_of_rebalances_slows_metering_down_only_a_little(tells: Callable[[int, str], Told]) -> None:
+def test_a_storm_of_rebalances_slows_metering_down_only_a_little(
+    log_settings: dict[str, str], tells: Callable[[int, str], Told]
+) -> None:
     """A meter is added or ended in order, or killed, every few seconds."""
-    told = tells(4, "rebalance storm")
+    told = tells(4, f"rebalance storm ({log_of(log_settings)})")
     rng = Random(SEED)
     marks: list[tuple[float, str]] = []
-    with System(gateways=1, meters=3, partitions=12) as system:
+    with System(gateways=1, meters=3, partitions=12, settings=log_settings) as system:
         audit.begin(system)
         traffic, probe = Traffic(system, events=100, pause=0.01), Probe(system)
         checker = Checker(system, traffic, probe)
