@@ -120,6 +120,36 @@ def admit(intake: Intake, tenant_id: int, size: int) -> None:
         pass
 
 
+async def test_while_a_log_fails_one_append_tries_it_and_no_other_request_waits() -> None:
+    """A log that is out of reach takes long to fail: only the request that finds out whether it is back waits."""
+    log = SlowLog()
+    log.error = UnavailableError("gone")
+    intake = Intake(log, routes(log), flush_seconds=0)
+    first_try = asyncio.create_task(intake.accept(1, batch("first"), 10))
+    await settle()
+    admit(intake, 2, 10)  # nothing has failed yet
+    log.go.set()
+    with pytest.raises(UnavailableError):
+        await first_try
+    for error in (UnavailableError("still gone"), None):
+        log.go.clear()
+        log.error = error
+        admit(intake, 1, 10)  # it finds out
+        trying = asyncio.create_task(intake.accept(1, batch("again"), 10))
+        await settle()
+        with pytest.raises(UnavailableError, match="durable"):
+            admit(intake, 2, 10)
+        log.go.set()
+        await asyncio.wait([trying])
+        assert (trying.exception() is None) == (error is None)
+    log.go.clear()
+    later = asyncio.create_task(intake.accept(1, batch("later"), 10))
+    await settle()
+    admit(intake, 2, 10)  # all is well again
+    log.go.set()
+    await later
+
+
 async def test_the_memory_of_requests_is_bounded() -> None:
     """A tenant may have as much as is free, others find the rest; when nothing is there, anything is let in."""
     log = SlowLog()

@@ -80,6 +80,8 @@ class Intake:
         self._bytes_of: Counter[int] = Counter()
         self._flusher: asyncio.Task[None] | None = None
         self._closed = False
+        self._failing = False
+        """Whether the last append failed because what it needs could not be reached."""
 
     @contextmanager
     def admit(self, tenant_id: int, size: int) -> Iterator[Room]:
@@ -115,6 +117,9 @@ class Intake:
         pressed = self._pressure.refusal()
         if pressed is not None:
             return pressed
+        if self._failing and self._flusher is not None:
+            # One append is trying whether it goes again. That may take Kafka's ten seconds: senders have less patience.
+            return Refusal("log", UnavailableError("events cannot be made durable now: send them again later"))
         held, free = self._bytes_of[tenant_id], self._queue_bytes - self._bytes
         if self._bytes and (size > free or (held and held + size > free)):
             message = "the gateway has more events than it can make durable: send them again later"
@@ -168,6 +173,7 @@ class Intake:
                 await self._log.append(await self._records(requests, routing))
         except Exception as caught:  # noqa: BLE001 (it is raised again, in every request)
             error = caught
+            self._failing = isinstance(caught, UnavailableError)
         except BaseException:  # the event loop is going down
             for request in requests:
                 request.done.cancel()
@@ -177,6 +183,7 @@ class Intake:
                 self.count_bytes(request.tenant_id, -request.size)
             figures.QUEUE_BYTES.set(self._bytes)
         if error is None:
+            self._failing = False
             figures.REQUESTS.inc(len(requests))
             figures.EVENTS.inc(sum(len(request.events) for request in requests))
             figures.APPEND_SECONDS.observe(time.monotonic() - began)

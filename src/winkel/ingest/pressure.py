@@ -26,7 +26,7 @@ class Refusal(Struct, frozen=True):
     """Why a request is not let in."""
 
     reason: str
-    """A word for the figures: closing, disk, lag, queue or quota."""
+    """A word for the figures: closing, disk, lag, log, queue or quota."""
     error: WinkelError
 
 
