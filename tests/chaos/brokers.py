@@ -55,6 +55,13 @@ class Brokers:
         """Return the process id of a node."""
         return int(self._pid_file(node).read_text())
 
+    def lives(self, node: int) -> bool:
+        """Whether a node has not ended."""
+        try:
+            return psutil.Process(self.pid(node)).status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
     def kill(self, node: int) -> None:
         """Kill -9 a node, and wait until it is gone."""
         process = psutil.Process(self.pid(node))

@@ -19,7 +19,7 @@ from chaos.system import System
 
 SEED = 20260101
 DEADLINE_SECONDS = 60.0
-"""A client never gives up earlier; a request that is not accepted by then fails the test."""
+"""A client does not give up earlier; a request that is not accepted by then fails the test."""
 TRY_SECONDS = 4.0
 """How long a client waits for an answer before it turns to another gateway."""
 PAUSE_SECONDS = 0.05
@@ -79,6 +79,8 @@ class Clients:
         self.system = system
         self.customers = customers
         """Ingest aliases of the customers whose events they send."""
+        self.patience = DEADLINE_SECONDS
+        """How many seconds they try to have a request accepted, if not told otherwise."""
         self.sent: dict[str, Sent] = {}
         """What was accepted, by ingest alias."""
         self.repeated = 0
@@ -101,8 +103,8 @@ class Clients:
 
     def send(self, client: httpx.Client, events: Sequence[Event], *, first: int = 0, again: bool = False) -> None:
         """Send events until they are accepted, and remember them; `again`: they were accepted before."""
-        if not self.deliver(client, msgspec.json.encode(events), first=first):
-            raise AssertionError(f"not accepted within {DEADLINE_SECONDS} s: {dict(self.answers)}")
+        if not self.deliver(client, msgspec.json.encode(events), first=first, deadline=self.patience):
+            raise AssertionError(f"not accepted within {self.patience} s: {dict(self.answers)}")
         with self._lock:
             if again:
                 self.repeated += len(events)
@@ -188,7 +190,7 @@ class Traffic(Clients):
         """Finish the requests under way; raises what went wrong in any client."""
         self._stop.set()
         for each in self._running:
-            each.result(DEADLINE_SECONDS + 30)
+            each.result(self.patience + 30)
         self._threads.shutdown()
 
     def __enter__(self) -> "Traffic":
