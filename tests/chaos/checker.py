@@ -98,7 +98,7 @@ class Checker:
     """
 
     wrong: int
-    """How many events were lost or counted twice, as `exact` measured it last: there once it has looked."""
+    """How many events were lost or counted twice, as it was measured last: there once somebody has looked."""
 
     def __init__(self, system: System, *clients: Clients) -> None:
         self.system = system
@@ -150,7 +150,7 @@ class Checker:
         expected = {alias: Decimal(each.count) for alias, each in sent.items()}
         began = time.monotonic()
         with Api(self.system) as api:
-            while self._measure(found := self.usage(api, "COUNT"), expected):
+            while self.measure(found := self.usage(api, "COUNT"), expected):
                 if time.monotonic() - began > seconds:
                     raise AssertionError(f"after {seconds} s {differences(found, expected)}{self._where()}")
                 time.sleep(0.05)
@@ -164,10 +164,11 @@ class Checker:
             if books:
                 self._books_balance(aside)
                 found = self.usage(api, "COUNT")
-                assert not self._measure(found, expected), f"repeats counted: {differences(found, expected)}"
+                assert not self.measure(found, expected), f"repeats counted: {differences(found, expected)}"
         return took
 
-    def _measure(self, found: dict[str, Decimal], expected: dict[str, Decimal]) -> int:
+    def measure(self, found: dict[str, Decimal], expected: dict[str, Decimal]) -> int:
+        """Hold how many events too few or too many were found."""
         self.wrong = amiss(found, expected)
         return self.wrong
 
