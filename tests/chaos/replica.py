@@ -1,8 +1,12 @@
 """A PostgreSQL that follows another one, may fall behind, and can be made the new primary."""
 
+import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
+
+import psycopg
 
 from winkel.store import embedded
 from winkel.store.embedded import Server
@@ -12,6 +16,7 @@ wal_level = replica
 max_wal_senders = 4
 hba_file = '{}'
 """
+_NAME = "chaos_standby"
 _HBA = "local all all trust\nlocal replication all trust\n"
 
 
@@ -29,7 +34,8 @@ def let_follow(server: Server) -> Server:
 
 def follow(server: Server, folder: Path) -> Server:
     """Make and start a replica of a server, asynchronous, in a folder; return it when it has begun to stream."""
-    command = [str(embedded._binaries() / "pg_basebackup"), "-D", str(folder), "-d", server.url, "-R", "-X", "stream"]
+    url = psycopg.conninfo.make_conninfo(server.url, application_name=_NAME)
+    command = [str(embedded._binaries() / "pg_basebackup"), "-D", str(folder), "-d", url, "-R", "-X", "stream"]
     command += ["-c", "fast"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -43,8 +49,35 @@ def follow(server: Server, folder: Path) -> Server:
     return replica
 
 
+def wait_for(server: Server) -> None:
+    """Have a server acknowledge nothing from now on that its replica has not written to its disk (return at once)."""
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{_NAME}'")
+        connection.execute("SELECT pg_reload_conf()")
+
+
+def is_waited_for(server: Server) -> bool:
+    """Whether the server's replica streams, and is waited for."""
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        return connection.execute("SELECT FROM pg_stat_replication WHERE sync_state = 'sync'").fetchone() is not None
+
+
+def cut_off(server: Server) -> int:
+    """Stop the process that sends to the replica in its tracks, as a network that was cut; return its number."""
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        row = connection.execute("SELECT pid FROM pg_stat_replication").fetchone()
+    assert row is not None, "nobody follows"
+    os.kill(row[0], signal.SIGSTOP)
+    pid: int = row[0]
+    return pid
+
+
 def promote(replica: Server) -> None:
-    """Make a replica that does not run the new primary: it has what it had received."""
+    """Make a replica the new primary: it has what it had received."""
+    if replica.pid is not None:
+        with psycopg.connect(replica.url, autocommit=True) as connection:
+            assert connection.execute("SELECT pg_promote()").fetchone() == (True,), "not promoted"
+        return
     (replica.folder / "standby.signal").unlink()
     replica.ensure_running()
 
