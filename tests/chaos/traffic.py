@@ -23,6 +23,9 @@ DEADLINE_SECONDS = 60.0
 TRY_SECONDS = 4.0
 """How long a client waits for an answer before it turns to another gateway."""
 PAUSE_SECONDS = 0.05
+ROUTE, BULK_ROUTE = "/v1/ingest", "/winkel/v1/events"
+ROUTE_MAX = 100
+"""The most events of a request to the one; what is larger goes to the other."""
 EVENT_TYPE = "use"
 
 
@@ -75,8 +78,9 @@ class Sent(msgspec.Struct):
 class Clients:
     """What clients know of a system: its gateways; and what came of their requests."""
 
-    def __init__(self, system: System, customers: Sequence[str]) -> None:
+    def __init__(self, system: System, customers: Sequence[str], *, route: str = ROUTE) -> None:
         self.system = system
+        self.route = route
         self.customers = customers
         """Ingest aliases of the customers whose events they send."""
         self.patience = DEADLINE_SECONDS
@@ -137,10 +141,11 @@ class Clients:
     def _once(self, client: httpx.Client, url: str, body: bytes) -> str | None:
         """Send a request; return why it has to be sent again, None: it was accepted."""
         try:
-            answer = client.post(url + "/v1/ingest", content=body, headers=self.system.headers)
+            answer = client.post(url + self.route, content=body, headers=self.system.headers)
         except httpx.TransportError as error:
             return type(error).__name__
         if answer.status_code == 200:
+            assert self.route == ROUTE or not answer.json()["invalid"], answer.text
             return None
         assert answer.status_code in {429, 503}, f"{answer.status_code} {answer.text}"
         return f"status {answer.status_code}"
@@ -167,7 +172,7 @@ class Traffic(Clients):
         `at` gives an event's own time from its number; as it stands, time goes on by a millisecond an event.
         """
         names = [f"{name}-{sender}-{number}" for sender in range(senders) for number in range(customers)]
-        super().__init__(system, names)
+        super().__init__(system, names, route=ROUTE if events <= ROUTE_MAX else BULK_ROUTE)
         self.name = name
         self.pause = pause
         self.requests = [0] * senders
