@@ -51,7 +51,7 @@ def test_wrong_clocks_change_neither_leases_nor_usage(
 
 
 def test_steps_of_the_databases_clock_lose_and_double_nothing(tells: Callable[[int, str], Told]) -> None:
-    """Leases end early, or seem to last for hours, and records arrive on days that were over: positions and epochs hold.
+    """Leases end early, or seem to last for hours, and records arrive on days that were over; nothing depends on it.
 
     The chains of the log are not compared: who puts its partitions side by side goes by the instants of arrival.
     """

@@ -66,6 +66,8 @@ def test_good_events_come_out_as_they_are() -> None:
 BAD = {
     "a timestamp without a zone": (text(timestamp='"2026-01-15T11:00:00"'), "timezone", "$[1].timestamp"),
     "a timestamp that is none": (text(timestamp='"yesterday"'), "RFC3339", "$[1].timestamp"),
+    "a leap second": (text(timestamp='"2026-01-14T23:59:60Z"'), "leap seconds are not taken", "$[1].timestamp"),
+    "a leap second elsewhere": (text(timestamp='"2026-01-15T00:59:60.5+01:00"'), "leap seconds", "$[1].timestamp"),
     "a number as timestamp": (text(timestamp="1768478399"), "Expected `datetime`, got `int`", "$[1].timestamp"),
     "an old timestamp": (text(timestamp='"2025-12-12T11:59:59Z"'), "34 days", "$[1].timestamp"),
     "a future timestamp": (text(timestamp='"2026-01-16T12:00:01Z"'), "24 hours", "$[1].timestamp"),

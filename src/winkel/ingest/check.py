@@ -46,6 +46,8 @@ LINES_MAX = 100_000
 _NINES = b".999999"
 """Only behind this can a fraction of more than six digits be rounded up into the next second, hour and month."""
 _TOO_EXACT = re.compile(r"(.*\.\d{6})\d+(.*)")
+_NO_INSTANT = "Invalid RFC3339 encoded datetime"  # as msgspec words it
+_LEAP_SECOND = re.compile(rb'[Tt ]\d\d:\d\d:60(\.\d+)?([Zz]|[+-]\d\d:?\d\d)"')
 _TOO_DEEP = f"more than {LEVELS_MAX} levels of objects and arrays: nested too deeply"
 _OUT_OF_RANGE = f"number out of range: at most {DIGITS} digits, before and after the point together"
 _FAULTS = (msgspec.MsgspecError, DecimalException, RecursionError, InvalidError)
@@ -352,7 +354,7 @@ def _check_one(part: bytes | Raw, shape: Shape, now: datetime) -> Event:
     except RecursionError:
         raise InvalidError(f"{_TOO_DEEP} - at `$`") from None
     except msgspec.ValidationError as error:
-        raise InvalidError(str(error) if " - at `" in str(error) else f"{error} - at `$`") from None
+        raise InvalidError(_why_invalid(error, part)) from None
     except msgspec.DecodeError as error:
         raise InvalidError(f"the event is not JSON: {why_no_json(error, bytes(part))} - at `$`") from None
     _check_size(event)
@@ -364,6 +366,14 @@ def _check_one(part: bytes | Raw, shape: Shape, now: datetime) -> Event:
     if event.properties is not UNSET:
         _check_properties_of_one(event.properties, shape.properties)
     return event
+
+
+def _why_invalid(error: msgspec.ValidationError, part: bytes | Raw) -> str:
+    """Return what is wrong, and where. RFC 3339 knows a second 60, and whoever sends one must not look for a typo."""
+    message = str(error) if " - at `" in str(error) else f"{error} - at `$`"
+    if _LEAP_SECOND.search(bytes(part)):
+        return message.replace(_NO_INSTANT, f"{_NO_INSTANT}: leap seconds are not taken, send 23:59:59 instead")
+    return message
 
 
 def _unrounded(event: Event, part: bytes | Raw, shape: Shape) -> Event:
