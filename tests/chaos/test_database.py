@@ -25,7 +25,7 @@ ROUNDS = sized(1, 10)
 BEHIND_SECONDS = sized(4.0, 30.0)
 """For how long the replica had heard nothing when it had to take over."""
 FAILOVERS = sized(1, 5)
-DEAF_SECONDS = sized(3.0, 30.0)
+DEAF_SECONDS = sized(3.0, 20.0)
 """For how long a replica that is waited for says nothing before the primary dies; gateways give up after 15 s."""
 IN_FLIGHT_SECONDS = 0.5
 """What the replica had said goes on to those who wait for it."""
