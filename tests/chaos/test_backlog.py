@@ -111,7 +111,7 @@ def test_a_backlog_burns_with_as_many_meters_as_the_autoscaler_asks_for(tells: C
     told.tell("drain time ÷ formula", drained / formula, "×", least=OF_FORMULA[0], most=OF_FORMULA[1])
     told.tell("most meters asked for", max(asked), least=2)
     told.tell("reversals", reversals(asked), most=1)
-    told.tell("lost or counted twice", 0)
+    told.tell("lost or counted twice", checker.wrong, most=0)
     told.draw("metered", "events/s", metered.curve(), [(at, f"{count} meters") for at, count in fleet])
     told.note("; ".join(reasons) or "the autoscaler left it at one meter")
 
