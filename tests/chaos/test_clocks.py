@@ -88,6 +88,6 @@ def test_steps_of_the_databases_clock_lose_and_double_nothing(tells: Callable[[i
     told.tell("partitions that changed hands", taken)
     told.tell("batches", batches)
     told.tell("unique events", traffic.accepted)
-    told.tell("lost or counted twice", 0)
+    told.tell("lost or counted twice", checker.wrong, most=0)
     told.tell("caught up after the last request", caught_up, "s")
     probe.tell(told, marks, least=99.99)

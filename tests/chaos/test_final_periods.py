@@ -68,7 +68,7 @@ def test_what_comes_late_for_a_final_period_is_billed_by_correcting_it(tells: Ca
             checker.exact()
             system.kill("bill-1")
             system.winkel("bill", "run")
-            assert {each: only(invoices(system, each, "FINALIZED")) for each in ids} == final
+            changed = [each for each in ids if only(invoices(system, each, "FINALIZED")) != final[each]]
             assert {each: invoices(system, each, "DRAFT") for each in ids} == open_
             for number, each in enumerate(ids):
                 if number == len(ids) // 2:
@@ -85,13 +85,12 @@ def test_what_comes_late_for_a_final_period_is_billed_by_correcting_it(tells: Ca
     assert {total(each) for each in anew.values()} == {late - CREDIT}
     assert {each["id"] for each in void.values()} == {each["id"] for each in final.values()}
     assert set(paid_at_first) == {CREDIT - in_time}
-    assert set(left) == {Decimal(0)}, left
     told.tell("customers", CUSTOMERS)
     told.tell("events in time", CUSTOMERS * EVENTS)
     told.tell("events for a final period", CUSTOMERS * EVENTS)
-    told.tell("final invoices that a late event changed", 0)
+    told.tell("final invoices that a late event changed", len(changed), most=0)
     told.tell("invoices made anew, each with all events", len(anew))
-    told.tell("balances that differ from their invoices", 0)
+    told.tell("balances that are not used up, as the new invoices say", len([each for each in left if each]), most=0)
     told.note(doctor.strip().splitlines()[-1])
 
 

@@ -91,7 +91,7 @@ def test_a_change_of_the_clocks_moves_no_window(tells: Callable[[int, str], Told
     assert (taken["accepted"], [each["index"] for each in taken["invalid"]]) == (1, [0]), taken
     told.tell("processes were up before the change for", before, "s")
     told.tell("unique events", night.accepted)
-    told.tell("lost or counted twice", 0)
+    told.tell("lost or counted twice", checker.wrong, most=0)
     told.tell("SHA-256 chains equal", chains)
     told.tell("hours, days and billing weeks that are equal", len(hours) + len(days) + len(weeks))
     told.tell("leap seconds refused with a sentence", 2)
