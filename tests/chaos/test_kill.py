@@ -66,6 +66,7 @@ def test_no_event_is_lost_or_counted_twice_while_everything_is_killed(
 
 def takeover(system: System, meter: str) -> float:
     """Kill a meter; return how long its partitions were without an owner."""
+    system.wait_until(lambda: system.owned_by(meter), 60)  # who has only just come back has nothing to take over
     before = system.epochs()
     lost = system.owned_by(meter)
     system.kill(meter)

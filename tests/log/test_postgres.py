@@ -1,6 +1,8 @@
 """What only the log in PostgreSQL promises: several processes, days, failures."""
 
 import asyncio
+import itertools
+import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -8,6 +10,7 @@ import psycopg
 import pytest
 from psycopg.rows import tuple_row
 
+from support.line import Line
 from winkel.log import postgres
 from winkel.log.log import NewRecord
 from winkel.log.postgres import PostgresLog
@@ -69,7 +72,7 @@ async def test_a_reader_waits_for_an_append_in_flight(log, database_url) -> None
     """An append that holds its offsets and has not committed hides later ones: none is ever skipped."""
     await log.append([new(0, b"0")])
     async with await psycopg.AsyncConnection.connect(database_url) as slow:
-        await slow.execute(postgres.SQL["lock_partitions"], {"partitions": [0]})
+        await slow.execute("SELECT FROM log_partition WHERE partition = 0 FOR UPDATE")
         appending = asyncio.create_task(log.append([new(0, b"1")]))
         done, _ = await asyncio.wait([appending], timeout=0.2)
         assert not done
@@ -126,6 +129,56 @@ async def test_what_the_database_kills_is_connected_again(log, database_url) -> 
     assert [each.data for each in await log.read(0, 0, events=9, wait_seconds=0)] == [b"0", b"2"]
 
 
+async def test_a_gateway_that_hangs_within_an_append_holds_up_nobody(log, database_url, tmp_path) -> None:
+    """Wherever its bytes stop, the partitions stay free: its machine may be suspended, or gone without a goodbye."""
+    line = Line()
+    async with line.at(database_url, tmp_path) as address:
+        for carried in itertools.count():
+            hanging = PostgresLog(address, 2, log.secret)
+            await hanging.append([new(0)])
+            line.left = carried
+            append = asyncio.create_task(hanging.append([new(0, bytes(200_000)), new(1)]))
+            stopped = asyncio.create_task(line.stopped.wait())
+            await asyncio.wait([append, stopped], return_when=asyncio.FIRST_COMPLETED)
+            async with asyncio.timeout(5):
+                await log.append([new(0), new(1)])
+            through = append.done()
+            for each in (append, stopped):
+                each.cancel()
+            await asyncio.gather(append, stopped, return_exceptions=True)
+            line.go_on()
+            await hanging.close()
+            if through:
+                break
+    assert carried > 2
+    assert [each.end for each in await log.bounds()] == [2 * (carried + 1) + 1, carried + 2]
+
+
+async def test_appends_of_many_at_once_follow_one_another(log, database_url) -> None:
+    """Whatever partitions they take, in whatever order: nobody waits in a circle, and offsets and clock go together."""
+    await log.grow(6)
+    logs = [PostgresLog(database_url, 6, log.secret) for _ in range(6)]
+
+    async def append(each: PostgresLog, seed: int) -> int:
+        rng, sent = random.Random(seed), 0
+        for _ in range(40):
+            some = [new(rng.randrange(6), bytes([seed])) for _ in range(rng.randint(1, 12))]
+            await each.append(some)
+            sent += len(some)
+        return sent
+
+    sent = sum(await asyncio.gather(*[append(each, seed) for seed, each in enumerate(logs)]))
+    for each in logs:
+        await each.close()
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute('SELECT partition, "offset", appended_at FROM log_record ORDER BY 1, 2').fetchall()
+    assert len(rows) == sent
+    for partition, of_it in itertools.groupby(rows, key=lambda row: row[0]):
+        offsets, times = zip(*[row[1:] for row in of_it], strict=True)
+        assert offsets == tuple(range(len(offsets))), partition
+        assert list(times) == sorted(times), partition
+
+
 async def test_a_database_that_is_not_there_is_unavailable() -> None:
     """Opening says so, in the words of the product."""
     with pytest.raises(UnavailableError, match="does not answer"):
@@ -136,7 +189,7 @@ async def test_a_database_that_does_not_answer_is_given_up(log, database_url, mo
     """Patience has an end: the append is unavailable, its connection is dropped, and the next append works."""
     monkeypatch.setattr(postgres, "PATIENCE_SECONDS", 0.3)
     async with await psycopg.AsyncConnection.connect(database_url) as slow:
-        await slow.execute(postgres.SQL["lock_partitions"], {"partitions": [0]})
+        await slow.execute("SELECT FROM log_partition WHERE partition = 0 FOR UPDATE")
         with pytest.raises(UnavailableError):
             await log.append([new(0)])
         await slow.rollback()

@@ -14,11 +14,23 @@ class Line:
 
     Set `cut`, and the next connection that sends a COMMIT breaks: before the COMMIT arrives ("request"), or before its
     answer does ("answer"). Then `cut` is None again, and `cuts` is one more.
+    Set `left`, and after so many more pieces of at most 64 KiB from the client nothing is carried any more, though no
+    end hears of that: `stopped` is set once a piece waits. `go_on` ends that connection, and carries those that come.
     """
 
     def __init__(self) -> None:
         self.cut: str | None = None
         self.cuts = 0
+        self.left: int | None = None
+        self.stopped = asyncio.Event()
+        self._over = asyncio.Event()
+
+    def go_on(self) -> None:
+        """End the connection that was stopped; carry everything again."""
+        self.left = None
+        self._over.set()
+        self._over = asyncio.Event()
+        self.stopped.clear()
 
     async def serve(self, address: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection."""
@@ -27,6 +39,12 @@ class Line:
 
         async def forth() -> None:
             while data := await reader.read(65536):
+                if self.left is not None:
+                    if not self.left:
+                        self.stopped.set()
+                        await self._over.wait()
+                        return
+                    self.left -= 1
                 if self.cut and b"COMMIT\0" in data:
                     before, self.cut = self.cut == "request", None
                     self.cuts += 1

@@ -1,6 +1,6 @@
 """The log as a table of PostgreSQL: for everything below a Kafka cluster.
 
-An append takes the rows of `log_partition` for update, in the order of the partitions, and holds them until COMMIT.
+An append takes the rows of `log_partition` for update, in the order of the partitions, and holds them until it is over.
 So offsets have no gaps, and a reader that sees offset n sees every one before it: nothing is skipped because it was
 still in flight.
 """
@@ -8,8 +8,7 @@ still in flight.
 import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from importlib import resources
 from time import monotonic
@@ -310,21 +309,11 @@ class PostgresLog:
 
 
 async def _append(connection: AsyncConnection[DictRow], values: dict[str, Any]) -> int:
-    """Append in one transaction and, thanks to the pipeline, one round trip; return how many records were kept."""
-    async with _piped(connection):
-        await connection.execute(SQL["lock_partitions"], values)
-        cursor = await connection.execute(SQL["append"], values)
-    row = await cursor.fetchone()
+    """Append in one transaction, which is one statement; return how many records were kept."""
+    row = await (await connection.execute(SQL["append"], values)).fetchone()
     assert row is not None, "a count is one row"
     kept: int = row["records"]
     return kept
-
-
-@asynccontextmanager
-async def _piped(connection: AsyncConnection[DictRow]) -> AsyncIterator[None]:
-    """Send a transaction's statements without waiting for each answer; the first error ends it."""
-    async with connection.pipeline(), connection.transaction():
-        yield
 
 
 def _columns(records: Sequence[NewRecord]) -> dict[str, Any]:

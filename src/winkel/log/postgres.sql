@@ -20,27 +20,30 @@ SELECT (SELECT count(*) FROM log_partition) AS partitions,
 -- The tables of today and the days to come. The database's clock says what today is; sessions are in UTC.
 SELECT make_log_day(current_date + ahead) FROM generate_series(0, %(days)s) AS ahead
 
--- name: lock_partitions
--- Queue for the partitions that will be appended to, always in the same order, so that nobody waits in a circle. The
--- locks are held until COMMIT: whoever sees offset n sees everything before it.
-SELECT FROM log_partition WHERE partition = ANY(%(partitions)s) ORDER BY partition FOR UPDATE
-
 -- name: append
--- Give the records the next offsets of their partitions and keep them, all with one instant of the database's clock,
--- taken after the locks are held. Returns how many were kept. (The b sends the bytes as they are; s would spell every
--- byte out and take five times as long.)
-WITH moved AS (
+-- Queue for the partitions that will be appended to, always in the same order, so that nobody waits in a circle; give
+-- the records the next offsets and keep them, all with one instant of the database's clock, taken after the locks are
+-- held. The locks last until the end: whoever sees offset n sees everything before it. Returns how many were kept.
+-- It is one statement, and a transaction by itself: between two, or before a COMMIT, a gateway could hang and hold the
+-- partitions. (The b sends the bytes as they are; s would spell every byte out and take five times as long.)
+WITH locked AS MATERIALIZED (
+    SELECT array_agg(partition) AS partitions
+    FROM (SELECT partition FROM log_partition WHERE partition = ANY(%(partitions)s::integer[])
+          ORDER BY partition FOR UPDATE) AS one
+), moved AS (
     UPDATE log_partition SET next_offset = next_offset + added.records
     FROM (SELECT unnest(%(partitions)s::integer[]) AS partition, unnest(%(counts)s::bigint[]) AS records) AS added
-    WHERE log_partition.partition = added.partition
+    WHERE log_partition.partition = added.partition AND added.partition = ANY((SELECT partitions FROM locked)::integer[])
     RETURNING log_partition.partition, next_offset - added.records AS first
+), clock AS MATERIALIZED (
+    SELECT clock_timestamp() AS at FROM (SELECT count(*) FROM moved) AS all_of_them
 ), kept AS (
     INSERT INTO log_record (tenant_id, partition, "offset", events, routing, appended_at, data)
     SELECT new.tenant_id, new.partition, moved.first + new.rank, new.events, new.routing, clock.at, new.data
     FROM unnest(%(tenant_ids)s::integer[], %(of)s::integer[], %(ranks)s::bigint[], %(events)s::integer[],
                 %(routings)s::integer[], %(data)b::bytea[]) AS new (tenant_id, partition, rank, events, routing, data)
     JOIN moved ON moved.partition = new.partition
-    CROSS JOIN (SELECT clock_timestamp() AS at) AS clock
+    CROSS JOIN clock
     RETURNING 1
 )
 SELECT count(*) AS records FROM kept
@@ -73,7 +76,7 @@ ORDER BY "offset"
 SELECT set_config('lock_timeout', '200ms', true)
 
 -- name: lock_all
--- Hold back appends; in the order of the partitions, as `lock_partitions` does.
+-- Hold back appends; in the order of the partitions, as `append` does.
 SELECT partition FROM log_partition ORDER BY partition FOR UPDATE
 
 -- name: days
